@@ -1,0 +1,337 @@
+//! What happened. Every change of an execution is one of these, recorded before it is visible.
+//!
+//! Each body is a struct of its own, stored alone under its own tag: bincode cannot read bodies
+//! whose fields changed, so a released struct is frozen and a change makes a new schema version
+//! (see `store/upcast.rs` and `docs/EVENT_FORMAT.md`). Nothing here needs evaluating: decide has
+//! put the results of expressions in.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{FrameId, JobId, Timestamp, Token};
+use crate::language::{DefinitionHash, Json, StateName};
+
+/// Data that an event records. What the fold already holds is not written again, so a large input
+/// that passes through ten states costs its bytes once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Data {
+    /// What the frame holds: of an entered state the last state's output, else the state's input.
+    Kept,
+    /// The result that the state's job, branches or items gave.
+    Result,
+    /// New data.
+    New(Json),
+}
+
+/// Why something failed: the name that Retry and Catch match, and words for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The error name, as `States.Timeout`.
+    pub error: Arc<str>,
+    /// What happened.
+    pub cause: Arc<str>,
+}
+
+/// Declares the event enum and its structs in one table: variant, what it says, its fields.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
+        /// A recorded fact about one execution.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Event {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+            pub struct $name {
+                $($(#[$field_doc])* pub $field: $type,)*
+            }
+
+            impl From<$name> for Event {
+                fn from(body: $name) -> Self {
+                    Self::$name(body)
+                }
+            }
+        )*
+
+        impl Event {
+            /// The event's name, as people and `log grep` write it.
+            #[must_use]
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$name(_) => stringify!($name),)*
+                }
+            }
+
+            /// The fields as JSON for people and tools. Tokens are left out.
+            #[must_use]
+            pub fn to_json(&self) -> serde_json::Value {
+                let body = match self {
+                    $(Self::$name(body) => serde_json::to_value(body),)*
+                };
+                let mut body = body.unwrap_or_default();
+                if let Some(fields) = body.as_object_mut() {
+                    fields.shift_remove("token");
+                }
+                body
+            }
+        }
+    };
+}
+
+events! {
+    /// A definition became known under its content hash. Recorded in a history of its own, once.
+    DefinitionStored {
+        /// The name it was given.
+        name: Arc<str>,
+        /// SHA-256 of `source`.
+        hash: DefinitionHash,
+        /// Canonical JSON text.
+        source: Json,
+    }
+    /// An execution began.
+    ExecutionStarted {
+        /// The workflow's name.
+        workflow: Arc<str>,
+        /// The version it will run to its end.
+        definition: DefinitionHash,
+        /// The caller's own name for it, for idempotent starts.
+        name: Option<Arc<str>>,
+        /// The input.
+        input: Json,
+        /// When the whole execution times out.
+        deadline: Option<Timestamp>,
+    }
+    /// A frame entered a state.
+    StateEntered {
+        /// The frame.
+        frame: FrameId,
+        /// The state.
+        state: StateName,
+        /// Its input.
+        input: Data,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
+    }
+    /// A frame left a state, which succeeded.
+    StateExited {
+        /// The frame.
+        frame: FrameId,
+        /// The state.
+        state: StateName,
+        /// Its output.
+        output: Data,
+        /// Variables it assigned.
+        assigned: Vec<(Arc<str>, Json)>,
+    }
+    /// A state failed, and a catcher took the failure.
+    FailureCaught {
+        /// The frame.
+        frame: FrameId,
+        /// The state.
+        state: StateName,
+        /// Which catcher, from 0.
+        catcher: u32,
+        /// What it caught.
+        failure: Failure,
+        /// The state's output.
+        output: Data,
+        /// Variables it assigned.
+        assigned: Vec<(Arc<str>, Json)>,
+        /// Whether the failure counts in `summary.total_errors`.
+        counts: bool,
+    }
+    /// A state failed and will be tried again at `due`.
+    RetryScheduled {
+        /// The frame.
+        frame: FrameId,
+        /// The state.
+        state: StateName,
+        /// Which retrier, from 0.
+        retrier: u32,
+        /// How often this retrier has been used in this state, from 1.
+        count: u32,
+        /// When, jitter included.
+        due: Timestamp,
+        /// What failed.
+        failure: Failure,
+    }
+    /// The time of a retry has come: the state runs again.
+    RetryStarted {
+        /// The frame.
+        frame: FrameId,
+    }
+    /// A Wait state began to wait.
+    WaitStarted {
+        /// The frame.
+        frame: FrameId,
+        /// Until when.
+        until: Timestamp,
+    }
+    /// A Wait state's time has come.
+    WaitEnded {
+        /// The frame.
+        frame: FrameId,
+    }
+    /// A Parallel or Map state opened.
+    ForkStarted {
+        /// The frame.
+        frame: FrameId,
+        /// How many branches, items or batches.
+        total: u32,
+        /// How many may run at once; 0 is without limit.
+        concurrency: u32,
+        /// A Map's items, an array; none for Parallel.
+        items: Option<Data>,
+        /// Where each batch ends in the items, when they are batched.
+        batch_ends: Vec<u32>,
+        /// A Map's `BatchInput`.
+        batch_input: Option<Json>,
+        /// How many of its frames may fail.
+        tolerated_failures: u32,
+    }
+    /// A branch or an iteration began, in a frame of its own.
+    FrameStarted {
+        /// The new frame.
+        frame: FrameId,
+        /// The frame that stands in the Parallel or Map state.
+        parent: FrameId,
+        /// Which branch, item or batch, from 0.
+        index: u32,
+    }
+    /// A branch or an iteration reached its end.
+    FrameSucceeded {
+        /// The frame.
+        frame: FrameId,
+        /// Its output: always the last state's.
+        output: Data,
+    }
+    /// A branch or an iteration failed.
+    FrameFailed {
+        /// The frame.
+        frame: FrameId,
+        /// Why.
+        failure: Failure,
+    }
+    /// A branch or an iteration was stopped, because a sibling failed or the execution ends.
+    FrameCancelled {
+        /// The frame.
+        frame: FrameId,
+    }
+    /// An attempt of a job is ready for a worker.
+    JobScheduled {
+        /// The job.
+        job: JobId,
+        /// The frame that waits for it.
+        frame: FrameId,
+        /// From 1.
+        attempt: u32,
+        /// The job type.
+        job_type: Arc<str>,
+        /// What the worker gets.
+        input: Data,
+        /// How long the attempt may run, in seconds.
+        timeout_seconds: Option<u64>,
+        /// How long the worker may be silent, in seconds.
+        heartbeat_seconds: Option<u64>,
+    }
+    /// A worker took the job.
+    JobStarted {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        attempt: u32,
+        /// Which worker.
+        worker: Arc<str>,
+        /// What a completion must show.
+        token: Token,
+    }
+    /// A worker reported progress.
+    JobProgressed {
+        /// The job.
+        job: JobId,
+        /// Percent, when the report had one.
+        percent: Option<u8>,
+        /// Words, when the report had some.
+        message: Option<Arc<str>>,
+        /// How many things are done, when the report counts things.
+        processed: Option<u64>,
+        /// How many things there are.
+        total: Option<u64>,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
+    }
+    /// A job's attempt gave its result.
+    JobSucceeded {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        attempt: u32,
+        /// The result.
+        output: Json,
+    }
+    /// A job's attempt failed.
+    JobFailed {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        attempt: u32,
+        /// Why.
+        failure: Failure,
+    }
+    /// A job's attempt ran too long, or its worker was silent too long.
+    JobTimedOut {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        attempt: u32,
+        /// Whether it was the heartbeat.
+        heartbeat: bool,
+    }
+    /// A job's attempt was cut off with the process that ran it.
+    AttemptLost {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        attempt: u32,
+        /// Whether the process stopped in order; only crashes count against the limit.
+        stopped: bool,
+    }
+    /// A job was cancelled: it never runs, or its running attempt no longer counts.
+    JobCancelled {
+        /// The job.
+        job: JobId,
+    }
+    /// Somebody asked the execution to stop.
+    CancelRequested {
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+        /// When it ends even if a worker has not answered.
+        deadline: Timestamp,
+    }
+    /// The execution stopped as asked.
+    ExecutionCancelled {
+    }
+    /// The execution reached its end.
+    ExecutionCompleted {
+        /// Its output: always the last state's.
+        output: Data,
+    }
+    /// The execution failed.
+    ExecutionFailed {
+        /// Why.
+        failure: Failure,
+    }
+    /// The execution ran longer than its machine's `TimeoutSeconds`.
+    ExecutionTimedOut {
+    }
+    /// The execution cannot go on because something of ours is wrong; it waits for people.
+    ExecutionSetAside {
+        /// Why.
+        reason: Arc<str>,
+    }
+}

@@ -1,0 +1,320 @@
+//! An execution as the fold of its events.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::event::Failure;
+use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+use crate::language::{DefinitionHash, Json, StateName};
+
+/// Where an execution stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Status {
+    /// Not begun: it has no events yet.
+    Pending,
+    /// At work, or waiting for something.
+    Running,
+    /// Asked to stop; its workers are stopping.
+    Cancelling,
+    /// Reached its end.
+    Completed,
+    /// Reached its end although a step failed or items were tolerated.
+    CompletedWithErrors,
+    /// Ended by an error that nothing caught.
+    Failed,
+    /// Stopped as asked.
+    Cancelled,
+    /// Ran longer than its machine's `TimeoutSeconds`.
+    TimedOut,
+}
+
+impl Status {
+    /// Whether nothing more can happen, save a redrive.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        !matches!(self, Self::Pending | Self::Running | Self::Cancelling)
+    }
+
+    /// The word for people and programs, as `completed_with_errors`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Cancelling => "cancelling",
+            Self::Completed => "completed",
+            Self::CompletedWithErrors => "completed_with_errors",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::TimedOut => "timed_out",
+        }
+    }
+}
+
+/// One run of a workflow: everything that its events say, and nothing else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The sequence of the last event applied; 0 before the first.
+    pub sequence: u64,
+    /// Where it stands.
+    pub status: Status,
+    /// The workflow's name.
+    pub workflow: Arc<str>,
+    /// The version it runs.
+    pub definition: DefinitionHash,
+    /// The caller's own name for it.
+    pub name: Option<Arc<str>>,
+    /// Its input.
+    pub input: Json,
+    /// Its output, once completed.
+    pub output: Option<Json>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// The time of the last event; the next is never earlier.
+    pub updated_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Progress in percent; it never falls.
+    pub progress: u8,
+    /// Failures that were caught or tolerated.
+    pub total_errors: u32,
+    /// The newest words of a worker.
+    pub message: Option<Arc<str>>,
+    /// Its open frames.
+    pub frames: BTreeMap<FrameId, Frame>,
+    /// Its open jobs. A job that ended is forgotten; its step remembers what it gave.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Frames that decide owes a step.
+    pub ready: BTreeSet<FrameId>,
+    /// What must happen at some time.
+    pub timers: BTreeSet<(Timestamp, Timer)>,
+    /// The steps of the outermost machine, in the order in which they were first entered.
+    pub steps: IndexMap<StateName, Step>,
+    /// How many frames there have been.
+    pub frame_count: u32,
+    /// How many jobs there have been.
+    pub job_count: u32,
+    /// Set when it was asked to stop.
+    pub cancel: Option<Cancel>,
+    /// Set when it was put aside, with the reason.
+    pub set_aside: Option<Arc<str>>,
+}
+
+/// A request to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Who asked.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<Arc<str>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// One thread of control: the outermost machine, a branch, an iteration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// The frame whose Parallel or Map state it belongs to, and which part of it it is.
+    pub parent: Option<(FrameId, u32)>,
+    /// The state it stands in; none before the first.
+    pub state: Option<StateName>,
+    /// When it entered that state.
+    pub entered_at: Timestamp,
+    /// The state's input; between states the last output.
+    pub data: Json,
+    /// The result of the state's work, until the state is left.
+    pub result: Option<Json>,
+    /// Variables assigned in this frame.
+    pub variables: BTreeMap<Arc<str>, Json>,
+    /// How often each retrier of the state has been used.
+    pub retries: Vec<u32>,
+    /// What it is doing.
+    pub activity: Activity,
+}
+
+/// What a frame is doing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Activity {
+    /// Entered a state, or is about to; decide owes it a step.
+    Ready,
+    /// Waits for a job.
+    Job(JobId),
+    /// Waits for a time.
+    Waiting(Timestamp),
+    /// Waits to try its state again.
+    BackingOff(Timestamp),
+    /// Waits for branches or iterations.
+    Forked(Fork),
+}
+
+/// An open Parallel or Map state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fork {
+    /// How many parts there are.
+    pub total: u32,
+    /// How many may run at once; 0 is without limit.
+    pub concurrency: u32,
+    /// A Map's items.
+    pub items: Option<Items>,
+    /// Where each batch ends in the items.
+    pub batch_ends: Vec<u32>,
+    /// A Map's `BatchInput`.
+    pub batch_input: Option<Json>,
+    /// How many frames may fail.
+    pub tolerated_failures: u32,
+    /// How many parts have begun.
+    pub started: u32,
+    /// The frames of parts that have not ended.
+    pub running: BTreeSet<FrameId>,
+    /// Outputs of parts that ended well, by index.
+    pub outputs: BTreeMap<u32, Json>,
+    /// How many parts failed.
+    pub failed: u32,
+    /// The failure that broke the tolerance: the whole state fails with it.
+    pub failure: Option<Failure>,
+}
+
+/// A Map's items: the text of an array, and where each element stands in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Items {
+    /// The array.
+    pub text: Json,
+    /// Start and end of each element in the text, in bytes.
+    pub spans: Vec<(u32, u32)>,
+}
+
+/// Where a job stands. A job that ended is no longer in the execution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobStatus {
+    /// Waits for a worker.
+    Pending,
+    /// A worker has it.
+    Running,
+    /// A worker has it and was asked to stop.
+    Cancelling,
+    /// Failed, and will be tried again.
+    Retrying,
+}
+
+/// A unit of work for a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The frame that waits for it.
+    pub frame: FrameId,
+    /// Its job type.
+    pub job_type: Arc<str>,
+    /// What the worker gets.
+    pub input: Json,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// Attempts that a crash cut off.
+    pub lost: u32,
+    /// What a completion of the running attempt must show.
+    pub token: Option<Token>,
+    /// Which worker has it.
+    pub worker: Option<Arc<str>>,
+    /// How long an attempt may run.
+    pub timeout_seconds: Option<u64>,
+    /// How long a worker may be silent.
+    pub heartbeat_seconds: Option<u64>,
+    /// When the attempt became ready.
+    pub scheduled_at: Timestamp,
+    /// When a worker took it.
+    pub started_at: Option<Timestamp>,
+    /// Its progress in percent, if it ever said.
+    pub percent: Option<u8>,
+    /// Its newest words.
+    pub message: Option<Arc<str>>,
+    /// How many things are done.
+    pub processed: Option<u64>,
+    /// How many things there are.
+    pub total: Option<u64>,
+}
+
+/// Something that must happen at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Timer {
+    /// A Wait state's end.
+    Wait(FrameId),
+    /// A retry.
+    Retry(FrameId),
+    /// An attempt ran too long.
+    JobTimeout(JobId, u32),
+    /// A worker was silent too long. The shell moves it when a heartbeat comes.
+    Heartbeat(JobId, u32),
+    /// The execution ran too long.
+    ExecutionTimeout,
+    /// Workers did not answer a cancel in time.
+    CancelDeadline,
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepStatus {
+    /// Not entered.
+    Pending,
+    /// At work.
+    Running,
+    /// Waiting for a time or a retry.
+    Waiting,
+    /// Left with success.
+    Completed,
+    /// Left with success although parts of it failed.
+    CompletedWithErrors,
+    /// Failed.
+    Failed,
+    /// Stopped.
+    Cancelled,
+}
+
+impl StepStatus {
+    /// The word for people and programs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Completed => "completed",
+            Self::CompletedWithErrors => "completed_with_errors",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A state of the outermost machine, as shown to people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Where it stands.
+    pub status: StepStatus,
+    /// Its newest job.
+    pub job: Option<JobId>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// What its work gave.
+    pub result: Option<Json>,
+    /// Why it failed last.
+    pub failure: Option<Failure>,
+    /// When it was first entered.
+    pub entered_at: Timestamp,
+    /// When it was left last.
+    pub ended_at: Option<Timestamp>,
+    /// Newest words of its worker.
+    pub message: Option<Arc<str>>,
+    /// Parts of a Parallel or Map: how many there are.
+    pub parts: u32,
+    /// Parts that ended well.
+    pub parts_completed: u32,
+    /// Parts that failed.
+    pub parts_failed: u32,
+}

@@ -1,0 +1,23 @@
+//! PURE. What the system believes about executions, and how that changes.
+//!
+//! ```text
+//!   Command ──▶ decide ──▶ Event … ──▶ apply ──▶ Execution ──▶ pending_effects ──▶ Effect …
+//! ```
+//!
+//! `decide` may refuse and evaluates expressions; `apply` does neither, so that a log replays the
+//! same for ever. Nothing here reads a clock, draws a number, waits or touches a file: time, ids,
+//! tokens and chance come in with commands.
+
+pub mod command;
+pub mod effect;
+pub mod event;
+pub mod execution;
+pub mod id;
+pub mod rejection;
+
+pub use command::Command;
+pub use effect::{Effect, effects_after, pending_effects};
+pub use event::{Data, Event, Failure};
+pub use execution::{Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer};
+pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+pub use rejection::Rejection;

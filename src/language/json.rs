@@ -1,0 +1,182 @@
+//! JSON payloads as text.
+//!
+//! Inputs, outputs and results travel through the engine and into the log as text: a state that
+//! passes its input on never parses it, and bincode can store it (it cannot read back a
+//! `serde_json::Value`).
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, LazyLock};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// A JSON document as text that is known to be valid. Cloning is cheap.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Json(Arc<str>);
+
+static NULL: LazyLock<Json> = LazyLock::new(|| Json(Arc::from("null")));
+static EMPTY_OBJECT: LazyLock<Json> = LazyLock::new(|| Json(Arc::from("{}")));
+
+impl Json {
+    /// Checks that `text` is one JSON document and keeps it as it is, without surrounding space.
+    ///
+    /// # Errors
+    /// The place and kind of the first fault in the text.
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        let raw: &RawValue = serde_json::from_str(text)?;
+        Ok(Self(Arc::from(raw.get())))
+    }
+
+    /// Writes a value as compact text.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Self {
+        Self(Arc::from(value.to_string()))
+    }
+
+    /// Writes any serializable value as compact text.
+    ///
+    /// # Errors
+    /// What the value's own `Serialize` reports, for example a map with keys that are not strings.
+    pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::to_string(value).map(|text| Self(Arc::from(text)))
+    }
+
+    /// The document `null`.
+    #[must_use]
+    pub fn null() -> Self {
+        NULL.clone()
+    }
+
+    /// The document `{}`.
+    #[must_use]
+    pub fn empty_object() -> Self {
+        EMPTY_OBJECT.clone()
+    }
+
+    /// Parses the text into a tree.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        // Nesting is the only thing that validation by RawValue and parsing judge differently; a
+        // document deeper than serde_json's limit of 128 is refused where it enters.
+        serde_json::from_str(&self.0).unwrap_or(Value::Null)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text's length in bytes.
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where the elements of an array stand in the text; `None` when the document is no array.
+    #[must_use]
+    pub fn elements(&self) -> Option<Vec<Range<usize>>> {
+        let items: Vec<&RawValue> = serde_json::from_str(&self.0).ok()?;
+        let base = self.0.as_ptr() as usize;
+        let span = |raw: &&RawValue| {
+            let start = raw.get().as_ptr() as usize - base;
+            start..start + raw.get().len()
+        };
+        Some(items.iter().map(span).collect())
+    }
+
+    /// The part of the text at `range`, as a document of its own; `null` where that is not one.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        self.0.get(range).and_then(|text| Self::parse(text).ok()).unwrap_or_else(Self::null)
+    }
+
+    /// An array of the given documents.
+    #[must_use]
+    pub fn array<'a>(items: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut text = String::from("[");
+        for (index, item) in items.into_iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(item.as_str());
+        }
+        text.push(']');
+        Self(Arc::from(text))
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Value> for Json {
+    fn from(value: Value) -> Self {
+        Self::from_value(&value)
+    }
+}
+
+/// Text in binary formats; the JSON value itself in formats for people.
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            let raw: &RawValue =
+                serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+            raw.serialize(serializer)
+        } else {
+            serializer.serialize_str(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let raw: Box<RawValue> = Box::deserialize(deserializer)?;
+            Ok(Self(Arc::from(raw.get())))
+        } else {
+            let text = String::deserialize(deserializer)?;
+            Self::parse(&text).map_err(serde::de::Error::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_are_found_where_they_stand() {
+        let json = Json::parse(r#" [1, {"a":[2]}, "x"] "#).unwrap();
+        let spans = json.elements().unwrap();
+        let texts: Vec<String> =
+            spans.into_iter().map(|span| json.slice(span).to_string()).collect();
+        assert_eq!(texts, ["1", r#"{"a":[2]}"#, "\"x\""]);
+        assert!(Json::parse("{}").unwrap().elements().is_none());
+    }
+
+    #[test]
+    fn a_document_survives_both_kinds_of_format() {
+        let json = Json::parse(r#"{"b":1,"a":[null,"\u00e9"]}"#).unwrap();
+        assert_eq!(serde_json::to_string(&json).unwrap(), json.as_str());
+        let config = bincode::config::standard();
+        let bytes = bincode::serde::encode_to_vec(&json, config).unwrap();
+        let (back, _): (Json, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
+        assert_eq!(back, json);
+    }
+
+    #[test]
+    fn two_documents_in_one_text_are_refused() {
+        assert!(Json::parse("1 2").is_err());
+    }
+}

@@ -1,0 +1,14 @@
+//! PURE. How people describe a workflow: Amazon States Language, in JSON or YAML.
+//!
+//! Text goes in through [`parse`], which reports every fault with its place; a valid
+//! [`model::Workflow`] comes out, with all its expressions parsed. Evaluating expressions also
+//! lives here, but deciding when to evaluate one does not: that is the engine's part. Nothing here
+//! knows about executions, clocks or files.
+
+pub mod choice;
+pub mod expression;
+pub mod json;
+pub mod model;
+
+pub use json::Json;
+pub use model::{DefinitionHash, State, StateKind, StateName, Workflow};

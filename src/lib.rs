@@ -1,0 +1,5 @@
+//! Everstep: a durable state-machine orchestrator.
+pub mod engine;
+pub mod language;
+pub mod store;
+pub mod worker;

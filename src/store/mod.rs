@@ -1,0 +1,182 @@
+//! The durable log: what every store promises, and the stores.
+//!
+//! A log is a sequence of records with dense positions from 1. A record is an event with the
+//! history it belongs to (its stream), its place there and its time. Stores keep order, give back
+//! what they took, and say "durable" only when it is.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::engine::{Event, ExecutionId, Timestamp};
+
+mod error;
+
+pub use error::{Damage, Error, OpenReport};
+
+/// A place in the whole log, dense, from 1.
+pub type Position = u64;
+
+/// The history that a record belongs to: an execution's id, or that of a definition.
+pub type Stream = Uuid;
+
+/// An event in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Which history.
+    pub stream: Stream,
+    /// Place in that history, dense, from 1.
+    pub sequence: u64,
+    /// Place in the log.
+    pub position: Position,
+    /// When it was decided. Never earlier than the record before it in the same history.
+    pub time: Timestamp,
+    /// What happened.
+    pub event: Arc<Event>,
+}
+
+/// Events of one history that belong together: all of them become durable, or none.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// Which history.
+    pub stream: Stream,
+    /// The sequence of the first event: one more than the history has.
+    pub first_sequence: u64,
+    /// When they were decided.
+    pub time: Timestamp,
+    /// The events, at least one.
+    pub events: Vec<Arc<Event>>,
+}
+
+/// What became of one transition of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Appended {
+    /// Durable, with the position of its first event.
+    At(Position),
+    /// Refused: the history does not end where the transition expects; it ends here.
+    Conflict {
+        /// The sequence of the last record of the history.
+        last_sequence: u64,
+    },
+}
+
+/// A saved fold: a cache, never the truth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Which history.
+    pub stream: Stream,
+    /// The sequence of the last event folded in.
+    pub sequence: u64,
+    /// The fold, as the caller encoded it.
+    pub bytes: Vec<u8>,
+}
+
+/// What a store remembers of an execution that has ended, so that lists need not read the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Which execution.
+    pub execution: ExecutionId,
+    /// The row that lists show, as the caller encoded it.
+    pub row: Vec<u8>,
+}
+
+/// What is written, outside of the commit path, so that recovery need not read the whole log.
+#[derive(Debug, Clone, Default)]
+pub struct Checkpoint {
+    /// Folds of live executions that changed since the last checkpoint.
+    pub snapshots: Vec<Snapshot>,
+    /// Executions that ended since the last checkpoint.
+    pub finished: Vec<Finished>,
+    /// When given: every history is covered up to this position, by what this and earlier
+    /// checkpoints hold.
+    pub complete_to: Option<Position>,
+}
+
+/// The right to append: only the newest one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// A durable event log.
+///
+/// # Contract
+///
+/// The suite in `testing::store_suite` holds every store to this:
+///
+/// - **Atomic conditional append.** A batch is taken in order. Each transition is either whole or
+///   absent, also after a crash. One whose `first_sequence` is not one more than its history's
+///   last is a [`Appended::Conflict`] and leaves no trace; the others of the batch are unaffected.
+/// - **Density.** Positions are 1, 2, 3 … without gap or repeat, in the order of the batches;
+///   sequences likewise within a history.
+/// - **Durability on return.** When `append` returns `Ok`, every `Appended::At` of it survives a
+///   power cut. When it returns an error, nothing may be acknowledged and every later append fails
+///   too: a failed fsync is never retried.
+/// - **Fencing.** `acquire` gives an epoch greater than any before; an append with an older one
+///   fails with [`Error::Fenced`].
+/// - **Reading** gives only durable records, in order, as they were written.
+#[async_trait]
+pub trait EventStore: Send + Sync + 'static {
+    /// Becomes the only writer. Durable on return.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    async fn acquire(&self) -> Result<Epoch, Error>;
+
+    /// Appends a batch. See the trait's contract.
+    ///
+    /// # Errors
+    /// Nothing of the batch is acknowledged. After [`Error::Io`] the store takes no more.
+    async fn append(&self, epoch: Epoch, batch: Vec<Transition>) -> Result<Vec<Appended>, Error>;
+
+    /// The position of the last durable record, 0 when there is none.
+    fn last_position(&self) -> Position;
+
+    /// Records of the whole log from `from` on, at most `limit` of them.
+    ///
+    /// # Errors
+    /// Damage, with the place.
+    async fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error>;
+
+    /// Records of one history with sequences in `range`. An unknown history is empty.
+    ///
+    /// # Errors
+    /// Damage, with the place.
+    async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error>;
+
+    /// Writes a checkpoint. It need not be durable on return, but must never be seen to be ahead
+    /// of the log: callers give only folds of durable events.
+    ///
+    /// # Errors
+    /// The store cannot be written. The log itself is not affected.
+    async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error>;
+
+    /// What the last complete checkpoint holds: the snapshots of live histories, and the position
+    /// from which the log must be read to catch up (the one after `complete_to`).
+    ///
+    /// Some snapshots may be newer than that position; skip records whose sequence they cover.
+    ///
+    /// # Errors
+    /// Damage of the checkpoint is not an error: the answer is then "none, read from 1".
+    async fn read_checkpoint(&self) -> Result<(Vec<Snapshot>, Position), Error>;
+
+    /// Rows of executions that have ended, newest first, from before `before` (exclusive), at most
+    /// `limit`.
+    ///
+    /// # Errors
+    /// Damage.
+    async fn list_finished(
+        &self,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error>;
+
+    /// The row of one execution that has ended.
+    ///
+    /// # Errors
+    /// Damage.
+    async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error>;
+
+    /// What was found and repaired when the store was opened.
+    fn open_report(&self) -> OpenReport;
+}

@@ -1,0 +1,132 @@
+//! What a worker is given with a job.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::AttemptId;
+use crate::language::Json;
+
+/// One attempt of one job, in the hands of its worker.
+#[derive(Clone)]
+pub struct JobContext {
+    id: AttemptId,
+    job_type: Arc<str>,
+    input: Json,
+    cancel: CancelToken,
+    progress: Arc<dyn ProgressSink>,
+}
+
+/// A report of progress. What is missing stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProgressReport {
+    /// 0 to 100.
+    pub percent: Option<u8>,
+    /// Words for people.
+    pub message: Option<String>,
+    /// How many things are done.
+    pub processed: Option<u64>,
+    /// How many things there are.
+    pub total: Option<u64>,
+}
+
+/// Where reports and heartbeats go. Neither waits nor fails: a report may be merged with later
+/// ones.
+pub trait ProgressSink: Send + Sync + 'static {
+    /// Takes a report.
+    fn report(&self, attempt: AttemptId, report: ProgressReport);
+    /// Takes a sign of life.
+    fn heartbeat(&self, attempt: AttemptId);
+}
+
+impl JobContext {
+    /// Puts a context together; for the runtime, and for tests of handlers.
+    #[must_use]
+    pub fn new(
+        id: AttemptId,
+        job_type: Arc<str>,
+        input: Json,
+        cancel: CancelToken,
+        progress: Arc<dyn ProgressSink>,
+    ) -> Self {
+        Self { id, job_type, input, cancel, progress }
+    }
+
+    /// Which attempt this is.
+    #[must_use]
+    pub fn id(&self) -> AttemptId {
+        self.id
+    }
+
+    /// The job type.
+    #[must_use]
+    pub fn job_type(&self) -> &str {
+        &self.job_type
+    }
+
+    /// The attempt, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.id.attempt
+    }
+
+    /// The input.
+    #[must_use]
+    pub fn input(&self) -> &Json {
+        &self.input
+    }
+
+    /// Says how far the job is: `percent` from 0 to 100, or none to leave it; a message, or none
+    /// to leave it. Counts as a heartbeat. Reports are merged: at most one per 500 ms or whole
+    /// percent becomes an event.
+    pub fn progress(&self, percent: impl Into<Option<u8>>, message: Option<&str>) {
+        self.report(ProgressReport {
+            percent: percent.into(),
+            message: message.map(str::to_owned),
+            ..ProgressReport::default()
+        });
+    }
+
+    /// As [`JobContext::progress`], with counters.
+    pub fn report(&self, report: ProgressReport) {
+        self.progress.report(self.id, report);
+    }
+
+    /// Says that the worker is alive, for jobs with `HeartbeatSeconds`.
+    pub fn heartbeat(&self) {
+        self.progress.heartbeat(self.id);
+    }
+
+    /// Fires when the attempt should stop: it was cancelled, or timed out, or the process stops.
+    #[must_use]
+    pub fn cancel_token(&self) -> &CancelToken {
+        &self.cancel
+    }
+}
+
+/// Tells a worker to stop. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct CancelToken(watch::Receiver<bool>);
+
+impl CancelToken {
+    /// A token, and the sender that fires it by sending `true`.
+    #[must_use]
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Whether it has fired.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until it fires. Never returns when it cannot fire any more.
+    pub async fn cancelled(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|fired| *fired).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What runs jobs: handlers in the process, and commands bound by the operator.
+//!
+//! A worker gets a [`JobContext`] and ends with a [`JobOutcome`]. It knows nothing of workflows,
+//! states or the log.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::engine::{ExecutionId, Failure, JobId};
+use crate::language::Json;
+
+mod context;
+
+pub use context::{CancelToken, JobContext, ProgressReport, ProgressSink};
+
+/// How an attempt ended, as its worker sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobOutcome {
+    /// With a result.
+    Succeeded(Json),
+    /// With an error.
+    Failed(Failure),
+    /// It stopped because it was asked to.
+    Cancelled,
+}
+
+/// A boxed future.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Runs attempts of one job type.
+///
+/// `run` should end soon after the context's cancel token fires, and may end with any outcome then.
+pub trait JobHandler: Send + Sync + 'static {
+    /// Runs one attempt to its end.
+    fn run(&self, job: JobContext) -> BoxFuture<'_, JobOutcome>;
+}
+
+/// A handler that many executions share.
+pub type SharedHandler = Arc<dyn JobHandler>;
+
+/// Which attempt of which job: what a worker may show in its own logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttemptId {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The job.
+    pub job: JobId,
+    /// From 1.
+    pub attempt: u32,
+}
