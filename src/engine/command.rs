@@ -85,6 +85,8 @@ pub enum Command {
         timer: Timer,
         /// When it was due.
         due: Timestamp,
+        /// For a heartbeat timer: the worker's last sign of life, when there was one.
+        last_heartbeat: Option<Timestamp>,
     },
     /// Go on with what a long decision left for later.
     Advance,

@@ -15,13 +15,6 @@ pub enum Effect {
         /// The attempt.
         attempt: u32,
     },
-    /// Ask the worker of a running attempt to stop.
-    StopJob {
-        /// The job.
-        job: JobId,
-        /// The attempt.
-        attempt: u32,
-    },
     /// Send `Advance`: a long decision left work for later.
     Advance,
     /// Send `FireTimer` for the earliest timer when this moment has come.
@@ -52,12 +45,8 @@ pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
     }
     let mut effects = Vec::new();
     for event in events {
-        match event {
-            Event::JobScheduled(body) => effects.extend(job_effect(execution, body.job)),
-            Event::CancelRequested(_) => {
-                effects.extend(execution.jobs.keys().filter_map(|job| job_effect(execution, *job)));
-            }
-            _ => {}
+        if let Event::JobScheduled(body) = event {
+            effects.extend(job_effect(execution, body.job));
         }
     }
     effects.extend(execution_effects(execution));
@@ -68,8 +57,7 @@ fn job_effect(execution: &Execution, id: JobId) -> Option<Effect> {
     let job = execution.jobs.get(&id)?;
     match job.status {
         JobStatus::Pending => Some(Effect::OfferJob { job: id, attempt: job.attempt }),
-        JobStatus::Cancelling => Some(Effect::StopJob { job: id, attempt: job.attempt }),
-        JobStatus::Running | JobStatus::Retrying => None,
+        JobStatus::Running | JobStatus::Retrying | JobStatus::Cancelling => None,
     }
 }
 

@@ -263,6 +263,13 @@ events! {
         /// Progress of the whole execution from now on, in percent.
         progress: u8,
     }
+    /// A worker gave a sign of life. Recorded only when the heartbeat's time would have run out.
+    JobHeartbeat {
+        /// The job.
+        job: JobId,
+        /// When the worker gave it.
+        beat_at: Timestamp,
+    }
     /// A job's attempt gave its result.
     JobSucceeded {
         /// The job.

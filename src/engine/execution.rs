@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
@@ -107,6 +108,98 @@ pub struct Execution {
     pub set_aside: Option<Arc<str>>,
 }
 
+impl Execution {
+    /// An execution without events.
+    #[must_use]
+    pub fn new(id: ExecutionId) -> Self {
+        Self {
+            id,
+            sequence: 0,
+            status: Status::Pending,
+            workflow: Arc::from(""),
+            definition: DefinitionHash([0; 32]),
+            name: None,
+            input: Json::null(),
+            output: None,
+            failure: None,
+            started_at: Timestamp(0),
+            updated_at: Timestamp(0),
+            ended_at: None,
+            progress: 0,
+            total_errors: 0,
+            message: None,
+            frames: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            steps: IndexMap::new(),
+            frame_count: 0,
+            job_count: 0,
+            cancel: None,
+            set_aside: None,
+        }
+    }
+
+    /// The stream that holds its history.
+    #[must_use]
+    pub fn stream(&self) -> Uuid {
+        self.id.0
+    }
+
+    /// Whether the worker of this attempt of this job may go on; if not, it should stop.
+    #[must_use]
+    pub fn may_run(&self, job: JobId, attempt: u32) -> bool {
+        self.jobs
+            .get(&job)
+            .is_some_and(|job| job.status == JobStatus::Running && job.attempt == attempt)
+    }
+}
+
+impl Fork {
+    /// How many parts have ended.
+    #[must_use]
+    pub fn finished(&self) -> u32 {
+        self.started - u32::try_from(self.running.len()).unwrap_or(self.started)
+    }
+
+    /// Whether decide can do something: start a part, join, or fail.
+    #[must_use]
+    pub fn is_actionable(&self) -> bool {
+        self.failure.is_some() || self.finished() == self.total || self.can_start()
+    }
+
+    /// Whether another part may begin.
+    #[must_use]
+    pub fn can_start(&self) -> bool {
+        let running = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        self.started < self.total && (self.concurrency == 0 || running < self.concurrency)
+    }
+}
+
+impl Items {
+    /// Finds the elements of an array; a document that is no array has none.
+    #[must_use]
+    pub fn of(text: Json) -> Self {
+        let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let spans = text
+            .elements()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|span| (bound(span.start), bound(span.end)))
+            .collect();
+        Self { text, spans }
+    }
+
+    /// The element at `index`, `null` past the end.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Json {
+        match self.spans.get(index) {
+            Some((start, end)) => self.text.slice(*start as usize..*end as usize),
+            None => Json::null(),
+        }
+    }
+}
+
 /// A request to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
@@ -131,6 +224,10 @@ pub struct Frame {
     pub data: Json,
     /// The result of the state's work, until the state is left.
     pub result: Option<Json>,
+    /// Why the state's work failed, until that is dealt with.
+    pub failure: Option<Failure>,
+    /// The job of the state, also between its attempts.
+    pub job: Option<JobId>,
     /// Variables assigned in this frame.
     pub variables: BTreeMap<Arc<str>, Json>,
     /// How often each retrier of the state has been used.
@@ -144,8 +241,8 @@ pub struct Frame {
 pub enum Activity {
     /// Entered a state, or is about to; decide owes it a step.
     Ready,
-    /// Waits for a job.
-    Job(JobId),
+    /// Waits for its job.
+    Job,
     /// Waits for a time.
     Waiting(Timestamp),
     /// Waits to try its state again.

@@ -8,16 +8,24 @@
 //! same for ever. Nothing here reads a clock, draws a number, waits or touches a file: time, ids,
 //! tokens and chance come in with commands.
 
+mod apply;
 pub mod command;
+pub mod decide;
 pub mod effect;
 pub mod event;
 pub mod execution;
 pub mod id;
+pub mod limits;
+pub mod program;
+pub mod progress;
 pub mod rejection;
 
 pub use command::Command;
+pub use decide::{DecisionInput, decide};
 pub use effect::{Effect, effects_after, pending_effects};
 pub use event::{Data, Event, Failure};
 pub use execution::{Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer};
 pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+pub use limits::EngineLimits;
+pub use program::Program;
 pub use rejection::Rejection;

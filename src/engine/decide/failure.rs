@@ -1,0 +1,187 @@
+//! What happens when a state fails: its retriers, then its catchers, then the frame.
+
+use super::flow::Evaluation;
+use super::Decision;
+use crate::engine::event::{
+    ExecutionFailed, Failure, FailureCaught, FrameFailed, RetryScheduled,
+};
+use crate::engine::id::FrameId;
+use crate::language::State;
+use crate::language::model::{Catcher, Retrier};
+
+/// Errors that `States.ALL` does not match, because going on would not help.
+const TERMINAL: [&str; 2] = ["States.DataLimitExceeded", "States.Runtime"];
+
+/// Errors of time, which `States.TaskFailed` does not match.
+const TIMEOUTS: [&str; 2] = ["States.Timeout", "States.HeartbeatTimeout"];
+
+impl Decision<'_> {
+    /// Deals with the failure of `frame`'s state.
+    pub(super) fn handle_failure(&mut self, frame: FrameId, state: &State, failure: Failure) {
+        self.cancel_children(frame);
+        if self.retry(frame, state, &failure) {
+            return;
+        }
+        let catcher = state.catch.iter().position(|c| matches(&c.error_equals, &failure.error));
+        if let Some(index) = catcher
+            && let Some(catcher) = state.catch.get(index)
+        {
+            match self.catch(frame, state, index, catcher, &failure) {
+                Ok(()) => return,
+                Err(second) => return self.fail_frame(frame, second),
+            }
+        }
+        self.fail_frame(frame, failure);
+    }
+
+    fn retry(&mut self, frame: FrameId, state: &State, failure: &Failure) -> bool {
+        let Some(index) = state.retry.iter().position(|r| matches(&r.error_equals, &failure.error))
+        else {
+            return false;
+        };
+        let Some(retrier) = state.retry.get(index) else { return false };
+        let used = self
+            .execution
+            .frames
+            .get(&frame)
+            .and_then(|frame| frame.retries.get(index).copied())
+            .unwrap_or(0);
+        if used >= retrier.max_attempts {
+            return false;
+        }
+        let chance = self.draw();
+        let due = self.now.plus_ms(delay_ms(retrier, used, chance));
+        self.emit(RetryScheduled {
+            frame,
+            state: state.name.clone(),
+            retrier: u32::try_from(index).unwrap_or(u32::MAX),
+            count: used + 1,
+            due,
+            failure: failure.clone(),
+        });
+        true
+    }
+
+    fn catch(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        index: usize,
+        catcher: &Catcher,
+        failure: &Failure,
+    ) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let output = evaluation.caught_output(catcher, failure)?;
+        let assigned = evaluation.caught_assignments(catcher, failure)?;
+        self.emit(FailureCaught {
+            frame,
+            state: state.name.clone(),
+            catcher: u32::try_from(index).unwrap_or(u32::MAX),
+            failure: failure.clone(),
+            output,
+            assigned,
+            counts: true,
+        });
+        self.enter(frame, catcher.next.clone());
+        Ok(())
+    }
+
+    /// Nothing took the failure: the whole frame fails with it.
+    pub(super) fn fail_frame(&mut self, frame: FrameId, failure: Failure) {
+        if frame == FrameId::ROOT {
+            self.emit(ExecutionFailed { failure });
+        } else {
+            self.emit(FrameFailed { frame, failure });
+        }
+    }
+
+    pub(super) fn fail_for_long_history(&mut self) {
+        let limit = self.input.limits.history_events;
+        let cause = format!("the execution has {limit} events, the most that one may have");
+        self.cancel_all_frames();
+        self.emit(ExecutionFailed { failure: Failure::new("States.Runtime", &cause) });
+    }
+}
+
+/// Whether an `ErrorEquals` list names the error.
+fn matches(names: &[String], error: &str) -> bool {
+    names.iter().any(|name| match name.as_str() {
+        "States.ALL" => !TERMINAL.contains(&error),
+        "States.TaskFailed" => !TERMINAL.contains(&error) && !TIMEOUTS.contains(&error),
+        // A heartbeat that stays out is also a timeout.
+        "States.Timeout" => TIMEOUTS.contains(&error),
+        name => name == error,
+    })
+}
+
+/// How long to wait before the retry after `used` earlier ones.
+fn delay_ms(retrier: &Retrier, used: u32, chance: u64) -> u64 {
+    let base = seconds_to_ms(retrier.interval_seconds);
+    let exponent = i32::try_from(used).unwrap_or(i32::MAX);
+    let grown = base * retrier.backoff_rate.powi(exponent);
+    let longest = retrier.max_delay_seconds.map_or(f64::MAX, seconds_to_ms);
+    let delay = whole(grown.min(longest));
+    if retrier.full_jitter && delay > 0 { chance % (delay + 1) } else { delay }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "definitions hold seconds far below 2^53")]
+fn seconds_to_ms(seconds: u64) -> f64 {
+    seconds as f64 * 1000.0
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to a century of milliseconds just here"
+)]
+fn whole(ms: f64) -> u64 {
+    const CENTURY_MS: f64 = 3.2e12;
+    ms.clamp(0.0, CENTURY_MS).round() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn retrier() -> Retrier {
+        Retrier {
+            error_equals: vec!["States.ALL".into()],
+            interval_seconds: 2,
+            max_attempts: 3,
+            backoff_rate: 2.0,
+            max_delay_seconds: Some(5),
+            full_jitter: false,
+        }
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_its_limit() {
+        let delays: Vec<u64> = (0..4).map(|used| delay_ms(&retrier(), used, 0)).collect();
+        assert_eq!(delays, [2000, 4000, 5000, 5000]);
+    }
+
+    #[test]
+    fn full_jitter_stays_between_nothing_and_the_delay() {
+        let jittery = Retrier { full_jitter: true, ..retrier() };
+        for chance in [0, 1, 1999, 2000, 2001, u64::MAX] {
+            assert!(delay_ms(&jittery, 0, chance) <= 2000);
+        }
+    }
+
+    #[test]
+    fn a_thousand_retries_do_not_overflow() {
+        let endless = Retrier { max_delay_seconds: None, backoff_rate: 1e6, ..retrier() };
+        assert!(delay_ms(&endless, 100_000, 0) <= 3_200_000_000_000);
+    }
+
+    #[test]
+    fn all_matches_everything_but_what_cannot_be_helped() {
+        let names = ["States.ALL".to_owned()];
+        assert!(matches(&names, "Mine"));
+        assert!(matches(&names, "States.Timeout"));
+        assert!(!matches(&names, "States.Runtime"));
+        assert!(!matches(&["States.TaskFailed".to_owned()], "States.Timeout"));
+        assert!(matches(&["States.TaskFailed".to_owned()], "Mine"));
+    }
+}

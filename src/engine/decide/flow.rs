@@ -1,0 +1,413 @@
+//! How data flows through a state: what its work gets, and what it leaves with.
+//!
+//! A state with default paths and no templates never parses its data: the stages answer
+//! [`Data::Kept`] or [`Data::Result`], and the log does not repeat it.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::Decision;
+use super::context::{context_object, visible_variables};
+use super::job::too_large;
+use crate::engine::event::{Data, Failure};
+use crate::engine::execution::Execution;
+use crate::engine::id::{FrameId, Timestamp};
+use crate::language::expression::{
+    EvaluationError, EvaluationErrorKind, Expression, Scope, Template,
+};
+use crate::language::model::{
+    Catcher, Flow, JsonPathFlow, JsonataFlow, Number, ResultPath, Selection,
+};
+use crate::language::{Json, State};
+
+/// Variables to assign.
+pub(super) type Assignments = Vec<(Arc<str>, Json)>;
+
+/// What a state's work gave.
+#[derive(Debug, Clone)]
+pub(super) enum Work {
+    /// The result that the frame holds.
+    Result(Json),
+    /// A fixed result.
+    Fixed(Json),
+    /// None: the state passes on what it got.
+    Nothing,
+}
+
+/// Evaluates the expressions of one state in one frame. Everything is worked out when first asked
+/// for, and at most once.
+pub(super) struct Evaluation<'e> {
+    execution: &'e Execution,
+    state: &'e State,
+    frame: FrameId,
+    data: Json,
+    now: Timestamp,
+    seed: u64,
+    payload_limit: usize,
+    item: Option<(u32, Json)>,
+    input: OnceCell<Value>,
+    context: OnceCell<Value>,
+    variables: OnceCell<Map<String, Value>>,
+}
+
+impl<'e> Evaluation<'e> {
+    pub(super) fn new(
+        decision: &'e Decision<'_>,
+        frame: FrameId,
+        state: &'e State,
+        seed: u64,
+    ) -> Self {
+        let data = decision.execution.frames.get(&frame).map_or_else(Json::null, |f| f.data.clone());
+        Self {
+            execution: decision.execution,
+            state,
+            frame,
+            data,
+            now: decision.now,
+            seed,
+            payload_limit: decision.input.limits.payload_bytes,
+            item: None,
+            input: OnceCell::new(),
+            context: OnceCell::new(),
+            variables: OnceCell::new(),
+        }
+    }
+
+    /// The same, for the part of a Map that is about to begin.
+    pub(super) fn for_item(mut self, index: u32, item: Json) -> Self {
+        self.item = Some((index, item));
+        self
+    }
+
+    pub(super) fn flow(&self) -> &'e Flow {
+        &self.state.flow
+    }
+
+    /// The state's input as a tree.
+    pub(super) fn input(&self) -> &Value {
+        self.input.get_or_init(|| self.data.value())
+    }
+
+    fn scope<'s>(&'s self, input: &'s Value) -> Scope<'s> {
+        let item = self.item.as_ref().map(|(index, item)| (*index, item));
+        Scope {
+            input,
+            context: self
+                .context
+                .get_or_init(|| context_object(self.execution, self.frame, self.state, item)),
+            variables: self
+                .variables
+                .get_or_init(|| visible_variables(self.execution, self.frame)),
+            result: None,
+            error_output: None,
+            now_ms: self.now.0,
+            seed: self.seed,
+        }
+    }
+
+    /// What the state's work gets: the input through InputPath and Parameters, or Arguments.
+    pub(super) fn effective_input(&self) -> Result<Data, Failure> {
+        match &self.state.flow {
+            Flow::JsonPath(flow) => match (&flow.input_path, &flow.parameters) {
+                (Selection::Whole, None) => Ok(Data::Kept),
+                (path, parameters) => {
+                    let selected = self.select(path, self.input())?;
+                    self.new_data(&match parameters {
+                        None => selected,
+                        Some(template) => self.evaluate(template, &selected, PARAMETERS)?,
+                    })
+                }
+            },
+            Flow::Jsonata(flow) => match &flow.arguments {
+                None => Ok(Data::Kept),
+                Some(arguments) => {
+                    self.new_data(&self.evaluate(arguments, self.input(), PARAMETERS)?)
+                }
+            },
+        }
+    }
+
+    /// The input through InputPath only.
+    pub(super) fn selected_input(&self) -> Result<Value, Failure> {
+        match &self.state.flow {
+            Flow::JsonPath(flow) => self.select(&flow.input_path, self.input()),
+            Flow::Jsonata(_) => Ok(self.input().clone()),
+        }
+    }
+
+    /// The state's output.
+    pub(super) fn output(&self, work: &Work) -> Result<Data, Failure> {
+        match &self.state.flow {
+            Flow::JsonPath(flow) => self.json_path_output(flow, work),
+            Flow::Jsonata(flow) => self.jsonata_output(flow.output.as_ref(), work),
+        }
+    }
+
+    fn json_path_output(&self, flow: &JsonPathFlow, work: &Work) -> Result<Data, Failure> {
+        let plain_output = matches!(flow.output_path, Selection::Whole);
+        let plain_result = flow.result_selector.is_none();
+        match (&flow.result_path, work) {
+            (ResultPath::Discard, _) if plain_output => return Ok(Data::Kept),
+            (ResultPath::Whole, Work::Result(_)) if plain_output && plain_result => {
+                return Ok(Data::Result);
+            }
+            (ResultPath::Whole, Work::Fixed(fixed)) if plain_output && plain_result => {
+                return Ok(Data::New(fixed.clone()));
+            }
+            (ResultPath::Whole, Work::Nothing) if plain_output && plain_result => {
+                return self.effective_input();
+            }
+            _ => {}
+        }
+        let result = self.selected_result(flow, work)?;
+        let combined = match &flow.result_path {
+            ResultPath::Whole => result,
+            ResultPath::Discard => self.input().clone(),
+            ResultPath::At(path) => {
+                let mut target = self.input().clone();
+                path.write(&mut target, result).map_err(|error| failure(error, RESULT_PATH))?;
+                target
+            }
+        };
+        self.new_data(&self.select(&flow.output_path, &combined)?)
+    }
+
+    /// The result through ResultSelector.
+    fn selected_result(&self, flow: &JsonPathFlow, work: &Work) -> Result<Value, Failure> {
+        let result = self.work_value(work)?;
+        match &flow.result_selector {
+            None => Ok(result),
+            Some(selector) => self.evaluate(selector, &result, PARAMETERS),
+        }
+    }
+
+    fn work_value(&self, work: &Work) -> Result<Value, Failure> {
+        Ok(match work {
+            Work::Result(json) | Work::Fixed(json) => json.value(),
+            Work::Nothing => match self.effective_input()? {
+                Data::New(json) => json.value(),
+                Data::Kept | Data::Result => self.input().clone(),
+            },
+        })
+    }
+
+    fn jsonata_output(&self, output: Option<&Template>, work: &Work) -> Result<Data, Failure> {
+        match (output, work) {
+            (None, Work::Result(_)) => Ok(Data::Result),
+            (None, Work::Fixed(json)) => Ok(Data::New(json.clone())),
+            (None, Work::Nothing) => Ok(Data::Kept),
+            (Some(output), work) => {
+                let result = match work {
+                    Work::Result(json) | Work::Fixed(json) => Some(json.value()),
+                    Work::Nothing => None,
+                };
+                let scope = Scope { result: result.as_ref(), ..self.scope(self.input()) };
+                let value = output.evaluate(&scope).map_err(|error| failure(error, RUNTIME))?;
+                self.new_data(&value)
+            }
+        }
+    }
+
+    /// What the state assigns when it is left with `work`.
+    pub(super) fn assignments(&self, work: &Work) -> Result<Assignments, Failure> {
+        match &self.state.flow {
+            Flow::JsonPath(JsonPathFlow { assign, .. })
+            | Flow::Jsonata(JsonataFlow { assign, .. })
+                if assign.is_empty() =>
+            {
+                Ok(Vec::new())
+            }
+            Flow::JsonPath(flow) => {
+                let seen = self.selected_result(flow, work)?;
+                self.assign(&flow.assign, &self.scope(&seen))
+            }
+            Flow::Jsonata(flow) => {
+                let result = match work {
+                    Work::Nothing => None,
+                    Work::Result(_) | Work::Fixed(_) => Some(self.work_value(work)?),
+                };
+                let scope = Scope { result: result.as_ref(), ..self.scope(self.input()) };
+                self.assign(&flow.assign, &scope)
+            }
+        }
+    }
+
+    /// The output of one rule of a Choice, or of its default.
+    pub(super) fn rule_output(&self, output: Option<&Template>) -> Result<Data, Failure> {
+        match &self.state.flow {
+            Flow::JsonPath(_) => self.output(&Work::Nothing),
+            Flow::Jsonata(flow) => {
+                self.jsonata_output(output.or(flow.output.as_ref()), &Work::Nothing)
+            }
+        }
+    }
+
+    /// The assignments of one rule of a Choice.
+    pub(super) fn rule_assignments(
+        &self,
+        assign: &[(Arc<str>, Template)],
+    ) -> Result<Assignments, Failure> {
+        if assign.is_empty() {
+            return Ok(Vec::new());
+        }
+        let input = self.selected_input()?;
+        self.assign(assign, &self.scope(&input))
+    }
+
+    /// The output of a state whose failure was caught.
+    pub(super) fn caught_output(
+        &self,
+        catcher: &Catcher,
+        caught: &Failure,
+    ) -> Result<Data, Failure> {
+        let error = error_output(caught);
+        match &self.state.flow {
+            Flow::JsonPath(_) => match &catcher.result_path {
+                ResultPath::Whole => self.new_data(&error),
+                ResultPath::Discard => Ok(Data::Kept),
+                ResultPath::At(path) => {
+                    let mut target = self.input().clone();
+                    path.write(&mut target, error).map_err(|error| failure(error, RESULT_PATH))?;
+                    self.new_data(&target)
+                }
+            },
+            Flow::Jsonata(_) => match &catcher.output {
+                None => self.new_data(&error),
+                Some(output) => {
+                    let scope = Scope { error_output: Some(&error), ..self.scope(self.input()) };
+                    let value = output.evaluate(&scope).map_err(|e| failure(e, RUNTIME))?;
+                    self.new_data(&value)
+                }
+            },
+        }
+    }
+
+    /// What a catcher assigns.
+    pub(super) fn caught_assignments(
+        &self,
+        catcher: &Catcher,
+        caught: &Failure,
+    ) -> Result<Assignments, Failure> {
+        if catcher.assign.is_empty() {
+            return Ok(Vec::new());
+        }
+        let error = error_output(caught);
+        let seen = match &self.state.flow {
+            Flow::JsonPath(_) => &error,
+            Flow::Jsonata(_) => self.input(),
+        };
+        let scope = Scope { error_output: Some(&error), ..self.scope(seen) };
+        self.assign(&catcher.assign, &scope)
+    }
+
+    fn assign(
+        &self,
+        assign: &[(Arc<str>, Template)],
+        scope: &Scope<'_>,
+    ) -> Result<Assignments, Failure> {
+        assign
+            .iter()
+            .map(|(name, template)| {
+                let value = template.evaluate(scope).map_err(|error| failure(error, RUNTIME))?;
+                Ok((name.clone(), self.limited(Json::from_value(&value))?))
+            })
+            .collect()
+    }
+
+    /// Evaluates a template on `input`.
+    pub(super) fn evaluate(
+        &self,
+        template: &Template,
+        input: &Value,
+        place: Place,
+    ) -> Result<Value, Failure> {
+        template.evaluate(&self.scope(input)).map_err(|error| failure(error, place))
+    }
+
+    /// Evaluates a condition's or number's scope on the selected input.
+    pub(super) fn with_scope<T>(
+        &self,
+        input: &Value,
+        ask: impl FnOnce(&Scope<'_>) -> Result<T, EvaluationError>,
+    ) -> Result<T, Failure> {
+        ask(&self.scope(input)).map_err(|error| failure(error, RUNTIME))
+    }
+
+    /// A whole number, fixed or computed.
+    pub(super) fn number(&self, number: &Number, name: &str) -> Result<u64, Failure> {
+        match number {
+            Number::Fixed(value) => Ok(*value),
+            Number::Computed(expression) => {
+                let value = self.expression(expression, self.input())?;
+                let whole = value.as_u64().or_else(|| whole_float(&value));
+                whole.ok_or_else(|| {
+                    let cause = format!("{name} must be a whole number from 0, but is {value}");
+                    Failure::new("States.Runtime", &cause)
+                })
+            }
+        }
+    }
+
+    fn expression(&self, expression: &Expression, input: &Value) -> Result<Value, Failure> {
+        expression.evaluate(&self.scope(input)).map_err(|error| failure(error, RUNTIME))
+    }
+
+    fn select(&self, selection: &Selection, input: &Value) -> Result<Value, Failure> {
+        match selection {
+            Selection::Whole => Ok(input.clone()),
+            Selection::Nothing => Ok(json!({})),
+            Selection::Path(path) => self.expression(path, input),
+        }
+    }
+
+    /// Records a value, if it is not too large.
+    pub(super) fn new_data(&self, value: &Value) -> Result<Data, Failure> {
+        self.limited(Json::from_value(value)).map(Data::New)
+    }
+
+    pub(super) fn limited(&self, json: Json) -> Result<Json, Failure> {
+        let (bytes, limit) = (json.len_bytes(), self.payload_limit);
+        if bytes > limit {
+            return Err(too_large(&format!("the data of state {:?}", self.state.name), bytes, limit));
+        }
+        Ok(json)
+    }
+}
+
+/// Where an expression stands; with the kind of failure it gives the error's name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    path_error: &'static str,
+}
+
+pub(super) const PARAMETERS: Place = Place { path_error: "States.ParameterPathFailure" };
+pub(super) const RESULT_PATH: Place = Place { path_error: "States.ResultPathMatchFailure" };
+pub(super) const RUNTIME: Place = Place { path_error: "States.Runtime" };
+
+fn failure(error: EvaluationError, place: Place) -> Failure {
+    let name = match error.kind {
+        EvaluationErrorKind::Path => place.path_error,
+        EvaluationErrorKind::Intrinsic => "States.IntrinsicFailure",
+        EvaluationErrorKind::Query => "States.QueryEvaluationError",
+    };
+    Failure::new(name, &error.cause)
+}
+
+/// What a catcher sees of a failure.
+fn error_output(failure: &Failure) -> Value {
+    json!({"Error": &*failure.error, "Cause": &*failure.cause})
+}
+
+/// 3.0 is as whole as 3: JSONata computes with floats.
+fn whole_float(value: &Value) -> Option<u64> {
+    let float = value.as_f64()?;
+    let whole = float.fract() == 0.0 && (0.0..=9e15).contains(&float);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and in range by the line above"
+    )]
+    whole.then_some(float as u64)
+}

@@ -1,0 +1,281 @@
+//! Parallel and Map: opening, starting parts, joining.
+
+use serde_json::Value;
+
+use super::Decision;
+use super::flow::{Evaluation, PARAMETERS};
+use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted};
+use crate::engine::execution::{Activity, Fork};
+use crate::engine::id::FrameId;
+use crate::language::model::{Batcher, Machine, Map, StateName};
+use crate::language::{Json, State, StateKind};
+
+impl Decision<'_> {
+    pub(super) fn fork_branches(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        branches: &[Machine],
+    ) -> Result<(), Failure> {
+        let seed = self.draw();
+        let input = match Evaluation::new(self, frame, state, seed).effective_input()? {
+            Data::New(json) => json,
+            Data::Kept | Data::Result => self.data_of(frame),
+        };
+        self.emit(ForkStarted {
+            frame,
+            total: u32::try_from(branches.len()).unwrap_or(u32::MAX),
+            concurrency: 0,
+            items: None,
+            batch_ends: Vec::new(),
+            batch_input: None,
+            tolerated_failures: 0,
+        });
+        for (index, branch) in (0..).zip(branches) {
+            self.start_part(frame, index, branch.start_at.clone(), input.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) fn fork_items(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+    ) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let items = items_of(&evaluation, map)?;
+        let sizes = self.item_sizes(&items, frame)?;
+        let (batch_ends, batch_input) = match &map.batcher {
+            None => (Vec::new(), None),
+            Some(batcher) => batches(&evaluation, batcher, &sizes)?,
+        };
+        let count = u32::try_from(sizes.len()).unwrap_or(u32::MAX);
+        let total = if map.batcher.is_some() {
+            u32::try_from(batch_ends.len()).unwrap_or(u32::MAX)
+        } else {
+            count
+        };
+        let asked = evaluation.number(&map.max_concurrency, "MaxConcurrency")?;
+        let concurrency = match u32::try_from(asked).unwrap_or(u32::MAX) {
+            0 => self.input.limits.fork_concurrency,
+            asked => asked,
+        };
+        let tolerated_failures = tolerated(&evaluation, map, total)?;
+        self.emit(ForkStarted {
+            frame,
+            total,
+            concurrency,
+            items: Some(items),
+            batch_ends,
+            batch_input,
+            tolerated_failures,
+        });
+        Ok(())
+    }
+
+    /// The size of each item in bytes; refuses what is no array, or too long a one.
+    fn item_sizes(&self, items: &Data, frame: FrameId) -> Result<Vec<usize>, Failure> {
+        let array = match items {
+            Data::New(json) => json.clone(),
+            Data::Kept | Data::Result => self.data_of(frame),
+        };
+        let Some(spans) = array.elements() else {
+            let cause = format!("a Map needs an array of items, but got {}", excerpt(&array));
+            return Err(Failure::new("States.Runtime", &cause));
+        };
+        let limit = self.input.limits.map_items as usize;
+        if spans.len() > limit {
+            let cause = format!("{} items are over the limit of {limit} for one Map", spans.len());
+            return Err(Failure::new("States.Runtime", &cause));
+        }
+        Ok(spans.into_iter().map(|span| span.len()).collect())
+    }
+
+    /// Goes on with an open Parallel or Map: fails, joins, or starts further parts.
+    pub(super) fn drive_fork(&mut self, frame: FrameId, state: &State) -> Result<(), Failure> {
+        let Some(fork) = self.fork_of(frame) else { return Ok(()) };
+        if let Some(failure) = fork.failure.clone() {
+            return Err(failure);
+        }
+        if fork.finished() == fork.total {
+            return self.exit(frame, state);
+        }
+        let StateKind::Map(map) = &state.kind else { return Ok(()) };
+        while self.events.len() < self.input.limits.decision_events {
+            let Some(fork) = self.fork_of(frame).filter(|fork| fork.can_start()) else { break };
+            let index = fork.started;
+            let input = self.part_input(frame, state, map, index)?;
+            self.start_part(frame, index, map.processor.start_at.clone(), input);
+        }
+        Ok(())
+    }
+
+    fn start_part(&mut self, parent: FrameId, index: u32, start_at: StateName, input: Json) {
+        let frame = FrameId(self.execution.frame_count);
+        self.emit(FrameStarted { frame, parent, index });
+        self.enter_with(frame, start_at, Data::New(input));
+    }
+
+    /// The input of one item or batch.
+    fn part_input(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        index: u32,
+    ) -> Result<Json, Failure> {
+        let Some(Fork { items: Some(items), batch_ends, batch_input, .. }) = self.fork_of(frame)
+        else {
+            return Ok(Json::null());
+        };
+        if map.batcher.is_none() {
+            let item = items.get(index as usize);
+            return self.item_input(frame, state, map, index, item);
+        }
+        let start = index.checked_sub(1).and_then(|i| batch_ends.get(i as usize).copied());
+        let end = batch_ends.get(index as usize).copied().unwrap_or(0);
+        let batch: Vec<(u32, Json)> =
+            (start.unwrap_or(0)..end).map(|i| (i, items.get(i as usize))).collect();
+        let batch_input = batch_input.clone();
+        let mut inputs = Vec::with_capacity(batch.len());
+        for (i, item) in batch {
+            inputs.push(self.item_input(frame, state, map, i, item)?);
+        }
+        let array = Json::array(&inputs);
+        let text = match batch_input {
+            None => format!("{{\"Items\":{array}}}"),
+            Some(input) => format!("{{\"BatchInput\":{input},\"Items\":{array}}}"),
+        };
+        Ok(Json::parse(&text).unwrap_or_else(|_| Json::null()))
+    }
+
+    fn item_input(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+        index: u32,
+        item: Json,
+    ) -> Result<Json, Failure> {
+        let Some(selector) = &map.item_selector else { return Ok(item) };
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed).for_item(index, item);
+        let input = evaluation.selected_input()?;
+        let value = evaluation.evaluate(selector, &input, PARAMETERS)?;
+        evaluation.limited(Json::from_value(&value))
+    }
+
+    fn fork_of(&self, frame: FrameId) -> Option<&Fork> {
+        match &self.execution.frames.get(&frame)?.activity {
+            Activity::Forked(fork) => Some(fork),
+            Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => {
+                None
+            }
+        }
+    }
+}
+
+/// The array of items.
+fn items_of(evaluation: &Evaluation<'_>, map: &Map) -> Result<Data, Failure> {
+    match &map.items {
+        None => match evaluation.selected_or_kept()? {
+            None => Ok(Data::Kept),
+            Some(value) => evaluation.new_data(&value),
+        },
+        Some(template) => {
+            let input = evaluation.selected_input()?;
+            evaluation.new_data(&evaluation.evaluate(template, &input, PARAMETERS)?)
+        }
+    }
+}
+
+/// Where each batch ends, and what all batches share.
+fn batches(
+    evaluation: &Evaluation<'_>,
+    batcher: &Batcher,
+    sizes: &[usize],
+) -> Result<(Vec<u32>, Option<Json>), Failure> {
+    let limit = |number: &Option<_>, name| -> Result<usize, Failure> {
+        let Some(number) = number else { return Ok(usize::MAX) };
+        let value = evaluation.number(number, name)?;
+        Ok(usize::try_from(value).unwrap_or(usize::MAX).max(1))
+    };
+    let max_items = limit(&batcher.max_items, "MaxItemsPerBatch")?;
+    let max_bytes = limit(&batcher.max_bytes, "MaxInputBytesPerBatch")?;
+    let input = match &batcher.input {
+        None => None,
+        Some(template) => {
+            let selected = evaluation.selected_input()?;
+            let value = evaluation.evaluate(template, &selected, PARAMETERS)?;
+            Some(evaluation.limited(Json::from_value(&value))?)
+        }
+    };
+    Ok((batch_ends(sizes, max_items, max_bytes), input))
+}
+
+/// Cuts items into batches: as many as fit both limits, at least one each.
+fn batch_ends(sizes: &[usize], max_items: usize, max_bytes: usize) -> Vec<u32> {
+    let mut ends = Vec::new();
+    let (mut items, mut bytes) = (0, 0);
+    for (index, size) in (0_u32..).zip(sizes) {
+        if items > 0 && (items == max_items || bytes + size > max_bytes) {
+            ends.push(index);
+            (items, bytes) = (0, 0);
+        }
+        items += 1;
+        bytes += size;
+    }
+    if items > 0 {
+        ends.push(u32::try_from(sizes.len()).unwrap_or(u32::MAX));
+    }
+    ends
+}
+
+/// How many parts may fail: what the count or the percentage allows, whichever breaks first.
+fn tolerated(evaluation: &Evaluation<'_>, map: &Map, total: u32) -> Result<u32, Failure> {
+    let of = |number: &Option<_>, name| {
+        number.as_ref().map(|number| evaluation.number(number, name)).transpose()
+    };
+    let count = of(&map.tolerated_failure_count, "ToleratedFailureCount")?;
+    let percentage = of(&map.tolerated_failure_percentage, "ToleratedFailurePercentage")?;
+    let by_percentage = percentage.map(|percent| u64::from(total) * percent.min(100) / 100);
+    let tolerated = match (count, by_percentage) {
+        (None, None) => 0,
+        (Some(one), None) | (None, Some(one)) => one,
+        (Some(one), Some(other)) => one.min(other),
+    };
+    Ok(u32::try_from(tolerated).unwrap_or(u32::MAX))
+}
+
+fn excerpt(json: &Json) -> String {
+    let text: String = json.as_str().chars().take(80).collect();
+    if text.len() < json.len_bytes() { format!("{text}…") } else { text }
+}
+
+impl Evaluation<'_> {
+    /// The input through InputPath, or nothing where that is the input itself.
+    fn selected_or_kept(&self) -> Result<Option<Value>, Failure> {
+        use crate::language::model::{Flow, Selection};
+        match self.flow() {
+            Flow::JsonPath(flow) if !matches!(flow.input_path, Selection::Whole) => {
+                self.selected_input().map(Some)
+            }
+            Flow::JsonPath(_) | Flow::Jsonata(_) => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_hold_as_many_items_as_both_limits_allow() {
+        assert_eq!(batch_ends(&[1; 5], 2, usize::MAX), [2, 4, 5]);
+        assert_eq!(batch_ends(&[4, 4, 4], 10, 8), [2, 3]);
+        assert_eq!(batch_ends(&[100, 1], 10, 8), [1, 2], "an item over the limit stands alone");
+        assert_eq!(batch_ends(&[], 2, 2), Vec::<u32>::new());
+    }
+}

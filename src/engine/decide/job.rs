@@ -1,0 +1,171 @@
+//! What workers say about jobs.
+
+use std::sync::Arc;
+
+use super::Decision;
+use crate::engine::event::{
+    AttemptLost, Data, Failure, JobCancelled, JobFailed, JobProgressed, JobScheduled, JobStarted,
+    JobSucceeded,
+};
+use crate::engine::execution::{Job, JobStatus, Status};
+use crate::engine::id::{JobId, Token};
+use crate::engine::rejection::Rejection;
+use crate::language::Json;
+
+/// The error of a job that crashes cut off too often.
+const ATTEMPT_LOST: &str = "Everstep.AttemptLost";
+
+/// What a report of progress says.
+pub(super) struct Report {
+    pub(super) percent: Option<u8>,
+    pub(super) message: Option<Arc<str>>,
+    pub(super) processed: Option<u64>,
+    pub(super) total: Option<u64>,
+}
+
+impl Decision<'_> {
+    pub(super) fn start_job(
+        &mut self,
+        job: JobId,
+        attempt: u32,
+        worker: Arc<str>,
+        token: Token,
+    ) -> Result<(), Rejection> {
+        self.require("to start a job", &[Status::Running])?;
+        let open = self.execution.jobs.get(&job).ok_or(Rejection::JobNotOpen { job })?;
+        if open.status != JobStatus::Pending || open.attempt != attempt {
+            return Err(Rejection::NotPending { job, attempt });
+        }
+        self.emit(JobStarted { job, attempt, worker, token });
+        Ok(())
+    }
+
+    pub(super) fn report_progress(
+        &mut self,
+        job: JobId,
+        token: Token,
+        report: Report,
+    ) -> Result<(), Rejection> {
+        self.require("to report progress", &[Status::Running, Status::Cancelling])?;
+        self.holder(job, token)?;
+        let Report { percent, message, processed, total } = report;
+        let percent = percent.map(|percent| percent.min(100));
+        let event = JobProgressed { job, percent, message, processed, total, progress: 0 };
+        self.emit_with_progress(event.into());
+        Ok(())
+    }
+
+    pub(super) fn complete_job(
+        &mut self,
+        job: JobId,
+        token: Token,
+        output: Json,
+    ) -> Result<(), Rejection> {
+        self.require("to complete a job", &[Status::Running, Status::Cancelling])?;
+        let attempt = self.holder(job, token)?.attempt;
+        let limit = self.input.limits.payload_bytes;
+        if output.len_bytes() > limit {
+            let failure = too_large("the job's result", output.len_bytes(), limit);
+            self.emit(JobFailed { job, attempt, failure });
+        } else {
+            self.emit(JobSucceeded { job, attempt, output });
+        }
+        self.end_cancel_when_quiet();
+        Ok(())
+    }
+
+    pub(super) fn fail_job(
+        &mut self,
+        job: JobId,
+        token: Token,
+        failure: Failure,
+    ) -> Result<(), Rejection> {
+        self.require("to fail a job", &[Status::Running, Status::Cancelling])?;
+        let holder = self.holder(job, token)?;
+        let attempt = holder.attempt;
+        if holder.status == JobStatus::Cancelling {
+            self.emit(JobCancelled { job });
+        } else {
+            self.emit(JobFailed { job, attempt, failure });
+        }
+        self.end_cancel_when_quiet();
+        Ok(())
+    }
+
+    pub(super) fn acknowledge_cancel(
+        &mut self,
+        job: JobId,
+        token: Token,
+    ) -> Result<(), Rejection> {
+        self.require("to stop a job", &[Status::Running, Status::Cancelling])?;
+        let holder = self.holder(job, token)?;
+        let attempt = holder.attempt;
+        if holder.status == JobStatus::Cancelling {
+            self.emit(JobCancelled { job });
+            self.end_cancel_when_quiet();
+        } else {
+            let failure = Failure::new("States.TaskFailed", "the worker stopped without a result");
+            self.emit(JobFailed { job, attempt, failure });
+        }
+        Ok(())
+    }
+
+    pub(super) fn lose_attempts(
+        &mut self,
+        jobs: &[JobId],
+        stopped: bool,
+    ) -> Result<(), Rejection> {
+        self.require("to lose attempts", &[Status::Running, Status::Cancelling])?;
+        for id in jobs {
+            let Some(job) = self.execution.jobs.get(id) else { continue };
+            let attempt = job.attempt;
+            match job.status {
+                JobStatus::Running => {
+                    self.emit(AttemptLost { job: *id, attempt, stopped });
+                    self.schedule_lost_again(*id);
+                }
+                JobStatus::Cancelling => self.emit(JobCancelled { job: *id }),
+                JobStatus::Pending | JobStatus::Retrying => {}
+            }
+        }
+        self.end_cancel_when_quiet();
+        Ok(())
+    }
+
+    /// A lost attempt is tried again without using up the workflow's own retries, within a limit.
+    fn schedule_lost_again(&mut self, id: JobId) {
+        let Some(job) = self.execution.jobs.get(&id) else { return };
+        let (attempt, lost) = (job.attempt, job.lost);
+        if lost > self.input.limits.lost_attempts {
+            let cause = format!(
+                "{lost} attempts of this job were cut off by a crash of the process that ran it, \
+                 more than the limit of {}; the job may be what crashes it",
+                self.input.limits.lost_attempts
+            );
+            let failure = Failure::new(ATTEMPT_LOST, &cause);
+            return self.emit(JobFailed { job: id, attempt, failure });
+        }
+        let event = JobScheduled {
+            job: id,
+            frame: job.frame,
+            attempt: attempt + 1,
+            job_type: job.job_type.clone(),
+            input: Data::Kept,
+            timeout_seconds: job.timeout_seconds,
+            heartbeat_seconds: job.heartbeat_seconds,
+        };
+        self.emit(event);
+    }
+
+    /// The job, if `token` is that of its running attempt.
+    fn holder(&self, job: JobId, token: Token) -> Result<&Job, Rejection> {
+        let open = self.execution.jobs.get(&job).ok_or(Rejection::JobNotOpen { job })?;
+        if open.token == Some(token) { Ok(open) } else { Err(Rejection::StaleToken { job }) }
+    }
+}
+
+/// What a payload over the limit looks like to Retry and Catch.
+pub(super) fn too_large(what: &str, bytes: usize, limit: usize) -> Failure {
+    let cause = format!("{what} has {bytes} bytes, over the limit of {limit}");
+    Failure::new("States.DataLimitExceeded", &cause)
+}

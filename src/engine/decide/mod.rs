@@ -1,0 +1,189 @@
+//! Commands become events.
+//!
+//! A decision applies each event as it makes it, because the next one depends on it: a completed
+//! job leads through exits, choices and entrances to the next job. After `Ok` the execution is just
+//! what [`Execution::apply`] makes of the events; after `Err` it is untouched. Replay uses `apply`
+//! alone.
+
+mod cancel;
+mod context;
+mod failure;
+mod flow;
+mod fork;
+mod job;
+mod start;
+mod state;
+mod timer;
+
+use std::sync::Arc;
+
+use super::command::Command;
+use super::event::{Event, ExecutionSetAside};
+use super::execution::{Activity, Execution, Status};
+use super::id::{FrameId, Timestamp};
+use super::limits::EngineLimits;
+use super::program::Program;
+use super::rejection::Rejection;
+use crate::language::State;
+
+/// What a decision may know besides the execution and the command.
+#[derive(Debug, Clone, Copy)]
+pub struct DecisionInput<'a> {
+    /// The definition that the execution runs.
+    pub program: &'a Program,
+    /// The time now. A time before the execution's last event is taken as that event's time.
+    pub now: Timestamp,
+    /// Chance: feeds jitter, `$random()` and `$uuid()`.
+    pub seed: u64,
+    /// The bounds to hold.
+    pub limits: &'a EngineLimits,
+}
+
+/// Decides on `command`, and applies what it decides to `execution`.
+///
+/// The events belong together: all of them must become durable, or none. All carry the time
+/// [`Execution::updated_at`].
+///
+/// # Errors
+/// A rejection when the command is not legal now; the execution is then untouched.
+pub fn decide(
+    input: DecisionInput<'_>,
+    execution: &mut Execution,
+    command: Command,
+) -> Result<Vec<Event>, Rejection> {
+    let now = input.now.max(execution.updated_at);
+    let mut decision = Decision { input, now, execution, events: Vec::with_capacity(6), draws: 0 };
+    decision.take(command)?;
+    decision.run();
+    Ok(decision.events)
+}
+
+/// A decision in the making.
+struct Decision<'a> {
+    input: DecisionInput<'a>,
+    now: Timestamp,
+    execution: &'a mut Execution,
+    events: Vec<Event>,
+    /// How many numbers have been drawn from the seed.
+    draws: u64,
+}
+
+impl<'a> Decision<'a> {
+    fn take(&mut self, command: Command) -> Result<(), Rejection> {
+        match command {
+            Command::StartExecution { workflow, definition, name, input } => {
+                self.start_execution(workflow, definition, name, input)
+            }
+            Command::StartJob { job, attempt, worker, token } => {
+                self.start_job(job, attempt, worker, token)
+            }
+            Command::ReportProgress { job, token, percent, message, processed, total } => {
+                self.report_progress(job, token, job::Report { percent, message, processed, total })
+            }
+            Command::CompleteJob { job, token, output } => self.complete_job(job, token, output),
+            Command::FailJob { job, token, failure } => self.fail_job(job, token, failure),
+            Command::AcknowledgeCancel { job, token } => self.acknowledge_cancel(job, token),
+            Command::LoseAttempts { jobs, stopped } => self.lose_attempts(&jobs, stopped),
+            Command::FireTimer { timer, due, last_heartbeat } => {
+                self.fire_timer(timer, due, last_heartbeat)
+            }
+            Command::Advance => self.advance(),
+            Command::CancelExecution { by, reason } => self.cancel_execution(by, reason),
+            Command::SetAside { reason } => self.set_aside_on_request(reason),
+        }
+    }
+
+    /// Records an event: it is applied at once.
+    fn emit(&mut self, event: impl Into<Event>) {
+        let event = event.into();
+        self.execution.apply(&event, self.now);
+        self.events.push(event);
+    }
+
+    /// Steps every frame that is owed a step, until none is, or the decision is long enough.
+    fn run(&mut self) {
+        while self.execution.status == Status::Running && self.execution.set_aside.is_none() {
+            let Some(frame) = self.execution.ready.first().copied() else { break };
+            if self.events.len() >= self.input.limits.decision_events {
+                break;
+            }
+            if self.execution.sequence >= self.input.limits.history_events {
+                self.fail_for_long_history();
+                break;
+            }
+            self.step(frame);
+        }
+    }
+
+    /// Does the next thing in a frame.
+    fn step(&mut self, id: FrameId) {
+        let Some(frame) = self.execution.frames.get(&id) else { return };
+        let Some(name) = frame.state.clone() else {
+            let start = self.input.program.workflow.root.start_at.clone();
+            return self.enter(id, start);
+        };
+        let Some(state) = self.input.program.state(&name) else {
+            let reason = format!("the definition has no state called {name:?}");
+            return self.set_aside(&reason);
+        };
+        if let Some(failure) = frame.failure.clone() {
+            return self.handle_failure(id, state, failure);
+        }
+        let joins = matches!(frame.activity, Activity::Forked(_));
+        let outcome = if joins {
+            self.drive_fork(id, state)
+        } else if frame.result.is_some() {
+            self.exit(id, state)
+        } else {
+            self.execute(id, state)
+        };
+        if let Err(failure) = outcome {
+            self.handle_failure(id, state, failure);
+        }
+    }
+
+    /// Refuses what is not legal now.
+    fn require(&self, command: &'static str, allowed: &[Status]) -> Result<(), Rejection> {
+        if let Some(reason) = &self.execution.set_aside {
+            return Err(Rejection::SetAside { command, reason: reason.to_string() });
+        }
+        if allowed.contains(&self.execution.status) {
+            Ok(())
+        } else {
+            Err(Rejection::NotInStatus { command, status: self.execution.status })
+        }
+    }
+
+    fn advance(&mut self) -> Result<(), Rejection> {
+        self.require("to go on", &[Status::Running])?;
+        if self.execution.ready.is_empty() { Err(Rejection::NothingToDo) } else { Ok(()) }
+    }
+
+    fn set_aside_on_request(&mut self, reason: Arc<str>) -> Result<(), Rejection> {
+        self.require("to set aside", &[Status::Running, Status::Cancelling])?;
+        self.emit(ExecutionSetAside { reason });
+        Ok(())
+    }
+
+    fn set_aside(&mut self, reason: &str) {
+        self.emit(ExecutionSetAside { reason: reason.into() });
+    }
+
+    /// A number that nobody can guess and replay need not draw again.
+    fn draw(&mut self) -> u64 {
+        self.draws += 1;
+        split_mix(self.input.seed.wrapping_add(self.draws.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+    }
+
+    fn state_of(&self, id: FrameId) -> Option<&'a State> {
+        let name = self.execution.frames.get(&id)?.state.as_deref()?;
+        self.input.program.state(name)
+    }
+}
+
+/// SplitMix64's mixing of one number.
+fn split_mix(mut x: u64) -> u64 {
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

@@ -1,0 +1,215 @@
+//! Entering, running and leaving states.
+
+use serde_json::Value;
+
+use super::Decision;
+use super::flow::{Evaluation, RUNTIME, Work};
+use crate::engine::event::{
+    Data, Event, ExecutionCompleted, Failure, FrameSucceeded, JobScheduled, StateEntered,
+    StateExited, WaitStarted,
+};
+use crate::engine::id::{FrameId, JobId, Timestamp};
+use crate::engine::progress;
+use crate::language::expression::Template;
+use crate::language::model::{Choice, StateName, Task, Transition, Wait};
+use crate::language::{State, StateKind};
+
+impl Decision<'_> {
+    /// Enters the frame's next state with what the frame holds.
+    pub(super) fn enter(&mut self, frame: FrameId, state: StateName) {
+        self.enter_with(frame, state, Data::Kept);
+    }
+
+    pub(super) fn enter_with(&mut self, frame: FrameId, state: StateName, input: Data) {
+        self.emit_with_progress(StateEntered { frame, state, input, progress: 0 }.into());
+    }
+
+    /// Records an event that carries the progress as it is after it.
+    pub(super) fn emit_with_progress(&mut self, mut event: Event) {
+        self.execution.apply(&event, self.now);
+        let percent = progress::percent(self.input.program, self.execution);
+        let percent = percent.max(self.execution.progress);
+        self.execution.progress = percent;
+        match &mut event {
+            Event::StateEntered(body) => body.progress = percent,
+            Event::JobProgressed(body) => body.progress = percent,
+            _ => {}
+        }
+        self.events.push(event);
+    }
+
+    /// Does what the state does, up to where it must wait.
+    pub(super) fn execute(&mut self, frame: FrameId, state: &State) -> Result<(), Failure> {
+        match &state.kind {
+            StateKind::Pass { result } => {
+                let work = result.clone().map_or(Work::Nothing, Work::Fixed);
+                self.leave(frame, state, &work)
+            }
+            StateKind::Task(task) => self.schedule_job(frame, state, task),
+            StateKind::Choice(choice) => self.choose(frame, state, choice),
+            StateKind::Wait(wait) => self.wait(frame, state, wait),
+            StateKind::Succeed => self.leave(frame, state, &Work::Nothing),
+            StateKind::Fail { error, cause } => {
+                Err(self.own_failure(frame, state, error.as_ref(), cause.as_ref())?)
+            }
+            StateKind::Parallel { branches } => self.fork_branches(frame, state, branches),
+            StateKind::Map(map) => self.fork_items(frame, state, map),
+        }
+    }
+
+    /// Leaves a state whose work is done.
+    pub(super) fn exit(&mut self, frame: FrameId, state: &State) -> Result<(), Failure> {
+        let work = match &state.kind {
+            StateKind::Wait(_) => Work::Nothing,
+            StateKind::Pass { .. }
+            | StateKind::Task(_)
+            | StateKind::Choice(_)
+            | StateKind::Succeed
+            | StateKind::Fail { .. }
+            | StateKind::Parallel { .. }
+            | StateKind::Map(_) => self
+                .execution
+                .frames
+                .get(&frame)
+                .and_then(|frame| frame.current_result())
+                .map_or(Work::Nothing, Work::Result),
+        };
+        self.leave(frame, state, &work)
+    }
+
+    fn leave(&mut self, frame: FrameId, state: &State, work: &Work) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let output = evaluation.output(work)?;
+        let assigned = evaluation.assignments(work)?;
+        self.emit(StateExited { frame, state: state.name.clone(), output, assigned });
+        match &state.transition {
+            Transition::Next(next) => self.enter(frame, next.clone()),
+            Transition::End => self.end_frame(frame),
+        }
+        Ok(())
+    }
+
+    fn end_frame(&mut self, frame: FrameId) {
+        if frame == FrameId::ROOT {
+            self.emit(ExecutionCompleted { output: Data::Kept });
+        } else {
+            self.emit(FrameSucceeded { frame, output: Data::Kept });
+        }
+    }
+
+    fn schedule_job(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        task: &Task,
+    ) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let input = evaluation.effective_input()?;
+        let seconds = |number: &Option<_>, name| {
+            number.as_ref().map(|number| evaluation.number(number, name)).transpose()
+        };
+        let timeout_seconds = seconds(&task.timeout, "TimeoutSeconds")?;
+        let heartbeat_seconds = seconds(&task.heartbeat, "HeartbeatSeconds")?;
+        let earlier = self.execution.frames.get(&frame).and_then(|frame| frame.job);
+        let job = earlier.unwrap_or(JobId(self.execution.job_count + 1));
+        let attempt = self.execution.jobs.get(&job).map_or(0, |job| job.attempt) + 1;
+        // The input of a repeated attempt is kept only where it is known to be the same.
+        let input = match (input, attempt) {
+            (Data::Kept, 2..) => Data::New(self.data_of(frame)),
+            (input, _) => input,
+        };
+        self.emit(JobScheduled {
+            job,
+            frame,
+            attempt,
+            job_type: task.resource.job_type.clone(),
+            input,
+            timeout_seconds,
+            heartbeat_seconds,
+        });
+        Ok(())
+    }
+
+    pub(super) fn data_of(&self, frame: FrameId) -> crate::language::Json {
+        self.execution
+            .frames
+            .get(&frame)
+            .map_or_else(crate::language::Json::null, |frame| frame.data.clone())
+    }
+
+    fn choose(&mut self, frame: FrameId, state: &State, choice: &Choice) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let input = evaluation.selected_input()?;
+        for rule in &choice.rules {
+            if evaluation.with_scope(&input, |scope| rule.condition.holds(scope))? {
+                let output = evaluation.rule_output(rule.output.as_ref())?;
+                let assigned = evaluation.rule_assignments(&rule.assign)?;
+                self.emit(StateExited { frame, state: state.name.clone(), output, assigned });
+                self.enter(frame, rule.next.clone());
+                return Ok(());
+            }
+        }
+        let Some(next) = choice.default.clone() else {
+            let cause = format!("no rule of {:?} holds and it has no Default", state.name);
+            return Err(Failure::new("States.NoChoiceMatched", &cause));
+        };
+        let output = evaluation.rule_output(None)?;
+        let assigned = evaluation.assignments(&Work::Nothing)?;
+        self.emit(StateExited { frame, state: state.name.clone(), output, assigned });
+        self.enter(frame, next);
+        Ok(())
+    }
+
+    fn wait(&mut self, frame: FrameId, state: &State, wait: &Wait) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let until = match wait {
+            Wait::Seconds(number) => {
+                self.now.plus_seconds(evaluation.number(number, "the wait in seconds")?)
+            }
+            Wait::Until(template) => {
+                let input = evaluation.selected_input()?;
+                moment(&evaluation.evaluate(template, &input, RUNTIME)?)?
+            }
+        };
+        self.emit(WaitStarted { frame, until });
+        Ok(())
+    }
+
+    /// What a Fail state fails with.
+    fn own_failure(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        error: Option<&Template>,
+        cause: Option<&Template>,
+    ) -> Result<Failure, Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let text = |template: Option<&Template>| -> Result<String, Failure> {
+            let Some(template) = template else { return Ok(String::new()) };
+            match evaluation.evaluate(template, evaluation.input(), RUNTIME)? {
+                Value::String(text) => Ok(text),
+                other => {
+                    let cause = format!("Error and Cause must be texts, but one is {other}");
+                    Err(Failure::new("States.Runtime", &cause))
+                }
+            }
+        };
+        Ok(Failure::new(&text(error)?, &text(cause)?))
+    }
+}
+
+fn moment(value: &Value) -> Result<Timestamp, Failure> {
+    let wrong = || {
+        let cause = format!("a Wait needs an RFC 3339 timestamp, but got {value}");
+        Failure::new("States.Runtime", &cause)
+    };
+    let text = value.as_str().ok_or_else(wrong)?;
+    let moment: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+    // A moment before 1970 has passed, as has 1970.
+    Ok(Timestamp(u64::try_from(moment.as_millisecond()).unwrap_or(0)))
+}
