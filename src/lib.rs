@@ -1,5 +1,6 @@
 //! Everstep: a durable state-machine orchestrator.
 pub mod engine;
 pub mod language;
+pub mod runtime;
 pub mod store;
 pub mod worker;

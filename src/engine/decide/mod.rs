@@ -24,7 +24,6 @@ use super::id::{FrameId, Timestamp};
 use super::limits::EngineLimits;
 use super::program::Program;
 use super::rejection::Rejection;
-use crate::language::State;
 
 /// What a decision may know besides the execution and the command.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +67,7 @@ struct Decision<'a> {
     draws: u64,
 }
 
-impl<'a> Decision<'a> {
+impl Decision<'_> {
     fn take(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
             Command::StartExecution { workflow, definition, name, input } => {
@@ -173,11 +172,6 @@ impl<'a> Decision<'a> {
     fn draw(&mut self) -> u64 {
         self.draws += 1;
         split_mix(self.input.seed.wrapping_add(self.draws.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
-    }
-
-    fn state_of(&self, id: FrameId) -> Option<&'a State> {
-        let name = self.execution.frames.get(&id)?.state.as_deref()?;
-        self.input.program.state(name)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::engine::id::{FrameId, JobId, Timestamp};
 use crate::engine::progress;
 use crate::language::expression::Template;
 use crate::language::model::{Choice, StateName, Task, Transition, Wait};
-use crate::language::{State, StateKind};
+use crate::language::{Json, State, StateKind};
 
 impl Decision<'_> {
     /// Enters the frame's next state with what the frame holds.
@@ -115,10 +115,9 @@ impl Decision<'_> {
         let earlier = self.execution.frames.get(&frame).and_then(|frame| frame.job);
         let job = earlier.unwrap_or(JobId(self.execution.job_count + 1));
         let attempt = self.execution.jobs.get(&job).map_or(0, |job| job.attempt) + 1;
-        // The input of a repeated attempt is kept only where it is known to be the same.
-        let input = match (input, attempt) {
-            (Data::Kept, 2..) => Data::New(self.data_of(frame)),
-            (input, _) => input,
+        let input = match self.execution.jobs.get(&job) {
+            None => input,
+            Some(earlier) => self.repeated_input(frame, input, &earlier.input),
         };
         self.emit(JobScheduled {
             job,
@@ -132,11 +131,20 @@ impl Decision<'_> {
         Ok(())
     }
 
-    pub(super) fn data_of(&self, frame: FrameId) -> crate::language::Json {
+    /// The input of a repeated attempt: kept where it is what the attempt before had.
+    fn repeated_input(&self, frame: FrameId, input: Data, before: &Json) -> Data {
+        let now = match input {
+            Data::New(json) => json,
+            Data::Kept | Data::Result => self.data_of(frame),
+        };
+        if now == *before { Data::Kept } else { Data::New(now) }
+    }
+
+    pub(super) fn data_of(&self, frame: FrameId) -> Json {
         self.execution
             .frames
             .get(&frame)
-            .map_or_else(crate::language::Json::null, |frame| frame.data.clone())
+            .map_or_else(Json::null, |frame| frame.data.clone())
     }
 
     fn choose(&mut self, frame: FrameId, state: &State, choice: &Choice) -> Result<(), Failure> {

@@ -1,0 +1,237 @@
+//! Putting a system together and opening it.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, watch};
+
+use super::attempt::ReporterPlace;
+use super::checkpoint::CheckpointWriter;
+use super::clock::{Clock, IdSource, RandomIds, SystemClock};
+use super::committer::{Committer, Health};
+use super::definitions::Definitions;
+use super::dispatch::{Dispatch, Service};
+use super::error::Error;
+use super::limits::Limits;
+use super::orchestrator::{Inner, Orchestrator, Threads};
+use super::recovery::{self, Recovered};
+use super::shard::{Shard, ShardTools};
+use super::shards::{Lanes, Shards};
+use super::tasks;
+use crate::engine::{Execution, ExecutionId, Program};
+use crate::store::{EventStore, SledStore};
+use crate::worker::{JobContext, JobError, Registry};
+
+/// What a system is made of. Made by [`Orchestrator::builder`].
+pub struct Builder {
+    registry: Registry,
+    limits: Limits,
+    shards: usize,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    worker_name: Arc<str>,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            registry: Registry::new(),
+            limits: Limits::default(),
+            shards: cores,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds::default()),
+            worker_name: format!("in-process {}", std::process::id()).into(),
+        }
+    }
+}
+
+impl Builder {
+    /// Registers an async handler for a job type. Its input is read from the job's JSON, its
+    /// result written as JSON; a panic is a failure of the attempt.
+    #[must_use]
+    pub fn handle<T, R, F, Fut>(mut self, job_type: impl Into<Arc<str>>, handler: F) -> Self
+    where
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + Send + 'static,
+        F: Fn(JobContext, T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, JobError>> + Send + 'static,
+    {
+        self.registry.handle(job_type, handler);
+        self
+    }
+
+    /// Takes the handlers of a registry instead of those given so far.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// Sets the bounds.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets the number of shards, from 1. Default: one per core.
+    #[must_use]
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards.max(1);
+        self
+    }
+
+    /// Sets where time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets where ids, tokens and seeds come from.
+    #[must_use]
+    pub fn ids(mut self, ids: Arc<dyn IdSource>) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Opens the data folder, making it if there is none, and goes on with what is in it.
+    ///
+    /// Must be called inside a tokio runtime. On return recovery is done: interrupted executions
+    /// are at work again.
+    ///
+    /// # Errors
+    /// Another process has the folder, it is damaged, or it cannot be written.
+    pub async fn open(self, data: impl AsRef<Path>) -> Result<Orchestrator, Error> {
+        let store = SledStore::open(data.as_ref())?;
+        self.open_store(Arc::new(store)).await
+    }
+
+    /// Opens a system on a store of the caller's.
+    ///
+    /// # Errors
+    /// The store cannot be read or written.
+    pub async fn open_store(self, store: Arc<dyn EventStore>) -> Result<Orchestrator, Error> {
+        let began = self.clock.now();
+        let epoch = store.acquire().await?;
+        let definitions = Arc::new(Definitions::default());
+        let mut recovered = recovery::recover(&*store, &definitions).await?;
+        recovered.report.took_ms = self.clock.now().ms_since(began);
+
+        let runtime = Handle::current();
+        let limits = Arc::new(self.limits);
+        let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
+        let (units, units_out) = async_channel::bounded(limits.commit_queue);
+        let (parts, parts_out) = async_channel::unbounded();
+        let dispatch =
+            Arc::new(Dispatch::new(services(&self.registry), shards.clone(), runtime.clone()));
+        let (durable, durable_out) = watch::channel(store.last_position());
+        let (health, health_out) = watch::channel(Health::Working);
+        let (rounds, rounds_out) = watch::channel(0);
+
+        let writer = CheckpointWriter {
+            store: store.clone(),
+            definitions: definitions.clone(),
+            parts: parts_out,
+            shards: shards.count(),
+            rounds,
+        };
+        let committer = Committer {
+            store: store.clone(),
+            epoch,
+            units: units_out,
+            group_units: limits.group_units,
+            checkpoint_events: limits.checkpoint_events,
+            dispatch: dispatch.clone(),
+            shards: shards.clone(),
+            durable,
+            health,
+            checkpoints: parts.clone(),
+        };
+        let threads = Threads::start(committer, writer, &runtime)?;
+        let reporters = Arc::new(ReporterPlace {
+            clock: self.clock.clone(),
+            interval: limits.progress_interval,
+            shards: shards.clone(),
+            runtime: runtime.clone(),
+        });
+        let tools = ShardTools {
+            limits: limits.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            dispatch: dispatch.clone(),
+            reporters,
+            units: units.clone(),
+            worker_name: self.worker_name,
+        };
+        let report = recovered.report.clone();
+        let shard_tasks = spawn_shards(&tools, lanes, recovered, &shards, &definitions);
+        Ok(Orchestrator::from_inner(Inner {
+            store,
+            definitions,
+            deploying: Mutex::new(()),
+            dispatch,
+            shards,
+            units,
+            checkpoints: parts,
+            rounds: rounds_out,
+            durable: durable_out,
+            health: health_out,
+            clock: self.clock,
+            ids: self.ids,
+            limits,
+            report,
+            is_stopping: AtomicBool::new(false),
+            shard_tasks: Mutex::new(shard_tasks),
+            threads: Mutex::new(Some(threads)),
+        }))
+    }
+}
+
+fn services(registry: &Registry) -> Vec<Service> {
+    registry
+        .job_types()
+        .filter_map(|job_type| {
+            Some(Service {
+                job_type: job_type.clone(),
+                handler: registry.get(job_type)?,
+                concurrency: registry.concurrency(job_type)?,
+            })
+        })
+        .collect()
+}
+
+/// Gives each shard what recovery found for it, and starts it.
+fn spawn_shards(
+    tools: &ShardTools,
+    lanes: Vec<Lanes>,
+    recovered: Recovered,
+    shards: &Shards,
+    definitions: &Definitions,
+) -> Vec<tokio::task::JoinHandle<()>> {
+    type Adopted = Vec<(Execution, Option<Arc<Program>>)>;
+    let mut adopted: Vec<Adopted> = lanes.iter().map(|_| Adopted::new()).collect();
+    for (stream, execution) in recovered.live {
+        let program = definitions.program(execution.definition);
+        if let Some(place) = adopted.get_mut(shards.index_of(ExecutionId(stream))) {
+            place.push((execution, program));
+        }
+    }
+    let mut finished = recovered.finished;
+    lanes
+        .into_iter()
+        .zip(adopted)
+        .map(|(lanes, adopted)| {
+            let mut shard = Shard::new(tools.clone(), lanes);
+            // Whoever holds a row only lists it, so all of them may go to the first shard.
+            shard.adopt(adopted, std::mem::take(&mut finished));
+            tasks::spawn(&Handle::current(), shard.run())
+        })
+        .collect()
+}

@@ -1,0 +1,79 @@
+//! The only readers of time and chance.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::engine::{ExecutionId, Timestamp, Token};
+use crate::worker::BoxFuture;
+
+/// Where time comes from.
+pub trait Clock: Send + Sync + 'static {
+    /// The time now, by the wall.
+    fn now(&self) -> Timestamp;
+    /// Waits for a time span.
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+}
+
+/// The system's clock.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is where time comes in")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp(since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+/// Where ids, tokens and seeds come from.
+pub trait IdSource: Send + Sync + 'static {
+    /// A new execution's id, for one that starts at `now`.
+    fn execution_id(&self, now: Timestamp) -> ExecutionId;
+    /// A new attempt's token, which nobody can guess.
+    fn token(&self) -> Token;
+    /// Chance for one decision.
+    fn seed(&self) -> u64;
+}
+
+/// Ids and tokens from the system's source of randomness.
+#[derive(Debug)]
+pub struct RandomIds {
+    seeds: AtomicU64,
+}
+
+impl Default for RandomIds {
+    fn default() -> Self {
+        let mut bytes = [0; 8];
+        fill(&mut bytes);
+        Self { seeds: AtomicU64::new(u64::from_le_bytes(bytes)) }
+    }
+}
+
+impl IdSource for RandomIds {
+    fn execution_id(&self, now: Timestamp) -> ExecutionId {
+        let mut random = [0; 10];
+        fill(&mut random);
+        ExecutionId(uuid::Builder::from_unix_timestamp_millis(now.0, &random).into_uuid())
+    }
+
+    fn token(&self) -> Token {
+        let mut bytes = [0; 16];
+        fill(&mut bytes);
+        Token(bytes)
+    }
+
+    /// Seeds need not be secret: decide mixes them, and jitter is all that hangs on them.
+    fn seed(&self) -> u64 {
+        self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
+    }
+}
+
+/// Fills `bytes` from the system's source, which blocks until it is seeded and does not fail after.
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("invariant: the system has a source of randomness");
+}

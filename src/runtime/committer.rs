@@ -1,0 +1,147 @@
+//! The one thread that writes the log.
+//!
+//! It takes whatever decisions are waiting, without a timer, writes them as one atomic batch, and
+//! only when that is durable lets go of what hangs on them, in the order of the log: replies,
+//! job offers, attempts. When a write fails it lets go of nothing more, ever.
+
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+use super::attempt::Attempt;
+use super::checkpoint::Saved;
+use super::dispatch::{Dispatch, Offer};
+use super::error::Error;
+use super::shards::{Note, Shards};
+use super::summary::Summary;
+use crate::engine::{Execution, ExecutionId};
+use crate::store::{self, Appended, Epoch, EventStore, Position, Transition};
+
+/// A decision on its way to the log, with what must wait for it.
+pub(super) struct Unit {
+    /// What to write; nothing when only order matters: a query's answer leaves after everything
+    /// decided before it.
+    pub(super) transition: Option<Transition>,
+    /// What to let go of when it is durable.
+    pub(super) releases: Vec<Release>,
+}
+
+/// Something that waits for durability.
+pub(super) enum Release {
+    /// Tell a caller that its command is durable.
+    Accepted(oneshot::Sender<Result<Accepted, Error>>, Accepted),
+    /// Show a caller an execution as it stands, or that there is none in memory.
+    Show(oneshot::Sender<Option<Box<Execution>>>, Option<Box<Execution>>),
+    /// Show a caller the rows of a list.
+    List(oneshot::Sender<Vec<Summary>>, Vec<Summary>),
+    /// Offer an attempt to workers.
+    Offer(Offer),
+    /// Run an attempt.
+    Run(Box<Attempt>),
+    /// The execution has ended: tell its shard that it may forget it.
+    Ended(ExecutionId),
+    /// Write a part of a checkpoint.
+    Checkpoint(Saved),
+}
+
+/// What an accepted command gives back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The sequence of its last event, durable.
+    pub sequence: u64,
+}
+
+/// Whether the log can still be written.
+#[derive(Debug, Clone)]
+pub(super) enum Health {
+    /// It can.
+    Working,
+    /// It cannot any more, for this reason.
+    Failed(Arc<str>),
+}
+
+/// What the committer works with.
+pub(super) struct Committer {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) epoch: Epoch,
+    pub(super) units: Receiver<Vec<Unit>>,
+    pub(super) group_units: usize,
+    pub(super) checkpoint_events: u64,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) shards: Shards,
+    pub(super) durable: watch::Sender<Position>,
+    pub(super) health: watch::Sender<Health>,
+    pub(super) checkpoints: Sender<Saved>,
+}
+
+impl Committer {
+    /// Commits until nobody can send any more, or a write fails.
+    pub(super) fn run(self, runtime: &Handle) {
+        let mut checkpoint_at = self.store.last_position() + self.checkpoint_events;
+        while let Ok(first) = self.units.recv_blocking() {
+            if self.store.last_position() >= checkpoint_at {
+                checkpoint_at = self.store.last_position() + self.checkpoint_events;
+                self.begin_checkpoint();
+            }
+            let mut group = first;
+            while group.len() < self.group_units
+                && let Ok(more) = self.units.try_recv()
+            {
+                group.extend(more);
+            }
+            if let Err(error) = self.commit(group, runtime) {
+                tracing::error!(code = error.code(), %error, "the log cannot be written");
+                self.health.send_replace(Health::Failed(error.to_string().into()));
+                // Dropping what waits tells every caller; nothing of it is acknowledged.
+                self.units.close();
+                while self.units.try_recv().is_ok() {}
+                return;
+            }
+        }
+    }
+
+    /// Everything up to here will be covered when every shard has answered.
+    fn begin_checkpoint(&self) {
+        drop(self.checkpoints.try_send(Saved::RoundBegan(self.store.last_position())));
+        self.shards.note_all(|| Note::Checkpoint);
+    }
+
+    fn commit(&self, group: Vec<Unit>, runtime: &Handle) -> Result<(), store::Error> {
+        let mut transitions = Vec::with_capacity(group.len());
+        let mut releases = Vec::with_capacity(group.len());
+        for unit in group {
+            transitions.extend(unit.transition);
+            releases.push(unit.releases);
+        }
+        if !transitions.is_empty() {
+            let appended = runtime.block_on(self.store.append(self.epoch, transitions))?;
+            // Shards are the only writers and number their own events.
+            if appended.iter().any(|a| matches!(a, Appended::Conflict { .. })) {
+                let first = "a history moved under its only writer".to_owned();
+                return Err(store::Error::Stopped { first });
+            }
+            self.durable.send_replace(self.store.last_position());
+        }
+        releases.into_iter().flatten().for_each(|release| self.release(release));
+        Ok(())
+    }
+
+    /// Lets go. Never waits: everything here goes to a place that is known to be free.
+    fn release(&self, release: Release) {
+        match release {
+            // A caller that went away does not want its answer.
+            Release::Accepted(reply, accepted) => drop(reply.send(Ok(accepted))),
+            Release::Show(reply, execution) => drop(reply.send(execution)),
+            Release::List(reply, rows) => drop(reply.send(rows)),
+            Release::Offer(offer) => self.dispatch.offer(offer),
+            Release::Run(attempt) => self.dispatch.run(*attempt),
+            Release::Ended(execution) => self.dispatch.ended(execution),
+            // The writer of checkpoints is gone only when the process stops.
+            Release::Checkpoint(saved) => drop(self.checkpoints.try_send(saved)),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What can go wrong when something is asked of a running system.
+
+use crate::engine::{ExecutionId, Rejection};
+use crate::language::Diagnostic;
+use crate::store;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The engine refused the command. Nothing was written.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// There is no such execution.
+    #[error("there is no execution {id}")]
+    NoSuchExecution {
+        /// What was asked for.
+        id: String,
+    },
+    /// A beginning of a handle that several executions share.
+    #[error("{handle:?} could be any of {}", candidates.iter().map(ExecutionId::handle).collect::<Vec<_>>().join(", "))]
+    AmbiguousHandle {
+        /// What was given.
+        handle: String,
+        /// The executions it could mean.
+        candidates: Vec<ExecutionId>,
+    },
+    /// There is no such workflow.
+    #[error("there is no workflow {name:?}; known: {}", list(known))]
+    NoSuchWorkflow {
+        /// What was asked for.
+        name: String,
+        /// The workflows there are.
+        known: Vec<String>,
+    },
+    /// The workflow needs workers that nobody registered.
+    #[error("no worker serves {}; job types with a worker: {}", list(unknown), list(known))]
+    UnknownJobTypes {
+        /// The job types that nobody serves.
+        unknown: Vec<String>,
+        /// Those that somebody serves.
+        known: Vec<String>,
+    },
+    /// The definition has faults.
+    #[error("the definition is invalid: {}", summary(faults))]
+    InvalidDefinition {
+        /// All of them.
+        faults: Vec<Diagnostic>,
+    },
+    /// A name that is empty, too long, or has characters that names must not have.
+    #[error("{name:?} is no name: 1 to 128 letters, digits, '.', '_' or '-' are")]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// The store failed. After this nothing more is acknowledged.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The system is stopping, or has stopped.
+    #[error("the system is stopping and takes no more commands")]
+    Stopping,
+    /// The system stopped because its store failed.
+    #[error("the system has stopped: {reason}")]
+    Failed {
+        /// What the store said.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The stable code, as listed in `docs/ERRORS.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rejected(rejection) => rejection.code(),
+            Self::Store(error) => error.code(),
+            Self::NoSuchExecution { .. } => "NO_SUCH_EXECUTION",
+            Self::AmbiguousHandle { .. } => "AMBIGUOUS_HANDLE",
+            Self::NoSuchWorkflow { .. } => "NO_SUCH_WORKFLOW",
+            Self::UnknownJobTypes { .. } => "UNKNOWN_JOB_TYPES",
+            Self::InvalidDefinition { .. } => "INVALID_DEFINITION",
+            Self::BadName { .. } => "BAD_NAME",
+            Self::Stopping => "STOPPING",
+            Self::Failed { .. } => "STOPPED_BY_STORE",
+        }
+    }
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn summary(faults: &[Diagnostic]) -> String {
+    match faults {
+        [] => "no fault is named".to_owned(),
+        [only] => only.message.clone(),
+        [first, rest @ ..] => format!("{} (and {} more)", first.message, rest.len()),
+    }
+}

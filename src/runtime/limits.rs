@@ -1,0 +1,39 @@
+//! Every bound of the running system, with its reason.
+
+use std::time::Duration;
+
+use crate::engine::EngineLimits;
+
+/// Bounds that keep a process alive whatever is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bounds on one execution.
+    pub engine: EngineLimits,
+    /// Commands that wait for one shard. A caller past it waits. Default 4,096.
+    pub shard_queue: usize,
+    /// Batches of decisions that wait for the committer. A shard past it waits. Default 64.
+    pub commit_queue: usize,
+    /// Decisions in one group commit. Default 4,096.
+    pub group_units: usize,
+    /// Events after which live executions are written to a checkpoint, so that recovery reads
+    /// little. Default 100,000.
+    pub checkpoint_events: u64,
+    /// How long progress reports of one job are gathered into one event. Default 500 ms.
+    pub progress_interval: Duration,
+    /// How long running jobs may go on when the process is asked to stop. Default 10 s.
+    pub stop_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            engine: EngineLimits::default(),
+            shard_queue: 4096,
+            commit_queue: 64,
+            group_units: 4096,
+            checkpoint_events: 100_000,
+            progress_interval: Duration::from_millis(500),
+            stop_grace: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! The handle that users hold.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_channel::Sender;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::builder::Builder;
+use super::checkpoint::{CheckpointWriter, Saved};
+use super::clock::{Clock, IdSource};
+use super::committer::{Accepted, Committer, Health, Release, Unit};
+use super::definitions::{Definitions, stream_of};
+use super::dispatch::Dispatch;
+use super::error::Error;
+use super::events::Events;
+use super::limits::Limits;
+use super::recovery::RecoveryReport;
+use super::shards::{Note, Request, Shards};
+use super::summary::Summary;
+use crate::engine::event::DefinitionStored;
+use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
+use crate::language::{self, DefinitionHash, Format, Json};
+use crate::store::{self, EventStore, Position, Record, Transition};
+
+/// How long workers that were told to stop may take before the process ends without them.
+const STOP_WORKERS: Duration = Duration::from_secs(7);
+/// How long the last checkpoint may take.
+const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
+
+/// A running system: starts workflows, shows executions, follows the log. Cheap to clone; all
+/// clones are the same system.
+///
+/// Whatever a method reports as done is durable: it survives a power cut.
+#[derive(Clone)]
+pub struct Orchestrator {
+    inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) definitions: Arc<Definitions>,
+    pub(super) deploying: Mutex<()>,
+    pub(super) dispatch: Arc<Dispatch>,
+    pub(super) shards: Shards,
+    pub(super) units: Sender<Vec<Unit>>,
+    pub(super) checkpoints: Sender<Saved>,
+    pub(super) rounds: watch::Receiver<u64>,
+    pub(super) durable: watch::Receiver<Position>,
+    pub(super) health: watch::Receiver<Health>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) ids: Arc<dyn IdSource>,
+    pub(super) limits: Arc<Limits>,
+    pub(super) report: RecoveryReport,
+    pub(super) is_stopping: AtomicBool,
+    pub(super) shard_tasks: Mutex<Vec<JoinHandle<()>>>,
+    pub(super) threads: Mutex<Option<Threads>>,
+}
+
+/// The threads that own the store's writing side.
+pub(super) struct Threads {
+    committer: std::thread::JoinHandle<()>,
+    writer: std::thread::JoinHandle<()>,
+}
+
+/// A version of a workflow that was deployed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deployed {
+    /// The content hash.
+    pub definition: DefinitionHash,
+    /// Which version of its workflow, from 1.
+    pub version: u64,
+    /// Whether it is new; the newest version deployed again is not.
+    pub is_new: bool,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// A terminal status.
+    pub status: Status,
+    /// The output, when it completed.
+    pub output: Option<Json>,
+    /// Why, when it failed or timed out.
+    pub failure: Option<Failure>,
+    /// Failures that were caught or tolerated.
+    pub total_errors: u32,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Start {
+    /// The workflow's name.
+    pub workflow: String,
+    /// The input.
+    pub input: Json,
+    /// The caller's own name for the execution.
+    pub name: Option<String>,
+}
+
+impl Orchestrator {
+    /// Begins to put a system together.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(super) fn from_inner(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Makes a definition known under a name. The same definition again changes nothing; another
+    /// one becomes the newest version, and executions that are under way keep theirs.
+    ///
+    /// # Errors
+    /// The faults of the definition, or why it could not be made durable.
+    pub async fn deploy(
+        &self,
+        name: &str,
+        text: &str,
+        format: Format,
+    ) -> Result<Deployed, Error> {
+        check_name(name)?;
+        let workflow = language::parse(text, format, &language::Options::default())
+            .map_err(|faults| Error::InvalidDefinition { faults })?;
+        let _one_at_a_time = self.inner.deploying.lock().await;
+        let known = self.inner.definitions.version_count(name);
+        let hash = workflow.hash;
+        if self.inner.definitions.newest(name).is_some_and(|(newest, _)| newest == hash) {
+            return Ok(Deployed { definition: hash, version: known, is_new: false });
+        }
+        let stored =
+            DefinitionStored { name: name.into(), hash, source: workflow.source.clone() };
+        let transition = Transition {
+            stream: stream_of(name),
+            first_sequence: known + 1,
+            time: self.inner.clock.now(),
+            events: vec![stored.clone().into()],
+        };
+        let accepted = Accepted { execution: ExecutionId(transition.stream), sequence: known + 1 };
+        let (reply, answer) = oneshot::channel();
+        let releases = vec![Release::Accepted(reply, accepted)];
+        let unit = Unit { transition: Some(transition), releases };
+        self.inner.units.send(vec![unit]).await.map_err(|_| self.gone())?;
+        self.answer(answer).await??;
+        self.inner.definitions.add(stored, Arc::new(Program::new(workflow)));
+        Ok(Deployed { definition: hash, version: known + 1, is_new: true })
+    }
+
+    /// Starts an execution of the newest version of a workflow.
+    ///
+    /// # Errors
+    /// There is no such workflow, nobody serves one of its job types, or the input is too large.
+    pub async fn start(
+        &self,
+        workflow: &str,
+        input: impl Into<Json>,
+    ) -> Result<ExecutionId, Error> {
+        let start = Start { workflow: workflow.to_owned(), input: input.into(), name: None };
+        self.start_with(start).await
+    }
+
+    /// Starts an execution with all that can be said about it.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start`].
+    pub async fn start_with(&self, start: Start) -> Result<ExecutionId, Error> {
+        self.check_open()?;
+        if let Some(name) = &start.name {
+            check_name(name)?;
+        }
+        let newest = self.inner.definitions.newest(&start.workflow);
+        let (definition, program) = newest.ok_or_else(|| Error::NoSuchWorkflow {
+            name: start.workflow.clone(),
+            known: self.inner.definitions.names(),
+        })?;
+        self.check_served(&program)?;
+        let execution = self.inner.ids.execution_id(self.inner.clock.now());
+        let command = Command::StartExecution {
+            workflow: start.workflow.into(),
+            definition,
+            name: start.name.map(Arc::from),
+            input: start.input,
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Start { execution, program, command, reply };
+        self.inner.shards.request(execution, request).await?;
+        self.answer(answer).await??;
+        Ok(execution)
+    }
+
+    fn check_served(&self, program: &Program) -> Result<(), Error> {
+        let unknown: Vec<String> = program
+            .workflow
+            .job_types()
+            .iter()
+            .filter(|job_type| !self.inner.dispatch.serves(job_type))
+            .map(ToString::to_string)
+            .collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        Err(Error::UnknownJobTypes { unknown, known: self.inner.dispatch.job_types() })
+    }
+
+    /// Asks an execution to stop. On return the request is durable; its workers are being told.
+    ///
+    /// # Errors
+    /// There is no such execution, or it has ended.
+    pub async fn cancel(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        let command = Command::CancelExecution { by: by.into(), reason: reason.map(Arc::from) };
+        self.command(execution, command).await.map(drop)
+    }
+
+    async fn command(
+        &self,
+        execution: ExecutionId,
+        command: Command,
+    ) -> Result<Accepted, Error> {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Command { execution, command, reply };
+        self.inner.shards.request(execution, request).await?;
+        match self.answer(answer).await? {
+            Err(Error::NoSuchExecution { .. }) => {
+                // It may have ended long ago: say so, and not that it never was.
+                let status = self.read_execution(execution).await?.status;
+                let command = "this";
+                Err(crate::engine::Rejection::NotInStatus { command, status }.into())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Waits until an execution has ended.
+    ///
+    /// # Errors
+    /// There is no such execution, or the system stops first.
+    pub async fn result(&self, execution: ExecutionId) -> Result<Outcome, Error> {
+        let ended = self.ended(execution).await?;
+        Ok(Outcome {
+            status: ended.status,
+            output: ended.output,
+            failure: ended.failure,
+            total_errors: ended.total_errors,
+        })
+    }
+
+    /// Waits until an execution has ended, and gives all that is known of it.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::result`].
+    pub async fn ended(&self, execution: ExecutionId) -> Result<Execution, Error> {
+        let ask = |reply| Request::ShowEnded { execution, reply };
+        self.ask_or_read(execution, ask).await
+    }
+
+    /// An execution as it stands: everything shown is durable.
+    ///
+    /// # Errors
+    /// There is no such execution, or the log cannot be read.
+    pub async fn execution(&self, execution: ExecutionId) -> Result<Execution, Error> {
+        let ask = |reply| Request::Show { execution, reply };
+        self.ask_or_read(execution, ask).await
+    }
+
+    async fn ask_or_read(
+        &self,
+        execution: ExecutionId,
+        ask: impl FnOnce(oneshot::Sender<Option<Box<Execution>>>) -> Request,
+    ) -> Result<Execution, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.shards.request(execution, ask(reply)).await?;
+        match self.answer(answer).await? {
+            Some(live) => Ok(*live),
+            None => self.read_execution(execution).await,
+        }
+    }
+
+    async fn read_execution(&self, execution: ExecutionId) -> Result<Execution, Error> {
+        read_execution(&*self.inner.store, execution).await
+    }
+
+    /// The version that an execution runs.
+    #[must_use]
+    pub fn program(&self, definition: DefinitionHash) -> Option<Arc<Program>> {
+        self.inner.definitions.program(definition)
+    }
+
+    /// The names of the workflows there are, sorted.
+    #[must_use]
+    pub fn workflows(&self) -> Vec<String> {
+        self.inner.definitions.names()
+    }
+
+    /// The job types that have a worker in this process, sorted.
+    #[must_use]
+    pub fn job_types(&self) -> Vec<String> {
+        self.inner.dispatch.job_types()
+    }
+
+    /// Rows of executions, the newest first, at most `limit`: all that are under way come before
+    /// any that have ended are left out.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list(&self, limit: usize) -> Result<Vec<Summary>, Error> {
+        let mut rows = Vec::new();
+        for shard in 0..self.inner.shards.count() {
+            let (reply, answer) = oneshot::channel();
+            self.inner.shards.request_at(shard, Request::List { reply }).await?;
+            rows.extend(self.answer(answer).await?);
+        }
+        for finished in self.inner.store.list_finished(None, limit).await? {
+            rows.extend(Summary::from_bytes(&finished.row));
+        }
+        rows.sort_by(|a, b| b.id.cmp(&a.id));
+        rows.dedup_by(|a, b| a.id == b.id);
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// Finds an execution by its id, by any beginning of its handle that no other shares, or by
+    /// `@` for the newest.
+    ///
+    /// # Errors
+    /// None fits, or several do.
+    pub async fn find(&self, text: &str) -> Result<ExecutionId, Error> {
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        let rows = self.list(usize::MAX).await?;
+        super::find::by_handle(rows.iter().map(|row| row.id), text)
+    }
+
+    /// Follows the log from `from` on, all of it or one execution's part.
+    #[must_use]
+    pub fn events(&self, from: Position, only: Option<ExecutionId>) -> Events {
+        Events {
+            store: self.inner.store.clone(),
+            durable: self.inner.durable.clone(),
+            next: from.max(1),
+            only,
+            read: VecDeque::new(),
+        }
+    }
+
+    /// The position of the last durable event.
+    #[must_use]
+    pub fn last_position(&self) -> Position {
+        *self.inner.durable.borrow()
+    }
+
+    /// The history of an execution.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
+        Ok(self.inner.store.read_history(execution.0, 1..u64::MAX).await?)
+    }
+
+    /// Part of the whole log.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
+        Ok(self.inner.store.read_log(from, limit).await?)
+    }
+
+    /// What was found when the system was opened.
+    #[must_use]
+    pub fn recovery_report(&self) -> &RecoveryReport {
+        &self.inner.report
+    }
+
+    /// What the store repaired when it was opened.
+    #[must_use]
+    pub fn open_report(&self) -> store::OpenReport {
+        self.inner.store.open_report()
+    }
+
+    /// Waits until the log can no longer be written, and says why. A program should then exit:
+    /// nothing is acknowledged any more.
+    pub async fn failed(&self) -> Error {
+        let mut health = self.inner.health.clone();
+        let failed = health.wait_for(|health| matches!(health, Health::Failed(_))).await;
+        if failed.is_err() && !matches!(&*self.inner.health.borrow(), Health::Failed(_)) {
+            // The committer ended in order; there is no failure to wait for.
+            std::future::pending::<()>().await;
+        }
+        self.gone()
+    }
+
+    /// Stops in order: no new work begins, running jobs get [`Limits::stop_grace`] to end, those
+    /// that do not are recorded as cut off and run again at the next start. Nothing is recorded as
+    /// cancelled.
+    ///
+    /// # Errors
+    /// The store failed before or meanwhile.
+    pub async fn stop(&self) -> Result<(), Error> {
+        let inner = &self.inner;
+        if inner.is_stopping.swap(true, Ordering::SeqCst) {
+            return Err(Error::Stopping);
+        }
+        inner.dispatch.pause();
+        let grace = inner.limits.stop_grace;
+        if !self.within(grace, inner.dispatch.quiet()).await {
+            inner.shards.note_all(|| Note::Stop);
+            self.within(STOP_WORKERS, inner.dispatch.quiet()).await;
+        }
+        self.checkpoint().await;
+        inner.dispatch.close();
+        inner.shards.close();
+        for task in inner.shard_tasks.lock().await.drain(..) {
+            // A shard that panicked has nothing more to hand on.
+            drop(task.await);
+        }
+        inner.units.close();
+        if let Some(threads) = inner.threads.lock().await.take() {
+            inner.checkpoints.close();
+            drop(tokio::task::spawn_blocking(move || threads.join()).await);
+        }
+        self.check_healthy()
+    }
+
+    /// Writes a checkpoint, so that the next start reads little of the log.
+    pub async fn checkpoint(&self) {
+        let inner = &self.inner;
+        let mut rounds = inner.rounds.clone();
+        let before = *rounds.borrow();
+        drop(inner.checkpoints.try_send(Saved::RoundBegan(inner.store.last_position())));
+        inner.shards.note_all(|| Note::Checkpoint);
+        let done = async {
+            drop(rounds.wait_for(|rounds| *rounds > before).await);
+        };
+        self.within(LAST_CHECKPOINT, done).await;
+    }
+
+    async fn within(&self, longest: Duration, work: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            () = work => true,
+            () = self.inner.clock.sleep(longest) => false,
+        }
+    }
+
+    fn check_open(&self) -> Result<(), Error> {
+        self.check_healthy()?;
+        if self.inner.is_stopping.load(Ordering::SeqCst) { Err(Error::Stopping) } else { Ok(()) }
+    }
+
+    fn check_healthy(&self) -> Result<(), Error> {
+        match &*self.inner.health.borrow() {
+            Health::Working => Ok(()),
+            Health::Failed(reason) => Err(Error::Failed { reason: reason.to_string() }),
+        }
+    }
+
+    /// Why an answer did not come.
+    fn gone(&self) -> Error {
+        self.check_healthy().err().unwrap_or(Error::Stopping)
+    }
+
+    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+        answer.await.map_err(|_| self.gone())
+    }
+}
+
+impl Drop for Inner {
+    /// A system that is dropped without [`Orchestrator::stop`] ends as in a crash, but lets go of
+    /// its threads and tasks.
+    fn drop(&mut self) {
+        self.dispatch.close();
+        self.shards.close();
+        self.units.close();
+        self.checkpoints.close();
+    }
+}
+
+impl Threads {
+    pub(super) fn start(
+        committer: Committer,
+        writer: CheckpointWriter,
+        runtime: &Handle,
+    ) -> Result<Self, Error> {
+        let (for_committer, for_writer) = (runtime.clone(), runtime.clone());
+        Ok(Self {
+            committer: start_thread("everstep-commit", move || committer.run(&for_committer))?,
+            writer: start_thread("everstep-checkpoint", move || writer.run(&for_writer))?,
+        })
+    }
+
+    fn join(self) {
+        // A thread that panicked has nothing more to hand on; its panic has been reported.
+        drop(self.committer.join());
+        drop(self.writer.join());
+    }
+}
+
+fn start_thread(
+    name: &str,
+    work: impl FnOnce() + Send + 'static,
+) -> Result<std::thread::JoinHandle<()>, Error> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder.spawn(work).map_err(|error| {
+        let operation = "starting a thread";
+        store::Error::Io { operation, message: error.to_string(), kind: error.kind() }.into()
+    })
+}
+
+/// Folds the history of an execution from disk.
+///
+/// # Errors
+/// There is no such execution, or the log cannot be read.
+pub async fn read_execution(
+    store: &dyn EventStore,
+    execution: ExecutionId,
+) -> Result<Execution, Error> {
+    let records = store.read_history(execution.0, 1..u64::MAX).await?;
+    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
+        return Err(Error::NoSuchExecution { id: execution.to_string() });
+    }
+    let history = records.iter().map(|record| (&*record.event, record.time));
+    Ok(Execution::replay(execution, history))
+}
+
+fn check_name(name: &str) -> Result<(), Error> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if (1..=128).contains(&name.len()) && name.bytes().all(is_good) {
+        return Ok(());
+    }
+    Err(Error::BadName { name: name.chars().take(128).collect() })
+}

@@ -1,0 +1,138 @@
+//! Start-up: what was so when the process last stopped is so again.
+//!
+//! Snapshots of the last checkpoint, then the log from there on. Executions that have ended leave
+//! only a row behind, and that only if the checkpoint does not hold it yet.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::definitions::{Definitions, SavedVersions, is_definition_stream};
+use super::summary::Summary;
+use crate::engine::event::DefinitionStored;
+use crate::engine::{Event, Execution, ExecutionId, Program};
+use crate::language::{self, Format};
+use crate::store::codec::decode_execution;
+use crate::store::{Error, EventStore, Record, Snapshot, Stream};
+
+/// Records read from the log at once.
+const READ_RECORDS: usize = 8192;
+
+/// What recovery found.
+#[derive(Default)]
+pub(super) struct Recovered {
+    /// Executions that have not ended.
+    pub(super) live: HashMap<Stream, Execution>,
+    /// Rows of executions that ended after the last checkpoint.
+    pub(super) finished: Vec<Summary>,
+    /// What people are told.
+    pub(super) report: RecoveryReport,
+}
+
+/// What recovery did, for people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecoveryReport {
+    /// Events in the log.
+    pub events: u64,
+    /// Events that were read, because the last checkpoint did not cover them.
+    pub events_read: u64,
+    /// Executions that go on.
+    pub executions: u64,
+    /// How long it took, in milliseconds.
+    pub took_ms: u64,
+}
+
+/// Reads the store.
+///
+/// # Errors
+/// The log is damaged or cannot be read.
+pub(super) async fn recover(
+    store: &dyn EventStore,
+    definitions: &Definitions,
+) -> Result<Recovered, Error> {
+    let (snapshots, from) = store.read_checkpoint().await?;
+    let (mut recovered, mut next) = match restore(snapshots, definitions) {
+        Some(restored) => (restored, from),
+        // A checkpoint is only a cache: without it the whole log is read.
+        None => (Recovered::default(), 1),
+    };
+    let last = store.last_position();
+    recovered.report.events = last;
+    while next <= last {
+        let records = store.read_log(next, READ_RECORDS).await?;
+        let Some(newest) = records.last().map(|record| record.position) else { break };
+        recovered.report.events_read += newest + 1 - next;
+        next = newest + 1;
+        for record in &records {
+            recovered.take(record, definitions);
+        }
+    }
+    recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
+    Ok(recovered)
+}
+
+/// Unpacks snapshots; nothing when one of them cannot be read.
+fn restore(snapshots: Vec<Snapshot>, definitions: &Definitions) -> Option<Recovered> {
+    let mut recovered = Recovered::default();
+    let mut versions = Vec::new();
+    for snapshot in snapshots {
+        if is_definition_stream(snapshot.stream) {
+            let saved: SavedVersions = serde_json::from_slice(&snapshot.bytes).ok()?;
+            versions.extend(saved.0);
+        } else {
+            recovered.add(decode_execution(&snapshot.bytes).ok()?);
+        }
+    }
+    for stored in versions {
+        add_definition(stored, definitions);
+    }
+    Some(recovered)
+}
+
+impl Recovered {
+    fn add(&mut self, execution: Execution) {
+        if execution.status.is_terminal() {
+            self.finished.push(Summary::of(&execution));
+        } else {
+            self.live.insert(execution.stream(), execution);
+        }
+    }
+
+    /// Folds in one record of the tail.
+    fn take(&mut self, record: &Record, definitions: &Definitions) {
+        if let Event::DefinitionStored(stored) = &*record.event {
+            if record.sequence > definitions.version_count(&stored.name) {
+                add_definition(stored.clone(), definitions);
+            }
+            return;
+        }
+        if record.sequence == 1 {
+            let fresh = Execution::new(ExecutionId(record.stream));
+            self.live.entry(record.stream).or_insert(fresh);
+        }
+        // A history that is neither live nor begins here has ended, and has its row.
+        let Some(execution) = self.live.get_mut(&record.stream) else { return };
+        if record.sequence != execution.sequence + 1 {
+            // The snapshot covers it.
+            return;
+        }
+        execution.apply(&record.event, record.time);
+        if execution.status.is_terminal()
+            && let Some(ended) = self.live.remove(&record.stream)
+        {
+            self.finished.push(Summary::of(&ended));
+        }
+    }
+}
+
+/// Makes a stored definition runnable again. One that no longer parses is kept out: the executions
+/// that run it are set aside.
+fn add_definition(stored: DefinitionStored, definitions: &Definitions) {
+    let options = language::Options::default();
+    match language::parse(stored.source.as_str(), Format::Json, &options) {
+        Ok(workflow) => definitions.add(stored, Arc::new(Program::new(workflow))),
+        Err(faults) => {
+            let fault = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
+            tracing::error!(name = %stored.name, fault, "a stored definition cannot be read");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The doors of the shards: which shard owns an execution, and the two lanes into it.
+
+use std::sync::Arc;
+
+use async_channel::{Receiver, Sender};
+use tokio::sync::oneshot;
+
+use super::committer::Accepted;
+use super::dispatch::Offer;
+use super::error::Error;
+use super::summary::Summary;
+use crate::engine::{Command, Execution, ExecutionId, Program};
+
+/// A request from outside. Its lane is bounded: callers wait when a shard is behind.
+pub(super) enum Request {
+    /// Begin an execution.
+    Start {
+        execution: ExecutionId,
+        program: Arc<Program>,
+        command: Command,
+        reply: oneshot::Sender<Result<Accepted, Error>>,
+    },
+    /// Decide on a command.
+    Command {
+        execution: ExecutionId,
+        command: Command,
+        reply: oneshot::Sender<Result<Accepted, Error>>,
+    },
+    /// Show an execution as it is on disk, if it is in memory.
+    Show { execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>> },
+    /// Show an execution once it has ended, if it is in memory.
+    ShowEnded { execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>> },
+    /// Show all executions in memory, and those that ended since the last checkpoint.
+    List { reply: oneshot::Sender<Vec<Summary>> },
+}
+
+/// A note from inside. Its lane has no bound of its own, so that nobody inside ever waits for a
+/// shard; what is in it is bounded by worker slots, timers and the number of rounds.
+pub(super) enum Note {
+    /// A slot is reserved for an attempt that queued: start it.
+    StartReserved(Offer),
+    /// A worker reported or finished.
+    Reported { execution: ExecutionId, command: Command },
+    /// The end of an execution is durable.
+    Ended(ExecutionId),
+    /// Take part in a checkpoint.
+    Checkpoint,
+    /// The process stops: running attempts are lost, in order.
+    Stop,
+}
+
+/// Both lanes of every shard.
+#[derive(Clone)]
+pub(super) struct Shards(Arc<[Door]>);
+
+struct Door {
+    requests: Sender<Request>,
+    notes: Sender<Note>,
+}
+
+/// The inner ends of one shard's lanes.
+pub(super) struct Lanes {
+    pub(super) requests: Receiver<Request>,
+    pub(super) notes: Receiver<Note>,
+}
+
+impl Shards {
+    /// Makes the lanes of `count` shards.
+    pub(super) fn new(count: usize, queue: usize) -> (Self, Vec<Lanes>) {
+        let (doors, lanes) = (0..count.max(1))
+            .map(|_| {
+                let (requests, requests_out) = async_channel::bounded(queue.max(1));
+                let (notes, notes_out) = async_channel::unbounded();
+                let lanes = Lanes { requests: requests_out, notes: notes_out };
+                (Door { requests, notes }, lanes)
+            })
+            .unzip::<_, _, Vec<_>, Vec<_>>();
+        (Self(doors.into()), lanes)
+    }
+
+    /// How many shards there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Which shard owns an execution.
+    pub(super) fn index_of(&self, execution: ExecutionId) -> usize {
+        // The low half of a version 7 id is random, so its remainder spreads evenly.
+        let random = execution.0.as_u64_pair().1;
+        usize::try_from(random % self.0.len() as u64).unwrap_or(0)
+    }
+
+    /// Leaves a note for the shard of an execution. Lost only when the process stops.
+    pub(super) fn note(&self, execution: ExecutionId, note: Note) {
+        if let Some(door) = self.0.get(self.index_of(execution)) {
+            drop(door.notes.try_send(note));
+        }
+    }
+
+    /// Leaves a note for every shard.
+    pub(super) fn note_all(&self, note: impl Fn() -> Note) {
+        for door in self.0.iter() {
+            drop(door.notes.try_send(note()));
+        }
+    }
+
+    /// Sends a request to the shard of an execution; waits while its lane is full.
+    pub(super) async fn request(
+        &self,
+        execution: ExecutionId,
+        request: Request,
+    ) -> Result<(), Error> {
+        self.request_at(self.index_of(execution), request).await
+    }
+
+    /// Sends a request to a shard by number.
+    pub(super) async fn request_at(&self, index: usize, request: Request) -> Result<(), Error> {
+        let door = self.0.get(index).ok_or(Error::Stopping)?;
+        door.requests.send(request).await.map_err(|_| Error::Stopping)
+    }
+
+    /// Takes no more requests and lets the shards end.
+    pub(super) fn close(&self) {
+        for door in self.0.iter() {
+            door.requests.close();
+            door.notes.close();
+        }
+    }
+}

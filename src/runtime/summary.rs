@@ -1,0 +1,68 @@
+//! What lists show of an execution.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Execution, ExecutionId, Failure, FrameId, Status, Timestamp};
+
+/// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Which execution.
+    pub id: ExecutionId,
+    /// The workflow's name.
+    pub workflow: Arc<str>,
+    /// The caller's own name for it.
+    pub name: Option<Arc<str>>,
+    /// Where it stands.
+    pub status: Status,
+    /// Percent.
+    pub progress: u8,
+    /// Failures that were caught or tolerated.
+    pub total_errors: u32,
+    /// The step it is in.
+    pub step: Option<Arc<str>>,
+    /// Newest words of a worker.
+    pub message: Option<Arc<str>>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Set when it was put aside.
+    pub set_aside: Option<Arc<str>>,
+}
+
+impl Summary {
+    /// The row of `execution`.
+    #[must_use]
+    pub fn of(execution: &Execution) -> Self {
+        let root = execution.frames.get(&FrameId::ROOT);
+        Self {
+            id: execution.id,
+            workflow: execution.workflow.clone(),
+            name: execution.name.clone(),
+            status: execution.status,
+            progress: execution.progress,
+            total_errors: execution.total_errors,
+            step: root.and_then(|root| root.state.clone()),
+            message: execution.message.clone(),
+            failure: execution.failure.clone(),
+            started_at: execution.started_at,
+            ended_at: execution.ended_at,
+            set_aside: execution.set_aside.clone(),
+        }
+    }
+
+    /// As a store keeps it.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Back from what a store kept; nothing when that is not a row.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+}

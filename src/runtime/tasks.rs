@@ -1,0 +1,16 @@
+//! The one place that spawns, so that what runs beside a request is easy to find.
+
+use std::future::Future;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// Runs `task` on `runtime`.
+#[expect(clippy::disallowed_methods, reason = "this is where tasks are spawned")]
+pub(super) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    runtime.spawn(task)
+}
