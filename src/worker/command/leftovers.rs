@@ -171,7 +171,7 @@ fn group_of(note: &Leftover) -> Option<Group> {
 }
 
 fn carries_marks(member: u32, note: &Leftover) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{member}/environ")) else { return false };
+    let environment = environment_of(member);
     let carries = |name: &str, value: String| {
         let mark = format!("{name}={value}");
         environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
@@ -179,6 +179,19 @@ fn carries_marks(member: u32, note: &Leftover) -> bool {
     carries("EVERSTEP_EXECUTION", note.execution.to_string())
         && carries("EVERSTEP_JOB", note.job.to_string())
         && carries("EVERSTEP_ATTEMPT", note.attempt.to_string())
+}
+
+/// The environment of a process; empty, if it cannot be read. A process in the midst of `exec` shows
+/// none for a moment, so one that runs is looked at again.
+fn environment_of(process: u32) -> Vec<u8> {
+    for _ in 0..5 {
+        match fs::read(format!("/proc/{process}/environ")) {
+            Ok(environment) if !environment.is_empty() => return environment,
+            Ok(_) if Stat::of(process).is_some_and(Stat::is_running) => std::thread::sleep(POLL),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    Vec::new()
 }
 
 fn read(path: &Path) -> Option<Leftover> {
