@@ -24,7 +24,7 @@ const FOLDER: &str = "commands";
 const MAX_NOTE_BYTES: u64 = 4096;
 
 /// No leftover is waited for longer than this, whatever its note says.
-const MAX_GRACE: Duration = Duration::from_secs(60);
+const MAX_GRACE: Duration = Duration::from_mins(1);
 
 /// A command that outlived the process that started it, and was stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,12 +159,11 @@ fn await_and_kill(stopped: &mut [(PathBuf, Leftover, Group)]) {
 /// is the noted process, or its leader is gone and a process left in it carries the attempt's
 /// marks in its environment.
 fn group_of(note: &Leftover) -> Option<Group> {
-    let same = match Stat::of(note.pid) {
-        Some(stat) => stat.start == note.start,
-        None => {
-            let leader = Pid::from_raw(i32::try_from(note.pid).ok()?)?;
-            members(leader)?.any(|(member, _)| carries_marks(member, note))
-        }
+    let same = if let Some(stat) = Stat::of(note.pid) {
+        stat.start == note.start
+    } else {
+        let leader = Pid::from_raw(i32::try_from(note.pid).ok()?)?;
+        members(leader)?.any(|(member, _)| carries_marks(member, note))
     };
     // The group kills what it names when dropped: make it only once it is certain.
     if same { Group::led_by(note.pid) } else { None }
