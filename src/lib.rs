@@ -1,4 +1,5 @@
 //! Everstep: a durable state-machine orchestrator.
+pub mod config;
 pub mod engine;
 pub mod language;
 pub mod runtime;

@@ -10,9 +10,13 @@ use std::sync::Arc;
 use crate::engine::{ExecutionId, Failure, JobId};
 use crate::language::Json;
 
+pub mod command;
 mod context;
+pub mod registry;
 
+pub use command::{CommandHandler, CommandSettings, Leftover, stop_leftovers};
 pub use context::{CancelToken, JobContext, ProgressReport, ProgressSink};
+pub use registry::{JobError, Registry};
 
 /// How an attempt ended, as its worker sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
