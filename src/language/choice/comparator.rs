@@ -208,7 +208,8 @@ impl Kind {
             ("Boolean", Self::Boolean),
             ("Timestamp", Self::Timestamp),
         ];
-        let found = kinds.into_iter().find_map(|(prefix, kind)| Some((kind, name.strip_prefix(prefix)?)));
+        let found =
+            kinds.into_iter().find_map(|(prefix, kind)| Some((kind, name.strip_prefix(prefix)?)));
         found.ok_or_else(|| fault(format!("there is no comparator '{name}'")))
     }
 
@@ -242,7 +243,6 @@ impl Kind {
         }
     }
 }
-
 
 impl Relation {
     fn named(name: &str) -> Option<Self> {

@@ -38,8 +38,7 @@ fn assert_tests(cases: &[(&str, &str, Value, bool)]) {
 fn there_are_39_comparators_and_all_can_be_built() {
     assert_eq!(COMPARATORS.len(), 39);
     for name in COMPARATORS {
-        let operands =
-            [json!("$.a"), json!("2026-01-02T00:00:00Z"), json!(1), json!(true)];
+        let operands = [json!("$.a"), json!("2026-01-02T00:00:00Z"), json!(1), json!(true)];
         let variable = Expression::path("$.a").unwrap();
         let built = operands
             .iter()
@@ -185,7 +184,10 @@ fn conditions_combine_and_stop_early() {
         (Condition::Or(vec![no(), yes(), broken()]), true),
         (Condition::Or(vec![no(), no()]), false),
         (Condition::Not(Box::new(no())), true),
-        (Condition::And(vec![Condition::Or(vec![no(), yes()]), Condition::Not(Box::new(no()))]), true),
+        (
+            Condition::And(vec![Condition::Or(vec![no(), yes()]), Condition::Not(Box::new(no()))]),
+            true,
+        ),
     ];
     for (condition, expected) in cases {
         assert_eq!(holds(&condition).unwrap(), expected, "{condition:?}");

@@ -131,7 +131,8 @@ impl<'a> Cursor<'a> {
 
     /// Reads `true`, `false` or `null`, if one stands here.
     pub(super) fn keyword(&mut self) -> Option<Value> {
-        let words = [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
+        let words =
+            [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)];
         words.into_iter().find_map(|(word, value)| self.eat_word(word).then_some(value))
     }
 }

@@ -26,13 +26,14 @@ pub(super) fn equal(left: &Value, right: &Value) -> bool {
             compare(left, right) == Some(Ordering::Equal)
         }
         (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equal(left, right))
+            left.len() == right.len()
+                && left.iter().zip(right).all(|(left, right)| equal(left, right))
         }
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(name, value)| {
-                    right.get(name).is_some_and(|other| equal(value, other))
-                })
+                && left
+                    .iter()
+                    .all(|(name, value)| right.get(name).is_some_and(|other| equal(value, other)))
         }
         _ => left == right,
     }

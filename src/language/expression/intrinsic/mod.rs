@@ -33,7 +33,10 @@ enum Argument {
     /// A number, boolean or null.
     Literal(Value),
     /// A text in quotes. `raw` still has its escapes, which `States.Format` reads by itself.
-    Text { raw: String, value: Value },
+    Text {
+        raw: String,
+        value: Value,
+    },
     Path(Path),
     Call(Call),
 }

@@ -33,7 +33,10 @@ fn call(cursor: &mut Cursor<'_>, depth: usize) -> Result<Call, ExpressionFault> 
     }
     let name = cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_'));
     let Some(function) = Function::named(name) else {
-        return Err(ExpressionFault::new(format!("there is no intrinsic function '{name}'"), start));
+        return Err(ExpressionFault::new(
+            format!("there is no intrinsic function '{name}'"),
+            start,
+        ));
     };
     cursor.skip_space();
     cursor.expect("(")?;

@@ -211,13 +211,39 @@ fn the_context_is_found_in_arguments() {
 
 fn some_call() -> impl Strategy<Value = String> {
     let names = vec![
-        "Format", "StringToJson", "JsonToString", "Array", "ArrayPartition", "ArrayContains",
-        "ArrayRange", "ArrayGetItem", "ArrayLength", "ArrayUnique", "Base64Encode", "Base64Decode",
-        "Hash", "JsonMerge", "MathRandom", "MathAdd", "StringSplit", "UUID",
+        "Format",
+        "StringToJson",
+        "JsonToString",
+        "Array",
+        "ArrayPartition",
+        "ArrayContains",
+        "ArrayRange",
+        "ArrayGetItem",
+        "ArrayLength",
+        "ArrayUnique",
+        "Base64Encode",
+        "Base64Decode",
+        "Hash",
+        "JsonMerge",
+        "MathRandom",
+        "MathAdd",
+        "StringSplit",
+        "UUID",
     ];
     let values = vec![
-        "1", "-9223372036854775808", "1e300", "'a{}'", "'{}'", "true", "false", "null", "$.list",
-        "$.obj", "$.none", "$.name", "States.Array(1,'b')",
+        "1",
+        "-9223372036854775808",
+        "1e300",
+        "'a{}'",
+        "'{}'",
+        "true",
+        "false",
+        "null",
+        "$.list",
+        "$.obj",
+        "$.none",
+        "$.name",
+        "States.Array(1,'b')",
     ];
     let arguments = prop::collection::vec(prop::sample::select(values), 0..4);
     (prop::sample::select(names), arguments)

@@ -52,9 +52,7 @@ pub(super) fn check(root: &AstNode) -> Result<Uses, ExpressionFault> {
                      a variable"
                 )));
             }
-            AstNode::Wildcard | AstNode::Descendant | AstNode::Parent(_)
-                if place == Place::Top =>
-            {
+            AstNode::Wildcard | AstNode::Descendant | AstNode::Parent(_) if place == Place::Top => {
                 return Err(refused("'*', '**' and '%' have no value at the top level"));
             }
             AstNode::Function { name, args, .. } => {

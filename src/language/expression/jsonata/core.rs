@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use indexmap::IndexMap;
 use jsonata_core::ast::AstNode;
 use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
-use jsonata_core::parser::{self, ParserError};
+use jsonata_core::parser;
 use jsonata_core::value::JValue;
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::super::scope::ExpressionFault;
 use super::super::session::Session;
 use super::check::{self, Uses};
 use super::convert::{from_jsonata, to_jsonata};
-use super::{Engine, Limits, function};
+use super::{Engine, Limits, fault, function};
 
 /// The engine. The crate's values are not `Send`, so they live within one call; its syntax trees
 /// are, and are kept.
@@ -29,10 +29,7 @@ impl Engine for Core {
         })?;
         match parsed {
             Ok(tree) => check::check(&tree).map(|uses| (tree, uses)),
-            Err(error) => Err(ExpressionFault {
-                message: format!("this is not JSONata: {error}"),
-                offset: offset(text, &error),
-            }),
+            Err(error) => Err(fault::describe(text, &error)),
         }
     }
 
@@ -64,7 +61,7 @@ impl Engine for Core {
 }
 
 /// Runs foreign code; `None` when it panicked. Nothing that it touched is used afterwards.
-fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
+pub(super) fn guarded<T>(run: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok()
 }
 
@@ -91,32 +88,4 @@ fn bind(uses: &Uses, session: &Session<'_>) -> Result<Context, String> {
     }
     context.bind("states".to_owned(), JValue::object(states));
     Ok(context)
-}
-
-/// Where the parser stopped. The crate does not say, so this looks for the shortest start of the
-/// text that fails in the same way: all longer ones fail so too, for the parser reads on only
-/// after a token that fits.
-fn offset(text: &str, error: &ParserError) -> Option<usize> {
-    match error {
-        ParserError::UnexpectedEnd => return Some(text.len()),
-        ParserError::UnexpectedToken(_) | ParserError::Expected { .. } => {}
-        _ => return None,
-    }
-    let message = error.to_string();
-    let fails = |start: &str| {
-        guarded(|| parser::parse(start))
-            .is_some_and(|parsed| parsed.is_err_and(|error| error.to_string() == message))
-    };
-    let ends: Vec<usize> = text.char_indices().map(|(at, c)| at + c.len_utf8()).collect();
-    let shortest = ends.partition_point(|end| !text.get(..*end).is_some_and(fails));
-    let end = ends.get(shortest).copied()?;
-    // The end of the token that does not fit; words are longer than one character.
-    let token = text.get(..end)?;
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let word = token.trim_end_matches(is_word);
-    Some(if word.len() < token.len() {
-        word.len()
-    } else {
-        token.char_indices().next_back().map_or(0, |(at, _)| at)
-    })
 }

@@ -57,7 +57,10 @@ fn partition(args: &[JValue]) -> Outcome {
         // JSONata takes a single value for an array of one.
         single => vec![single],
     };
-    to_value(intrinsic::partition(&items, size).map_err(|cause| failure(format!("$partition: {cause}")))?)
+    to_value(
+        intrinsic::partition(&items, size)
+            .map_err(|cause| failure(format!("$partition: {cause}")))?,
+    )
 }
 
 /// `$range(first, last, step)`
@@ -105,9 +108,7 @@ fn parse(args: &[JValue]) -> Outcome {
 fn draw(random: &Random, args: &[JValue]) -> Outcome {
     match args {
         [] => Ok(JValue::Number(random.fraction())),
-        [JValue::Number(seed)] => {
-            Ok(JValue::Number(Random::new(seed.to_bits()).fraction()))
-        }
+        [JValue::Number(seed)] => Ok(JValue::Number(Random::new(seed.to_bits()).fraction())),
         _ => Err(failure("$random takes a number as its seed, or nothing")),
     }
 }

@@ -8,6 +8,7 @@
 mod check;
 mod convert;
 mod core;
+mod fault;
 mod function;
 
 use std::fmt;
@@ -41,8 +42,7 @@ struct Limits {
     items: usize,
 }
 
-const LIMITS: Limits =
-    Limits { time: Duration::from_secs(1), depth: 3000, items: 1_000_000 };
+const LIMITS: Limits = Limits { time: Duration::from_secs(1), depth: 3000, items: 1_000_000 };
 
 /// An implementation of JSONata.
 trait Engine {

@@ -75,12 +75,17 @@ fn functions_of_aws_are_there() {
         ("$uuid() = $uuid()", json!(false)),
         ("$length($uuid())", json!(36)),
         ("$sort($shuffle([3,1,2]))", json!([1, 2, 3])),
-        ("$map([1, 2], function($i) { $millis() })", json!([1_457_920_740_007_i64, 1_457_920_740_007_i64])),
+        (
+            "$map([1, 2], function($i) { $millis() })",
+            json!([1_457_920_740_007_i64, 1_457_920_740_007_i64]),
+        ),
     ];
     for (text, expected) in cases {
         assert_eq!(evaluate(text).unwrap(), expected, "{text}");
     }
-    for text in ["$partition([1], 0)", "$range(1, 2)", "$hash('a', 'X')", "$parse('{')", "$random('a')"] {
+    for text in
+        ["$partition([1], 0)", "$range(1, 2)", "$hash('a', 'X')", "$parse('{')", "$random('a')"]
+    {
         assert_eq!(evaluate(text).unwrap_err().kind, EvaluationErrorKind::Query, "{text}");
     }
 }
@@ -120,32 +125,49 @@ fn time_and_size_have_limits() {
     assert!(error.cause.contains("D1012"), "{}", error.cause);
     let few = Limits { items: 100, ..LIMITS };
     assert!(evaluate_within("[1..1000]", 1, few).is_err());
-    let nested = "$reduce([1..500], function($a, $b) { [$a] }, [])";
+    let nested = "$reduce([1..500], function($a, $b) { {'a': $a} }, 0)";
     assert!(evaluate(nested).unwrap_err().cause.contains("nested deeper"));
 }
 
 #[test]
 fn faults_are_found_when_parsing() {
     let cases = [
-        ("1 +", Some(3)),
-        ("", Some(0)),
-        ("1 2", Some(2)),
-        ("$a.b)", Some(4)),
-        ("(1 + foo bar", Some(9)),
-        ("[1, 2", Some(5)),
-        ("'open", None),
+        ("1 +", Some(3), "S0207: the expression ends too early"),
+        ("", Some(0), "S0207: the expression ends too early"),
+        ("1 22", Some(2), "S0201: '22' does not fit here"),
+        ("$a.b)", Some(4), "S0201: ')' does not fit here"),
+        ("(1 + foo bar baz)", Some(9), "S0202: expected ')', found 'bar'"),
+        ("(é + 1 'x y')", Some(8), "S0202: expected ')', found ''x y''"),
+        ("{'a' 1}", Some(5), "S0202: expected ':', found '1'"),
+        ("[1, 2", Some(5), "S0203: expected ']', but the expression ends"),
+        ("'open", None, "S0101: String literal must be terminated by a matching quote"),
+        ("1 @ 2", None, "S0214: Expected a variable reference after @"),
     ];
-    for (text, offset) in cases {
+    for (text, offset, message) in cases {
         let fault = compile(text).expect_err(text);
-        assert_eq!(fault.offset, offset, "{text}: {}", fault.message);
+        let expected = (offset, format!("this is not JSONata: {message}"));
+        assert_eq!((fault.offset, fault.message), expected, "{text}");
     }
 }
 
 #[test]
 fn what_aws_refuses_is_refused() {
     for text in [
-        "$", "$$", "$.a", "a", "a.b", "$sum(a)", "* ", "**.a", "[a]", "{'x': $$.y}", "$eval('1')",
-        "($e := $eval; 1)", "$map([1], $eval)", "($x := a; $x)", "true ? a : 1",
+        "$",
+        "$$",
+        "$.a",
+        "a",
+        "a.b",
+        "$sum(a)",
+        "* ",
+        "**.a",
+        "[a]",
+        "{'x': $$.y}",
+        "$eval('1')",
+        "($e := $eval; 1)",
+        "$map([1], $eval)",
+        "($x := a; $x)",
+        "true ? a : 1",
     ] {
         assert!(compile(text).is_err(), "{text}");
     }

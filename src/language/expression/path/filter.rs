@@ -153,9 +153,9 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Value, ExpressionFault> {
     match cursor.peek() {
         Some('\'' | '"') => quoted(cursor).map(Value::String),
         Some(c) if c == '-' || c.is_ascii_digit() => cursor.number(),
-        _ => cursor
-            .keyword()
-            .ok_or_else(|| cursor.unexpected("a path ('@.…', '$.…') or a literal")),
+        _ => {
+            cursor.keyword().ok_or_else(|| cursor.unexpected("a path ('@.…', '$.…') or a literal"))
+        }
     }
 }
 
@@ -224,10 +224,12 @@ impl Filter {
             Self::And(parts) | Self::Or(parts) => parts.iter().any(Self::references_context),
             Self::Not(inner) => inner.references_context(),
             Self::Exists(path) => path.references_context(),
-            Self::Compare(left, _, right) => [left, right].into_iter().any(|operand| match operand {
-                Operand::Path(path) => path.references_context(),
-                Operand::Literal(_) => false,
-            }),
+            Self::Compare(left, _, right) => {
+                [left, right].into_iter().any(|operand| match operand {
+                    Operand::Path(path) => path.references_context(),
+                    Operand::Literal(_) => false,
+                })
+            }
         }
     }
 }

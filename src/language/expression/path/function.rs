@@ -52,16 +52,21 @@ impl Function {
                 Self::Keys => "an object",
                 Self::Min | Self::Max | Self::Avg | Self::Sum => "an array with numbers in it",
             };
-            PathFailure::Unfit(format!("The JSONPath '{source}' needs {wanted} before its function"))
+            PathFailure::Unfit(format!(
+                "The JSONPath '{source}' needs {wanted} before its function"
+            ))
         })
     }
 
     fn aggregate(self, value: &Value) -> Option<Value> {
         let numbers: Vec<&Number> = value.as_array()?.iter().filter_map(Value::as_number).collect();
-        let by_value =
-            |left: &&&Number, right: &&&Number| number::compare(left, right).unwrap_or(std::cmp::Ordering::Equal);
+        let by_value = |left: &&&Number, right: &&&Number| {
+            number::compare(left, right).unwrap_or(std::cmp::Ordering::Equal)
+        };
         match self {
-            Self::Min => numbers.iter().min_by(by_value).map(|least| Value::Number((*least).clone())),
+            Self::Min => {
+                numbers.iter().min_by(by_value).map(|least| Value::Number((*least).clone()))
+            }
             Self::Max => numbers.iter().max_by(by_value).map(|most| Value::Number((*most).clone())),
             Self::Sum => sum(&numbers),
             _ => {

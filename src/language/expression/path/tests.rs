@@ -104,10 +104,7 @@ fn a_definite_path_that_leads_nowhere_fails() {
 #[test]
 fn the_cause_is_in_the_manner_of_aws() {
     let error = select("$.x", &json!({"a": 1})).unwrap_err();
-    assert_eq!(
-        error.cause,
-        r#"The JSONPath '$.x' could not be found in the input '{"a":1}'"#
-    );
+    assert_eq!(error.cause, r#"The JSONPath '$.x' could not be found in the input '{"a":1}'"#);
     let long = select("$.x", &json!({"a": "y".repeat(5000)})).unwrap_err();
     assert!(long.cause.len() < 400, "{}", long.cause);
 }
@@ -139,9 +136,12 @@ fn indefinite_paths_give_arrays() {
         ("$.empty[*]", json!([])),
         ("$.expensive[*]", json!([])),
         ("$.store['bicycle','book'][*]['color']", json!([])),
-        ("$.store.book[1:3]['author','price']", json!([
-            {"author": "Waugh", "price": 12.99}, {"author": "Melville", "price": 8.99}
-        ])),
+        (
+            "$.store.book[1:3]['author','price']",
+            json!([
+                {"author": "Waugh", "price": 12.99}, {"author": "Melville", "price": 8.99}
+            ]),
+        ),
     ];
     for (path, expected) in cases {
         assert_eq!(select(path, &store()).unwrap(), expected, "{path}");
