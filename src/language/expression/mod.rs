@@ -1,71 +1,55 @@
 //! Expressions: parsed once when a definition is read, evaluated by the engine when it decides.
+//!
+//! Three languages meet here. A *path* (`$.order.id`, in the dialect that AWS speaks) selects from
+//! the input, the context object or a variable. An *intrinsic function* (`States.Format(…)`)
+//! computes from literals and paths. *JSONata* (`{% … %}`) does both. An [`Expression`] is any of
+//! them; a [`Template`] is a JSON tree with expressions in it.
+//!
+//! Everything is pure: the clock and randomness come in with the [`Scope`], so one scope always
+//! gives one result. Texts come from outside, so every parser and evaluator here has a limit of
+//! length, depth and size, and none of them panics.
 
+mod cursor;
+mod intrinsic;
+mod jsonata;
+mod number;
+mod path;
+mod reference_path;
+mod scope;
+mod session;
+mod template;
+mod timestamp;
+
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-/// What an expression can see.
-#[derive(Debug, Clone, Copy)]
-pub struct Scope<'a> {
-    /// `$` of a path; `$states.input` of a JSONata expression.
-    pub input: &'a Value,
-    /// The context object: `$$` of a path; `$states.context`.
-    pub context: &'a Value,
-    /// The variables that the state can see, by name without `$`.
-    pub variables: &'a Map<String, Value>,
-    /// `$states.result`, where there is one.
-    pub result: Option<&'a Value>,
-    /// `$states.errorOutput`, where there is one.
-    pub error_output: Option<&'a Value>,
-    /// Milliseconds since 1970: what `$now()` and `$millis()` give.
-    pub now_ms: u64,
-    /// Source of `$random()`, `$uuid()`, `States.UUID()` and `States.MathRandom()`: the same seed
-    /// gives the same values.
-    pub seed: u64,
-}
+pub use reference_path::ReferencePath;
+pub use scope::{EvaluationError, EvaluationErrorKind, ExpressionFault, Scope, TemplateFault};
+pub use template::Template;
+pub use timestamp::timestamp_ms;
 
-/// Why an evaluation failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EvaluationError {
-    /// What kind of thing failed; with the place it gives the name of the error.
-    pub kind: EvaluationErrorKind,
-    /// One sentence for people.
-    pub cause: String,
-}
+pub(super) use number::compare as compare_numbers;
+use path::{Path, PathFailure};
+use session::Session;
+pub(super) use timestamp::parse as parse_timestamp;
 
-/// What kind of evaluation failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EvaluationErrorKind {
-    /// A path did not fit the data.
-    Path,
-    /// An intrinsic function failed.
-    Intrinsic,
-    /// A JSONata expression failed, was undefined, or used up its time or depth.
-    Query,
-}
+/// The longest text of one expression, in bytes.
+const MAX_TEXT: usize = 64 * 1024;
 
-/// Why the text of an expression was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExpressionFault {
-    /// What is wrong, in one sentence.
-    pub message: String,
-    /// Where in the text, in bytes from its start, when known.
-    pub offset: Option<usize>,
-}
-
-/// A fault inside a template.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplateFault {
-    /// JSON pointer from the template's root, as `/a/0/b.$`.
-    pub pointer: String,
-    /// The fault.
-    pub fault: ExpressionFault,
-}
-
-/// A parsed expression: a path, an intrinsic function or JSONata.
+/// A parsed expression: a path, an intrinsic function or JSONata. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
+    form: Arc<Form>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Path(Path),
+    Intrinsic(intrinsic::Call),
+    Jsonata(jsonata::Program),
 }
 
 impl Expression {
@@ -74,7 +58,8 @@ impl Expression {
     /// # Errors
     /// The first fault of the text.
     pub fn path(text: &str) -> Result<Self, ExpressionFault> {
-        Ok(Self { source: Arc::from(text) })
+        check_length(text)?;
+        Ok(Self::new(text, Form::Path(Path::parse(text)?)))
     }
 
     /// Parses a path or a call of an intrinsic function: `States.Format('…', $.x)`.
@@ -82,7 +67,11 @@ impl Expression {
     /// # Errors
     /// The first fault of the text.
     pub fn path_or_intrinsic(text: &str) -> Result<Self, ExpressionFault> {
-        Ok(Self { source: Arc::from(text) })
+        if text.starts_with('$') {
+            return Self::path(text);
+        }
+        check_length(text)?;
+        Ok(Self::new(text, Form::Intrinsic(intrinsic::parse(text)?)))
     }
 
     /// Parses a JSONata expression written with its `{% %}` around it.
@@ -90,7 +79,19 @@ impl Expression {
     /// # Errors
     /// The first fault of the text.
     pub fn jsonata(text: &str) -> Result<Self, ExpressionFault> {
-        Ok(Self { source: Arc::from(text) })
+        check_length(text)?;
+        let inner = jsonata::strip_marks(text).ok_or_else(|| {
+            ExpressionFault::new("a JSONata expression must start with '{%' and end with '%}'", 0)
+        })?;
+        let program = jsonata::compile(inner).map_err(|mut fault| {
+            fault.offset = fault.offset.map(|offset| offset + jsonata::MARK_LENGTH);
+            fault
+        })?;
+        Ok(Self::new(text, Form::Jsonata(program)))
+    }
+
+    fn new(text: &str, form: Form) -> Self {
+        Self { source: Arc::from(text), form: Arc::new(form) }
     }
 
     /// The text it was parsed from.
@@ -99,80 +100,70 @@ impl Expression {
         &self.source
     }
 
-    /// Evaluates it.
+    /// Whether its value can depend on the context object.
+    #[must_use]
+    pub fn references_context(&self) -> bool {
+        match &*self.form {
+            Form::Path(path) => path.references_context(),
+            Form::Intrinsic(call) => call.references_context(),
+            Form::Jsonata(program) => program.references_context(),
+        }
+    }
+
+    /// Evaluates it. Only the selected part of the scope is copied.
     ///
     /// # Errors
     /// Why there is no value.
-    pub fn evaluate(&self, _scope: &Scope<'_>) -> Result<Value, EvaluationError> {
-        Ok(Value::Null)
+    pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
+        self.evaluate_in(&Session::new(*scope))
+    }
+
+    /// Evaluates it as one of several expressions that share limits and randomness.
+    fn evaluate_in(&self, session: &Session<'_>) -> Result<Value, EvaluationError> {
+        match &*self.form {
+            Form::Path(path) => {
+                let found = path.select(session)?;
+                session.charge(&found)?;
+                Ok(found.into_owned())
+            }
+            Form::Intrinsic(call) => call.evaluate(session),
+            Form::Jsonata(program) => {
+                let value = program.evaluate(session, &self.source)?;
+                session.charge(&value)?;
+                Ok(value)
+            }
+        }
+    }
+
+    /// Evaluates it for a look at its value, without a copy where it is a path. `None`: a path
+    /// that is not there.
+    pub(super) fn peek<'a>(
+        &self,
+        scope: &Scope<'a>,
+    ) -> Result<Option<Cow<'a, Value>>, EvaluationError> {
+        let session = Session::new(*scope);
+        match &*self.form {
+            Form::Path(path) => match path.resolve(&session, None) {
+                Ok(value) => Ok(Some(value)),
+                Err(PathFailure::Absent) => Ok(None),
+                Err(PathFailure::Unfit(cause)) => Err(EvaluationError::path(cause)),
+            },
+            Form::Intrinsic(_) | Form::Jsonata(_) => {
+                self.evaluate_in(&session).map(|value| Some(Cow::Owned(value)))
+            }
+        }
     }
 }
 
-/// A JSON tree with expressions in some of its places.
-#[derive(Debug, Clone)]
-pub enum Template {
-    /// No expression below here.
-    Literal(Value),
-    /// An expression's value.
-    Expression(Expression),
-    /// An object, in order; JSONPath keys have lost their `.$`.
-    Object(Vec<(String, Template)>),
-    /// An array.
-    Array(Vec<Template>),
+fn check_length(text: &str) -> Result<(), ExpressionFault> {
+    if text.len() > MAX_TEXT {
+        return Err(ExpressionFault {
+            message: format!("the expression is longer than {MAX_TEXT} bytes; split it"),
+            offset: Some(MAX_TEXT),
+        });
+    }
+    Ok(())
 }
 
-impl Template {
-    /// Reads a payload template: a key that ends in `.$` holds a path or an intrinsic function.
-    ///
-    /// # Errors
-    /// All faults, each with its place.
-    pub fn json_path(value: &Value) -> Result<Self, Vec<TemplateFault>> {
-        Ok(Self::Literal(value.clone()))
-    }
-
-    /// Reads a JSONata template: a text that starts with `{%` and ends with `%}` is an expression.
-    ///
-    /// # Errors
-    /// All faults, each with its place.
-    pub fn jsonata(value: &Value) -> Result<Self, Vec<TemplateFault>> {
-        Ok(Self::Literal(value.clone()))
-    }
-
-    /// Evaluates it into a JSON tree.
-    ///
-    /// # Errors
-    /// The first failure.
-    pub fn evaluate(&self, _scope: &Scope<'_>) -> Result<Value, EvaluationError> {
-        Ok(Value::Null)
-    }
-}
-
-/// A path that can be written at: only names and indexes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReferencePath {
-    source: Arc<str>,
-}
-
-impl ReferencePath {
-    /// Parses it.
-    ///
-    /// # Errors
-    /// The first fault of the text.
-    pub fn parse(text: &str) -> Result<Self, ExpressionFault> {
-        Ok(Self { source: Arc::from(text) })
-    }
-
-    /// Writes `value` there, making objects on the way.
-    ///
-    /// # Errors
-    /// The place does not fit the data, for example an index into an object.
-    pub fn write(&self, _target: &mut Value, _value: Value) -> Result<(), EvaluationError> {
-        Ok(())
-    }
-
-    /// The text it was parsed from.
-    #[must_use]
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! Values between the engine of this crate and that of JSONata.
+
+use indexmap::IndexMap;
+use jsonata_core::value::{JArray, JValue};
+use serde_json::{Map, Value};
+
+use super::super::number;
+
+/// How deep a value may nest; JSON that is read again may be 127 deep.
+const MAX_DEPTH: usize = 120;
+
+/// Converts a value for JSONata, whose numbers are all doubles.
+pub(super) fn to_jsonata(value: &Value) -> Result<JValue, String> {
+    inward(value, 0)
+}
+
+fn inward(value: &Value, depth: usize) -> Result<JValue, String> {
+    check_depth(depth)?;
+    Ok(match value {
+        Value::Null => JValue::Null,
+        Value::Bool(value) => JValue::Bool(*value),
+        Value::Number(number) => JValue::Number(number.as_f64().unwrap_or(f64::NAN)),
+        Value::String(text) => JValue::string(text.as_str()),
+        Value::Array(items) => {
+            let flat = !items.iter().any(Value::is_array);
+            let items: Result<_, _> = items.iter().map(|item| inward(item, depth + 1)).collect();
+            JValue::Array(JArray::new_flat(items?, flat))
+        }
+        Value::Object(fields) => {
+            let mut object = IndexMap::with_capacity(fields.len());
+            for (name, value) in fields {
+                object.insert(name.clone(), inward(value, depth + 1)?);
+            }
+            JValue::object(object)
+        }
+    })
+}
+
+/// Converts a result; `None` is JSONata's undefined.
+pub(super) fn from_jsonata(value: &JValue) -> Result<Option<Value>, String> {
+    outward(value, 0)
+}
+
+fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
+    check_depth(depth)?;
+    Ok(Some(match value {
+        JValue::Undefined => return Ok(None),
+        JValue::Null => Value::Null,
+        JValue::Bool(value) => Value::Bool(*value),
+        JValue::Number(number) => {
+            number::from_f64(*number).ok_or("the result has a number that JSON cannot write")?
+        }
+        JValue::String(text) => Value::from(&**text),
+        JValue::Array(items) => {
+            let mut array = Vec::with_capacity(items.len());
+            for item in items.iter() {
+                array.extend(outward(item, depth + 1)?);
+            }
+            Value::Array(array)
+        }
+        JValue::Object(fields) => {
+            let mut object = Map::with_capacity(fields.len());
+            for (name, value) in fields.iter() {
+                if let Some(value) = outward(value, depth + 1)? {
+                    object.insert(name.clone(), value);
+                }
+            }
+            Value::Object(object)
+        }
+        JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {
+            return Err("the result holds a function or a regular expression".to_owned());
+        }
+    }))
+}
+
+fn check_depth(depth: usize) -> Result<(), String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("a value is nested deeper than {MAX_DEPTH} levels"));
+    }
+    Ok(())
+}

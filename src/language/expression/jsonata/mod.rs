@@ -1,0 +1,110 @@
+//! JSONata expressions: `{% $states.input.total * 1.2 %}`.
+//!
+//! The language itself comes from a crate, behind the small trait [`Engine`], so that it can be
+//! replaced. What AWS adds to JSONata or takes from it is here: `$states`, variables, six more
+//! functions, no `$eval`, no data at the top level but what has a name, and an undefined result
+//! is an error.
+
+mod check;
+mod convert;
+mod core;
+mod fault;
+mod function;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::scope::{EvaluationError, ExpressionFault};
+use super::session::Session;
+use check::Uses;
+
+use self::core::Core;
+
+/// The length of `{%`.
+pub(super) const MARK_LENGTH: usize = 2;
+
+/// What stands between `{%` and `%}`, if a text starts and ends so.
+pub(super) fn strip_marks(text: &str) -> Option<&str> {
+    text.strip_prefix("{%")?.strip_suffix("%}")
+}
+
+/// What one evaluation may use.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// How long it may run.
+    time: Duration,
+    /// How deep evaluation may nest; a function that calls itself takes about three levels.
+    depth: usize,
+    /// How many items a list that it makes may have.
+    items: usize,
+}
+
+const LIMITS: Limits = Limits { time: Duration::from_secs(1), depth: 3000, items: 1_000_000 };
+
+/// An implementation of JSONata.
+trait Engine {
+    /// A parsed expression.
+    type Parsed: fmt::Debug + Send + Sync + 'static;
+
+    /// Parses an expression and finds what it uses.
+    fn parse(text: &str) -> Result<(Self::Parsed, Uses), ExpressionFault>;
+
+    /// Evaluates it; `None` is JSONata's undefined. The error is a sentence.
+    fn evaluate(
+        parsed: &Self::Parsed,
+        uses: &Uses,
+        session: &Session<'_>,
+        limits: Limits,
+    ) -> Result<Option<Value>, String>;
+}
+
+/// A parsed JSONata expression.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    parsed: Arc<<Core as Engine>::Parsed>,
+    uses: Arc<Uses>,
+}
+
+/// Parses the text between the marks.
+pub(super) fn compile(text: &str) -> Result<Program, ExpressionFault> {
+    let (parsed, uses) = Core::parse(text)?;
+    Ok(Program { parsed: Arc::new(parsed), uses: Arc::new(uses) })
+}
+
+impl Program {
+    pub(super) fn references_context(&self) -> bool {
+        self.uses.state("context")
+    }
+
+    /// Evaluates it; `source` is its text for messages.
+    pub(super) fn evaluate(
+        &self,
+        session: &Session<'_>,
+        source: &str,
+    ) -> Result<Value, EvaluationError> {
+        self.evaluate_within(session, source, LIMITS)
+    }
+
+    fn evaluate_within(
+        &self,
+        session: &Session<'_>,
+        source: &str,
+        limits: Limits,
+    ) -> Result<Value, EvaluationError> {
+        match Core::evaluate(&self.parsed, &self.uses, session, limits) {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(EvaluationError::query(format!(
+                "The JSONata expression '{source}' returned nothing (undefined)."
+            ))),
+            Err(cause) => Err(EvaluationError::query(format!(
+                "The JSONata expression '{source}' threw an error: {cause}"
+            ))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

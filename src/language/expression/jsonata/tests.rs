@@ -1,0 +1,226 @@
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use super::super::scope::{EvaluationErrorKind, Scope};
+use super::*;
+
+fn evaluate_within(text: &str, seed: u64, limits: Limits) -> Result<Value, EvaluationError> {
+    let input = json!({
+        "total": 10, "items": [{"n": 1, "p": 2.5}, {"n": 2, "p": 4}], "name": "Ada", "big": 123456789012_i64
+    });
+    let context = json!({"Execution": {"Id": "e-1"}});
+    let mut variables = Map::new();
+    variables.insert("v".to_owned(), json!({"x": [1, 2, 3]}));
+    let (result, error) = (json!({"ok": true}), json!({"Error": "Boom"}));
+    let scope = Scope {
+        input: &input,
+        context: &context,
+        variables: &variables,
+        result: Some(&result),
+        error_output: Some(&error),
+        now_ms: 1_457_920_740_007,
+        seed,
+    };
+    let program = compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    program.evaluate_within(&Session::new(scope), text, limits)
+}
+
+fn evaluate(text: &str) -> Result<Value, EvaluationError> {
+    evaluate_within(text, 1, LIMITS)
+}
+
+#[test]
+fn expressions_see_states_and_variables() {
+    let cases = [
+        ("1 + 2", json!(3)),
+        (" $states.input.total * 1.5 ", json!(15)),
+        ("$states.input.items.p", json!([2.5, 4])),
+        ("$states.input.items[p > 3].n", json!(2)),
+        ("$states.input.items[$.p > 3].n", json!(2)),
+        ("$states.input.items.(n * p)", json!([2.5, 8])),
+        ("$sum($states.input.items.(n * p))", json!(10.5)),
+        ("$states.context.Execution.Id", json!("e-1")),
+        ("$states.result.ok", json!(true)),
+        ("$states.errorOutput.Error", json!("Boom")),
+        ("$v.x[1]", json!(2)),
+        ("$states.input.big", json!(123456789012_i64)),
+        ("{'a': $v.x, 'gone': $v.absent}", json!({"a": [1, 2, 3]})),
+        ("($k := 'total'; $lookup($states.input, $k))", json!(10)),
+        ("$keys($states)", json!(["input", "result", "errorOutput", "context"])),
+        ("$map($v.x, function($i) { $i * $i })", json!([1, 4, 9])),
+        ("$exists($states.input.absent) ? 'y' : 'n'", json!("n")),
+        ("null", json!(null)),
+        ("[]", json!([])),
+        ("$states.input.items^(>p).n", json!([2, 1])),
+        ("$states.input.items{name: n}", json!({})),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(evaluate(text).unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
+fn functions_of_aws_are_there() {
+    let cases = [
+        ("$partition([1,2,3], 2)", json!([[1, 2], [3]])),
+        ("$partition([1..3], 5)", json!([[1, 2, 3]])),
+        ("$range(0, 10, 5)", json!([0, 5, 10])),
+        ("$hash('', 'MD5')", json!("d41d8cd98f00b204e9800998ecf8427e")),
+        ("$parse('{\"a\":[1]}').a", json!([1])),
+        ("$now()", json!("2016-03-14T01:59:00.007Z")),
+        ("$now('[Y0001]-[M01]')", json!("2016-03")),
+        ("$millis()", json!(1_457_920_740_007_i64)),
+        ("$random(7) = $random(7)", json!(true)),
+        ("$random() = $random()", json!(false)),
+        ("$uuid() = $uuid()", json!(false)),
+        ("$length($uuid())", json!(36)),
+        ("$sort($shuffle([3,1,2]))", json!([1, 2, 3])),
+        (
+            "$map([1, 2], function($i) { $millis() })",
+            json!([1_457_920_740_007_i64, 1_457_920_740_007_i64]),
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(evaluate(text).unwrap(), expected, "{text}");
+    }
+    for text in
+        ["$partition([1], 0)", "$range(1, 2)", "$hash('a', 'X')", "$parse('{')", "$random('a')"]
+    {
+        assert_eq!(evaluate(text).unwrap_err().kind, EvaluationErrorKind::Query, "{text}");
+    }
+}
+
+#[test]
+fn randomness_follows_from_the_seed() {
+    let text = "[$random(), $uuid(), $shuffle([1..50])]";
+    let draw = |seed| evaluate_within(text, seed, LIMITS).unwrap();
+    assert_eq!(draw(1), draw(1));
+    assert_ne!(draw(1), draw(2));
+}
+
+#[test]
+fn what_gives_no_value_is_a_query_error() {
+    let cases = [
+        ("$states.input.absent", "undefined"),
+        ("$nothing", "undefined"),
+        ("$error('stop')", "stop"),
+        ("'a' + 1", "T2001"),
+        ("function($x) { $x }", "function"),
+        ("[$sum]", "function"),
+        ("$number('x')", "D3030"),
+        ("($f := function() { $f() + 1 }; $f())", "D1011"),
+    ];
+    for (text, part) in cases {
+        let error = evaluate(text).unwrap_err();
+        assert_eq!(error.kind, EvaluationErrorKind::Query, "{text}");
+        assert!(error.cause.contains(part), "{text}: {}", error.cause);
+        assert!(error.cause.contains(text), "{text}: {}", error.cause);
+    }
+}
+
+#[test]
+fn time_and_size_have_limits() {
+    let limits = Limits { time: Duration::from_millis(50), ..LIMITS };
+    let error = evaluate_within("($f := function() { $f() }; $f())", 1, limits).unwrap_err();
+    assert!(error.cause.contains("D1012"), "{}", error.cause);
+    let few = Limits { items: 100, ..LIMITS };
+    assert!(evaluate_within("[1..1000]", 1, few).is_err());
+    let nested = "$reduce([1..500], function($a, $b) { {'a': $a} }, 0)";
+    assert!(evaluate(nested).unwrap_err().cause.contains("nested deeper"));
+}
+
+#[test]
+fn faults_are_found_when_parsing() {
+    let cases = [
+        ("1 +", Some(3), "S0207: the expression ends too early"),
+        ("", Some(0), "S0207: the expression ends too early"),
+        ("1 22", Some(2), "S0201: '22' does not fit here"),
+        ("$a.b)", Some(4), "S0201: ')' does not fit here"),
+        ("(1 + foo bar baz)", Some(9), "S0202: expected ')', found 'bar'"),
+        ("(é + 1 'x y')", Some(8), "S0202: expected ')', found ''x y''"),
+        ("{'a' 1}", Some(5), "S0202: expected ':', found '1'"),
+        ("[1, 2", Some(5), "S0203: expected ']', but the expression ends"),
+        ("'open", None, "S0101: String literal must be terminated by a matching quote"),
+        ("1 @ 2", None, "S0214: Expected a variable reference after @"),
+    ];
+    for (text, offset, message) in cases {
+        let fault = compile(text).expect_err(text);
+        let expected = (offset, format!("this is not JSONata: {message}"));
+        assert_eq!((fault.offset, fault.message), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_aws_refuses_is_refused() {
+    for text in [
+        "$",
+        "$$",
+        "$.a",
+        "a",
+        "a.b",
+        "$sum(a)",
+        "* ",
+        "**.a",
+        "[a]",
+        "{'x': $$.y}",
+        "$eval('1')",
+        "($e := $eval; 1)",
+        "$map([1], $eval)",
+        "($x := a; $x)",
+        "true ? a : 1",
+    ] {
+        assert!(compile(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn only_what_is_used_counts() {
+    let cases = [
+        ("$states.context.a", true),
+        ("$states", true),
+        ("$lookup($states, 'context')", true),
+        ("$states.input.x[$states.context.y]", true),
+        ("$states.input.context", false),
+        ("$context", false),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(compile(text).unwrap().references_context(), expected, "{text}");
+    }
+}
+
+#[test]
+fn deep_texts_are_refused_or_evaluated() {
+    for text in [
+        format!("{}1{}", "(".repeat(5000), ")".repeat(5000)),
+        format!("1{}", " + 1".repeat(5000)),
+        "[".repeat(20_000),
+        format!("{}1", "-".repeat(5000)),
+    ] {
+        if compile(&text).is_ok() {
+            let _ = evaluate(&text);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_text_upsets_the_parser(text in "\\PC{0,48}") {
+        let _ = compile(&text);
+    }
+
+    #[test]
+    fn whatever_parses_also_evaluates(parts in prop::collection::vec(
+        prop::sample::select(vec![
+            "$states", ".input", ".items", "[0]", "[", "]", "(", ")", "$v", ".x", "$", "+", "&",
+            "'a'", "1", ",", "$sum", "$map", "function($i){$i}", "{", "}", ":", "?", "^", "%", "#$i", "@$j", "~>", "|",
+        ]),
+        0..12,
+    )) {
+        let text = parts.concat();
+        if compile(&text).is_ok() {
+            let _ = evaluate(&text);
+        }
+    }
+}
