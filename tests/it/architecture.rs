@@ -61,6 +61,12 @@ const TOLERATED: &[(&str, usize)] = &[];
 /// Files whose texts in capitals are codes for programs, and need a heading in `docs/ERRORS.md`.
 const CODE_FILES: &[&str] = &["error.rs", "rejection.rs", "diagnostic.rs"];
 
+/// What stands before a code in those files.
+const BEFORE_CODES: &[&str] = &["=> \"", ": &str = \"", ": &'static str = \""];
+
+/// What stands before a code, or the name of a job's error, in every file.
+const BEFORE_CODES_ANYWHERE: &[&str] = &["code: \"", ".code = \"", ": &str = \"Everstep."];
+
 #[test]
 fn arrows_lead_inward_only() {
     for (index, (module, uses)) in MAY_USE.iter().enumerate() {
@@ -256,30 +262,36 @@ fn names_after<'a>(line: &'a str, prefix: &str) -> Vec<&'a str> {
         .collect()
 }
 
-/// Codes and the files that have them: `=> "CODE"` and `const NAME: &str = "CODE"`.
+/// Codes and the files that have them.
 fn error_codes() -> Vec<(String, String)> {
     let mut codes = Vec::new();
     for source in files_below("src", ".rs") {
         let name = source.path.rsplit('/').next().unwrap_or_default();
-        if !CODE_FILES.contains(&name) {
-            continue;
-        }
-        let text = source.without_comments();
-        for before in ["=> \"", ": &str = \"", ": &'static str = \""] {
+        let text = source.shipped_text();
+        let mut add = |before: &str| {
             for (at, _) in text.match_indices(before) {
-                let code = text[at + before.len()..].split('"').next().unwrap_or_default();
-                let is_code = code.len() > 2
-                    && code.starts_with(|c: char| c.is_ascii_uppercase())
-                    && code
-                        .chars()
-                        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-                if is_code {
+                // From the quote on, as `before` may hold the beginning of the code.
+                let start = at + before.find('"').map_or(before.len(), |quote| quote + 1);
+                let code = text[start..].split('"').next().unwrap_or_default();
+                if is_code(code) {
                     codes.push((code.to_owned(), source.path.clone()));
                 }
             }
+        };
+        BEFORE_CODES_ANYWHERE.iter().copied().for_each(&mut add);
+        if CODE_FILES.contains(&name) {
+            BEFORE_CODES.iter().copied().for_each(&mut add);
         }
     }
     codes
+}
+
+/// `STORE_IO` or `Everstep.CommandFailed`.
+fn is_code(text: &str) -> bool {
+    let capitals = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let is_name = text.strip_prefix("Everstep.").is_some_and(|name| !name.is_empty());
+    is_name
+        || (text.len() > 2 && text.starts_with(char::is_alphabetic) && text.chars().all(capitals))
 }
 
 /// The targets of `[words](target)` outside of code blocks.

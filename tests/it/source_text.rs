@@ -25,6 +25,16 @@ impl Source {
         without_test_items(&blanked(&self.text, true))
     }
 
+    /// The text without comments and without tests, but with its texts. Lines are not kept.
+    pub(crate) fn shipped_text(&self) -> String {
+        if self.is_test() {
+            return String::new();
+        }
+        // By convention unit tests are the last item of a file.
+        let text = self.without_comments();
+        text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+    }
+
     /// Whether the whole file is a test.
     fn is_test(&self) -> bool {
         self.path.starts_with("tests/")
@@ -73,8 +83,9 @@ pub(crate) fn lines_with(code: &str, word: &str) -> Vec<usize> {
     for (index, line) in code.lines().enumerate() {
         let hit = line.match_indices(word).any(|(at, _)| {
             let (before, after) = (&line[..at], &line[at + word.len()..]);
-            !(starts_as_word && before.ends_with(is_part))
-                && !(ends_as_word && after.starts_with(is_part))
+            let in_longer_word = (starts_as_word && before.ends_with(is_part))
+                || (ends_as_word && after.starts_with(is_part));
+            !in_longer_word
         });
         if hit {
             lines.push(index + 1);
