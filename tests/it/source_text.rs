@@ -35,12 +35,32 @@ impl Source {
         text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
     }
 
-    /// Whether the whole file is a test.
+    /// Whether the whole file is a test: it stands in `tests`, or it or a module around it is
+    /// declared under `#[cfg(test)]`.
     fn is_test(&self) -> bool {
-        self.path.starts_with("tests/")
-            || self.path.ends_with("/tests.rs")
-            || self.path.contains("/tests/")
+        if self.path.starts_with("tests/") {
+            return true;
+        }
+        let mut module = self.path.trim_end_matches(".rs").trim_end_matches("/mod");
+        while let Some((around, name)) = module.rsplit_once('/') {
+            let file = if around == "src" { "src/lib.rs" } else { &format!("{around}/mod.rs") };
+            if std::fs::read_to_string(root().join(file))
+                .is_ok_and(|text| declares_test(&blanked(&text, true), name))
+            {
+                return true;
+            }
+            module = around;
+        }
+        false
     }
+}
+
+/// Whether `code` has `#[cfg(test)] mod name;`.
+fn declares_test(code: &str, name: &str) -> bool {
+    code.split("#[cfg(test)]").skip(1).any(|after| {
+        let item = after.split([';', '{']).next().unwrap_or_default();
+        item.split_whitespace().rev().take(2).eq([name, "mod"])
+    })
 }
 
 /// Where the project is.
@@ -230,7 +250,7 @@ fn item_length(item: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Source, lines_with};
+    use super::{Source, declares_test, lines_with};
 
     fn source(text: &str) -> Source {
         Source { path: "src/x.rs".to_owned(), text: text.to_owned() }
@@ -261,6 +281,14 @@ mod tests {
         assert!(lines_with(&code, "four").is_empty(), "{code}");
         assert_eq!(lines_with(&code, "three"), [6]);
         assert_eq!(lines_with(&code, "five"), [9]);
+    }
+
+    #[test]
+    fn a_module_declared_for_tests_is_a_test() {
+        let code = "mod a;\n#[cfg(test)]\npub(crate) mod b;\nmod c;\n#[cfg(test)]\nmod d;";
+        let tests: Vec<&str> =
+            ["a", "b", "c", "d"].into_iter().filter(|name| declares_test(code, name)).collect();
+        assert_eq!(tests, ["b", "d"]);
     }
 
     #[test]
