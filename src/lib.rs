@@ -3,3 +3,5 @@ pub mod engine;
 pub mod language;
 pub mod store;
 pub mod worker;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
