@@ -5,3 +5,5 @@ pub mod language;
 pub mod runtime;
 pub mod store;
 pub mod worker;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::codec::CodecError;
 use super::{Position, Stream};
 
 /// Why a store could not do what was asked.
@@ -38,6 +39,18 @@ pub enum Error {
         found: u32,
         /// The newest format this program reads.
         known: u32,
+    },
+    /// A newer program wrote an event that this one does not know.
+    #[error("the event at position {position} has tag {tag} in schema version {schema}, which this program does not know; a newer program wrote it")]
+    UnknownEvent {
+        /// Where.
+        position: Position,
+        /// Its tag.
+        tag: u16,
+        /// Its schema version.
+        schema: u16,
+        /// Its body, as it stands.
+        raw: Vec<u8>,
     },
     /// A newer writer has taken over.
     #[error("another writer has taken over the log")]
@@ -76,9 +89,41 @@ pub struct OpenReport {
     pub torn_tail_after: Option<Position>,
     /// Whether left-overs of an interrupted start were removed.
     pub removed_leftovers: bool,
+    /// Whether the projection beside the log (snapshots, rows of ended executions) was missing or
+    /// damaged and begun anew: it is filled again as the log is read from 1.
+    pub rebuilt_index: bool,
 }
 
 impl Error {
+    pub(super) fn damaged(
+        position: Position,
+        reason: impl Into<String>,
+        streams: impl IntoIterator<Item = Stream>,
+    ) -> Self {
+        let streams = streams.into_iter().collect();
+        Self::Damaged { damage: Damage { position, reason: reason.into(), streams } }
+    }
+
+    pub(super) fn io(operation: &'static str, error: &std::io::Error) -> Self {
+        Self::Io { operation, message: error.to_string(), kind: error.kind() }
+    }
+
+    pub(super) fn from_codec(
+        error: CodecError,
+        position: Position,
+        stream: Option<Stream>,
+    ) -> Self {
+        match error {
+            CodecError::Unknown { tag, schema, raw } => {
+                Self::UnknownEvent { position, tag, schema, raw }
+            }
+            CodecError::TooLarge { bytes, limit } => Self::TooLarge { bytes, limit },
+            CodecError::Malformed { .. } | CodecError::Unencodable { .. } => {
+                Self::damaged(position, error.to_string(), stream)
+            }
+        }
+    }
+
     /// The stable code, as listed in `docs/ERRORS.md`.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -92,6 +137,7 @@ impl Error {
             Self::Io { .. } => "STORE_IO",
             Self::Damaged { .. } => "STORE_DAMAGED",
             Self::NewerFormat { .. } => "STORE_NEWER_FORMAT",
+            Self::UnknownEvent { .. } => "STORE_UNKNOWN_EVENT",
             Self::Fenced => "STORE_FENCED",
             Self::TooLarge { .. } => "STORE_TOO_LARGE",
             Self::Stopped { .. } => "STORE_STOPPED",

@@ -12,9 +12,22 @@ use uuid::Uuid;
 
 use crate::engine::{Event, ExecutionId, Timestamp};
 
+pub mod codec;
 mod error;
+mod frame;
+mod memory;
+mod sled;
+mod upcast;
+
+#[cfg(test)]
+mod golden;
 
 pub use error::{Damage, Error, OpenReport};
+pub use memory::MemoryStore;
+pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
+
+/// How large one encoded event may be unless a store is told otherwise: 16 MiB.
+pub const DEFAULT_MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
 
 /// A place in the whole log, dense, from 1.
 pub type Position = u64;

@@ -1,0 +1,207 @@
+//! A store in memory, for tests and for trying things out. Nothing survives the process.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{
+    Appended, Checkpoint, Epoch, Error, EventStore, Finished, OpenReport, Position, Record,
+    Snapshot, Stream, Transition, codec,
+};
+use crate::engine::ExecutionId;
+
+/// The same promises as the store on disk, save that a crash loses all.
+#[derive(Debug)]
+pub struct MemoryStore {
+    inner: Mutex<Inner>,
+    max_event_bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    epoch: u64,
+    stopped: Option<String>,
+    records: Vec<Record>,
+    /// Positions of each history's records, in order.
+    streams: HashMap<Stream, Vec<Position>>,
+    /// Histories whose last record ended them.
+    ended: HashSet<Stream>,
+    snapshots: BTreeMap<Stream, Snapshot>,
+    finished: BTreeMap<ExecutionId, Finished>,
+    complete_to: Position,
+    scratch: Vec<u8>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store that takes events of up to 16 MiB.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_limit(super::DEFAULT_MAX_EVENT_BYTES)
+    }
+
+    /// An empty store that takes events of up to `max_event_bytes`.
+    #[must_use]
+    pub fn with_limit(max_event_bytes: usize) -> Self {
+        Self { inner: Mutex::default(), max_event_bytes }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// Events are encoded as the store on disk would, so that both refuse the same ones.
+    fn check_sizes(&mut self, batch: &[Transition], limit: usize) -> Result<(), Error> {
+        for event in batch.iter().flat_map(|transition| &transition.events) {
+            self.scratch.clear();
+            codec::encode_body(event, &mut self.scratch)
+                .map_err(|error| Error::from_codec(error, 0, None))?;
+            let bytes = self.scratch.len();
+            if bytes > limit {
+                return Err(Error::TooLarge { bytes, limit });
+            }
+        }
+        Ok(())
+    }
+
+    fn append_one(&mut self, transition: Transition) -> Appended {
+        let Transition { stream, first_sequence, time, events } = transition;
+        let last_sequence = self.streams.get(&stream).map_or(0, |positions| positions.len() as u64);
+        let Some(last_event) = events.last() else {
+            return Appended::Conflict { last_sequence };
+        };
+        if first_sequence != last_sequence + 1 {
+            return Appended::Conflict { last_sequence };
+        }
+        if codec::ends_history(codec::tag(last_event)) {
+            self.ended.insert(stream);
+        } else {
+            self.ended.remove(&stream);
+        }
+        let first = self.records.len() as u64 + 1;
+        let positions = self.streams.entry(stream).or_default();
+        for ((event, sequence), position) in events.into_iter().zip(first_sequence..).zip(first..) {
+            positions.push(position);
+            self.records.push(Record { stream, sequence, position, time, event });
+        }
+        Appended::At(first)
+    }
+
+    fn is_finished(&self, execution: ExecutionId) -> bool {
+        !self.streams.contains_key(&execution.0) || self.ended.contains(&execution.0)
+    }
+
+    fn record(&self, position: Position) -> Option<&Record> {
+        self.records.get(usize::try_from(position.checked_sub(1)?).ok()?)
+    }
+}
+
+#[async_trait]
+impl EventStore for MemoryStore {
+    async fn acquire(&self) -> Result<Epoch, Error> {
+        let mut inner = self.lock();
+        inner.epoch += 1;
+        Ok(Epoch(inner.epoch))
+    }
+
+    async fn append(&self, epoch: Epoch, batch: Vec<Transition>) -> Result<Vec<Appended>, Error> {
+        let mut inner = self.lock();
+        if let Some(first) = &inner.stopped {
+            return Err(Error::Stopped { first: first.clone() });
+        }
+        if epoch.0 != inner.epoch {
+            return Err(Error::Fenced);
+        }
+        if let Err(error) = inner.check_sizes(&batch, self.max_event_bytes) {
+            inner.stopped = Some(error.to_string());
+            return Err(error);
+        }
+        Ok(batch.into_iter().map(|transition| inner.append_one(transition)).collect())
+    }
+
+    fn last_position(&self) -> Position {
+        self.lock().records.len() as u64
+    }
+
+    async fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
+        let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
+        Ok(self.lock().records.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error> {
+        let inner = self.lock();
+        let positions = inner.streams.get(&stream).map_or(&[] as &[Position], Vec::as_slice);
+        let skip = usize::try_from(range.start.saturating_sub(1)).unwrap_or(usize::MAX);
+        let records = positions.iter().skip(skip).filter_map(|position| inner.record(*position));
+        Ok(records.take_while(|record| record.sequence < range.end).cloned().collect())
+    }
+
+    async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+        let mut inner = self.lock();
+        for snapshot in checkpoint.snapshots {
+            inner.finished.remove(&ExecutionId(snapshot.stream));
+            inner.snapshots.insert(snapshot.stream, snapshot);
+        }
+        for finished in checkpoint.finished {
+            inner.snapshots.remove(&finished.execution.0);
+            inner.finished.insert(finished.execution, finished);
+        }
+        if let Some(position) = checkpoint.complete_to {
+            inner.complete_to = position.min(inner.records.len() as u64);
+        }
+        Ok(())
+    }
+
+    async fn read_checkpoint(&self) -> Result<(Vec<Snapshot>, Position), Error> {
+        let inner = self.lock();
+        Ok((inner.snapshots.values().cloned().collect(), inner.complete_to + 1))
+    }
+
+    async fn list_finished(
+        &self,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let inner = self.lock();
+        let rows = inner.finished.values().rev();
+        let rows = rows.filter(|row| before.is_none_or(|before| row.execution < before));
+        Ok(rows.filter(|row| inner.is_finished(row.execution)).take(limit).cloned().collect())
+    }
+
+    async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
+        let inner = self.lock();
+        let row = inner.finished.get(&execution);
+        Ok(row.filter(|_| inner.is_finished(execution)).cloned())
+    }
+
+    fn open_report(&self) -> OpenReport {
+        OpenReport::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::testing::store_suite;
+
+    #[tokio::test]
+    async fn the_store_in_memory_keeps_every_promise() {
+        store_suite::run_all(|| Arc::new(MemoryStore::new())).await;
+    }
+
+    #[tokio::test]
+    async fn an_event_over_the_limit_is_refused() {
+        store_suite::refuses_an_event_over_its_limit(&MemoryStore::with_limit(1000), 1000).await;
+    }
+}

@@ -1,0 +1,122 @@
+//! The data folder: its lock, its files, and what must be synced when it is made.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ::sled::{Config, Db, Mode};
+
+use super::super::Error;
+use super::guard::{guard, is_lock_held};
+
+/// How long sled's threads may take to let go of a database dropped a moment ago.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Opens one sled database, as every one of ours is opened.
+pub(super) fn open_sled(folder: &Path, cache_bytes: u64) -> Result<Db, Error> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        let config = Config::new()
+            .path(folder)
+            .mode(Mode::HighThroughput)
+            .flush_every_ms(None)
+            .cache_capacity(cache_bytes);
+        match guard("opening of the database", 0, || config.open()) {
+            Err(error) if is_lock_held(&error) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Our own handle to the file in which sled keeps everything.
+pub(super) fn data_file(folder: &Path) -> Result<File, Error> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(folder.join("db"))
+        .map_err(|error| Error::io("opening of the database's file", &error))
+}
+
+/// Makes `path` and the folders above it; those that were made are durable.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    let absolute = std::path::absolute(path)?;
+    let mut missing: Vec<&Path> =
+        absolute.ancestors().take_while(|folder| !folder.is_dir()).collect();
+    fs::create_dir_all(&absolute)?;
+    while let Some(folder) = missing.pop() {
+        if let Some(parent) = folder.parent() {
+            File::open(parent)?.sync_all()?;
+        }
+    }
+    Ok(())
+}
+
+/// Syncs every file and folder under `folder`, and `folder` itself.
+pub(super) fn sync_tree(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            File::open(&path)?.sync_all()?;
+        }
+    }
+    File::open(folder)?.sync_all()
+}
+
+/// Takes the folder for this process until the file is dropped. The file holds the process's id.
+pub(super) fn lock(folder: &Path) -> Result<File, Error> {
+    let failed = |error: io::Error| Error::io("lock of the data folder", &error);
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+    let mut file = options.open(folder.join("lock")).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let pid = Read::take(&mut file, 20).read_to_string(&mut text).ok();
+            let pid = pid.and_then(|_| text.trim().parse().ok());
+            return Err(Error::Locked { path: folder.to_owned(), pid });
+        }
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    write(&mut file).map_err(failed)?;
+    Ok(file)
+}
+
+/// Removes what an interrupted start left: a half-made log, and sled's half-written snapshots,
+/// which sled itself would take for damage. Whether there was anything.
+pub(super) fn remove_leftovers(folder: &Path) -> io::Result<bool> {
+    let mut found = false;
+    let half_made = folder.join("log.new");
+    if half_made.exists() {
+        fs::remove_dir_all(&half_made)?;
+        found = true;
+    }
+    for database in ["log", "index"] {
+        for path in list(&folder.join(database))? {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with("snap.") && name.ends_with(".generating") {
+                fs::remove_file(&path)?;
+                found = true;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The entries of a folder; none when it is not there.
+pub(super) fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.path())).collect(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}

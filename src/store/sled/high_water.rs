@@ -1,0 +1,91 @@
+//! The highest durable position, kept outside of sled: sled may silently drop the end of a file
+//! that was cut or damaged there, and this is how that is noticed.
+//!
+//! Two slots are written in turn, so that a torn write leaves the other. The file is only synced
+//! at checkpoints: after a power cut it may name an older position, never one that was not
+//! durable, because it is written after the log was synced.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use super::super::Position;
+
+const SLOT_BYTES: usize = 32;
+
+/// The file, and whose turn it is.
+#[derive(Debug)]
+pub(super) struct HighWater {
+    file: File,
+    log: [u8; 8],
+    generation: u64,
+}
+
+impl HighWater {
+    /// Opens or makes the file of the log with this id; gives the position that it holds, 0 when
+    /// it holds none of this log.
+    pub(super) fn open(path: &Path, log: [u8; 8]) -> io::Result<(Self, Position)> {
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+        let file = options.open(path)?;
+        let mut newest = (0, 0);
+        for offset in [0, SLOT_BYTES as u64] {
+            let mut slot = [0; SLOT_BYTES];
+            match file.read_exact_at(&mut slot, offset) {
+                Ok(()) => newest = newest.max(read(&slot, log).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let (generation, position) = newest;
+        Ok((Self { file, log, generation }, position))
+    }
+
+    /// Notes that everything up to `position` is durable.
+    pub(super) fn write(&mut self, position: Position) -> io::Result<()> {
+        self.generation = self.generation.wrapping_add(1);
+        let mut slot = Vec::with_capacity(SLOT_BYTES);
+        slot.extend_from_slice(&position.to_le_bytes());
+        slot.extend_from_slice(&self.generation.to_le_bytes());
+        slot.extend_from_slice(&self.log);
+        slot.extend_from_slice(&[0; 4]);
+        slot.extend_from_slice(&crc32c::crc32c(&slot).to_le_bytes());
+        self.file.write_all_at(&slot, (self.generation % 2) * SLOT_BYTES as u64)
+    }
+
+    /// A second handle, to sync the file with.
+    pub(super) fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+}
+
+/// Generation and position of a slot that is whole and of this log.
+fn read(slot: &[u8; SLOT_BYTES], log: [u8; 8]) -> Option<(u64, Position)> {
+    let (content, crc) = slot.split_last_chunk::<4>()?;
+    let (position, rest) = content.split_first_chunk::<8>()?;
+    let (generation, rest) = rest.split_first_chunk::<8>()?;
+    let sound = crc32c::crc32c(content) == u32::from_le_bytes(*crc) && rest.starts_with(&log);
+    sound.then(|| (u64::from_le_bytes(*generation), u64::from_le_bytes(*position)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_whole_slot_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("high-water");
+        let (mut high_water, position) = HighWater::open(&path, [1; 8]).unwrap();
+        assert_eq!(position, 0);
+        for position in [5, 6, 9] {
+            high_water.write(position).unwrap();
+        }
+        assert_eq!(HighWater::open(&path, [1; 8]).unwrap().1, 9);
+        assert_eq!(HighWater::open(&path, [2; 8]).unwrap().1, 0);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[SLOT_BYTES] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        assert_eq!(HighWater::open(&path, [1; 8]).unwrap().1, 6);
+    }
+}

@@ -1,0 +1,312 @@
+//! What is kept beside the log so that it need not be read whole: where each history ends,
+//! snapshots, rows of executions that have ended.
+//!
+//! All of it is a projection in a sled database of its own, never ahead of the log. If it is
+//! damaged it is thrown away and filled again from the log.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Mutex;
+
+use ::sled::{Batch, Db, IVec, Tree};
+use uuid::Uuid;
+
+use super::super::frame::CHUNK_BYTES;
+use super::super::{Checkpoint, Error, Finished, Position, Snapshot, Stream};
+use super::guard::guard;
+use super::{Head, files, lock};
+use crate::engine::ExecutionId;
+
+/// Raised when the keys below change their meaning; another number means "begin anew".
+const FORMAT: u32 = 1;
+
+const IDENTITY: &[u8] = b"i";
+const COMPLETE_TO: &[u8] = b"c";
+const HEADS_TO: &[u8] = b"t";
+const HEAD: u8 = b'h';
+const SNAPSHOT: u8 = b's';
+const FINISHED: u8 = b'f';
+
+/// A kind and an id: the beginning of a key.
+type Name = [u8; 17];
+
+/// The sled database of the index.
+pub(super) struct Index {
+    tree: Tree,
+    db: Db,
+    file: File,
+    /// One writer at a time, because old parts of a value are looked up before they are replaced.
+    writing: Mutex<()>,
+}
+
+fn name(kind: u8, id: Uuid) -> Name {
+    let mut name = [kind; 17];
+    if let Some(place) = name.last_chunk_mut::<16>() {
+        *place = id.into_bytes();
+    }
+    name
+}
+
+fn damaged(reason: impl Into<String>) -> Error {
+    Error::damaged(0, format!("the index: {}", reason.into()), None)
+}
+
+/// Splits a value, so that no page of sled grows too large: see `frame.rs`.
+fn put(batch: &mut Batch, name: &Name, value: &[u8]) {
+    let mut whole = Vec::with_capacity(value.len() + 12);
+    whole.extend_from_slice(&(value.len() as u64).to_le_bytes());
+    whole.extend_from_slice(&crc32c::crc32c(value).to_le_bytes());
+    whole.extend_from_slice(value);
+    for (part, piece) in (0u32..).zip(whole.chunks(CHUNK_BYTES)) {
+        batch.insert([&name[..], &part.to_be_bytes()].concat(), piece);
+    }
+}
+
+/// Joins what [`put`] split.
+fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<u8>> {
+    let mut whole = Vec::new();
+    parts.into_iter().for_each(|part| whole.extend_from_slice(part));
+    let (length, rest) = whole.split_first_chunk::<8>()?;
+    let (crc, value) = rest.split_first_chunk::<4>()?;
+    let sound = u64::from_le_bytes(*length) == value.len() as u64
+        && u32::from_le_bytes(*crc) == crc32c::crc32c(value);
+    sound.then(|| value.to_vec())
+}
+
+fn is_first_part(key: &[u8]) -> bool {
+    key.ends_with(&[0; 4])
+}
+
+/// The id in a key that [`name`] began.
+fn id(key: &[u8]) -> Option<Uuid> {
+    Uuid::from_slice(key.get(1..17)?).ok()
+}
+
+impl Head {
+    fn to_bytes(self) -> [u8; 17] {
+        let mut bytes = [u8::from(self.ended); 17];
+        for (place, number) in bytes.chunks_exact_mut(8).zip([self.position, self.sequence]) {
+            place.copy_from_slice(&number.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (position, rest) = bytes.split_first_chunk::<8>()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
+        let position = u64::from_le_bytes(*position);
+        let sequence = u64::from_le_bytes(*sequence);
+        Some(Self { position, sequence, ended: rest == [1], saved: true })
+    }
+}
+
+impl Index {
+    /// Opens the index of the log with this id, or begins a new one; whether it is new.
+    pub(super) fn open(folder: &Path, cache: u64, log: Uuid) -> Result<(Self, bool), Error> {
+        match Self::try_open(folder, cache).and_then(|index| index.check(log).map(|()| index)) {
+            Ok(index) => Ok((index, false)),
+            Err(Error::Damaged { damage }) => {
+                tracing::debug!(reason = %damage.reason, "the index is begun anew");
+                Self::begin(folder, cache, log).map(|index| (index, true))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Throws away what is there.
+    pub(super) fn begin(folder: &Path, cache: u64, log: Uuid) -> Result<Self, Error> {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(|e| Error::io("removal of the index", &e))?;
+        }
+        let index = Self::try_open(folder, cache)?;
+        let identity = [&FORMAT.to_le_bytes()[..], log.as_bytes()].concat();
+        guard("write of the index", 0, || index.tree.insert(IDENTITY, identity))?;
+        Ok(index)
+    }
+
+    fn try_open(folder: &Path, cache: u64) -> Result<Self, Error> {
+        let db = files::open_sled(folder, cache)?;
+        let tree = guard("opening of the index", 0, || db.open_tree("index"))?;
+        let file = files::data_file(folder)?;
+        Ok(Self { tree, db, file, writing: Mutex::default() })
+    }
+
+    /// That the index is of this log and can be read to its end.
+    fn check(&self, log: Uuid) -> Result<(), Error> {
+        let identity = self.get(IDENTITY)?.unwrap_or_default();
+        if *identity != [&FORMAT.to_le_bytes()[..], log.as_bytes()].concat() {
+            return Err(damaged("it is of another log or format"));
+        }
+        guard("check of the index", 0, || self.tree.iter().try_for_each(|entry| entry.map(drop)))
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
+        guard("read of the index", 0, || self.tree.get(key))
+    }
+
+    fn number(&self, key: &[u8]) -> Result<u64, Error> {
+        match self.get(key)? {
+            None => Ok(0),
+            Some(bytes) => (*bytes)
+                .try_into()
+                .map(u64::from_le_bytes)
+                .map_err(|_| damaged("a number has the wrong size")),
+        }
+    }
+
+    /// The position up to which every history's end is here.
+    pub(super) fn heads_to(&self) -> Result<Position, Error> {
+        self.number(HEADS_TO)
+    }
+
+    /// Where a history ends, as far as is known here.
+    pub(super) fn head(&self, stream: Stream) -> Result<Option<Head>, Error> {
+        match self.get(&name(HEAD, stream))? {
+            None => Ok(None),
+            Some(bytes) => Head::from_bytes(&bytes)
+                .map(Some)
+                .ok_or_else(|| damaged("the end of a history has the wrong size")),
+        }
+    }
+
+    /// Histories whose last transition begins in `range`, as far as is known here.
+    pub(super) fn streams_between(&self, range: &std::ops::Range<Position>) -> Vec<Stream> {
+        let mut streams = Vec::new();
+        // Only for the report of a damage: what cannot be read is left out.
+        let _ = guard("read of the index", 0, || {
+            for entry in self.tree.scan_prefix([HEAD]) {
+                let (key, value) = entry?;
+                if Head::from_bytes(&value).is_some_and(|head| range.contains(&head.position)) {
+                    streams.extend(id(&key));
+                }
+            }
+            Ok(())
+        });
+        streams
+    }
+
+    /// Writes ends of histories outside of a checkpoint. Not durable.
+    pub(super) fn save_heads(
+        &self,
+        heads: impl IntoIterator<Item = (Stream, Head)>,
+        heads_to: Position,
+    ) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for (stream, head) in heads {
+            batch.insert(&name(HEAD, stream), &head.to_bytes()[..]);
+        }
+        batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
+        guard("write of the index", 0, || self.tree.apply_batch(batch))
+    }
+
+    /// Writes a checkpoint, whole or not at all, and syncs it.
+    pub(super) fn write(
+        &self,
+        checkpoint: &Checkpoint,
+        heads: &[(Stream, Head)],
+        heads_to: Position,
+    ) -> Result<(), Error> {
+        let _writing = lock(&self.writing);
+        let mut batch = Batch::default();
+        for snapshot in &checkpoint.snapshots {
+            let name = name(SNAPSHOT, snapshot.stream);
+            self.remove(&mut batch, &name)?;
+            self.remove(&mut batch, &self::name(FINISHED, snapshot.stream))?;
+            let value = [&snapshot.sequence.to_le_bytes()[..], &snapshot.bytes].concat();
+            put(&mut batch, &name, &value);
+        }
+        for finished in &checkpoint.finished {
+            let name = name(FINISHED, finished.execution.0);
+            self.remove(&mut batch, &name)?;
+            self.remove(&mut batch, &self::name(SNAPSHOT, finished.execution.0))?;
+            put(&mut batch, &name, &finished.row);
+        }
+        for (stream, head) in heads {
+            batch.insert(&name(HEAD, *stream), &head.to_bytes()[..]);
+        }
+        batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
+        if let Some(position) = checkpoint.complete_to {
+            batch.insert(COMPLETE_TO, &position.min(heads_to).to_le_bytes()[..]);
+        }
+        guard("write of the checkpoint", 0, || {
+            self.tree.apply_batch(batch)?;
+            self.db.flush()
+        })?;
+        self.file.sync_data().map_err(|error| Error::io("sync of the checkpoint", &error))
+    }
+
+    fn remove(&self, batch: &mut Batch, name: &Name) -> Result<(), Error> {
+        guard("read of the index", 0, || {
+            self.tree.scan_prefix(name).keys().try_for_each(|key| {
+                batch.remove(key?);
+                Ok(())
+            })
+        })
+    }
+
+    /// Every snapshot, and the position up to which they are complete.
+    pub(super) fn checkpoint(&self) -> Result<(Vec<Snapshot>, Position), Error> {
+        let _writing = lock(&self.writing);
+        let mut snapshots = Vec::new();
+        let mut parts: Vec<IVec> = Vec::new();
+        let mut open: Option<Stream> = None;
+        let mut entries = self.tree.scan_prefix([SNAPSHOT]);
+        loop {
+            let entry = guard("read of a snapshot", 0, || entries.next().transpose())?;
+            let first = entry.as_ref().is_none_or(|(key, _)| is_first_part(key));
+            if first && let Some(stream) = open.take() {
+                let value = join(&parts).ok_or_else(|| damaged("a snapshot is damaged"))?;
+                let (sequence, bytes) =
+                    value.split_first_chunk::<8>().ok_or_else(|| damaged("a snapshot is short"))?;
+                let sequence = u64::from_le_bytes(*sequence);
+                snapshots.push(Snapshot { stream, sequence, bytes: bytes.to_vec() });
+                parts.clear();
+            }
+            let Some((key, value)) = entry else {
+                return Ok((snapshots, self.number(COMPLETE_TO)?));
+            };
+            open = id(&key);
+            parts.push(value);
+        }
+    }
+
+    /// Rows newest first, of those that `wanted` wants.
+    pub(super) fn list_finished(
+        &self,
+        before: Option<ExecutionId>,
+        limit: usize,
+        wanted: impl Fn(ExecutionId) -> bool,
+    ) -> Result<Vec<Finished>, Error> {
+        let end = before.map_or([FINISHED + 1; 17], |before| name(FINISHED, before.0));
+        let mut entries = self.tree.range(vec![FINISHED]..end.to_vec());
+        let mut rows = Vec::new();
+        let mut parts: Vec<IVec> = Vec::new();
+        while rows.len() < limit {
+            let entry = guard("read of a row", 0, || entries.next_back().transpose())?;
+            let Some((key, value)) = entry else {
+                break;
+            };
+            parts.push(value);
+            if is_first_part(&key) {
+                let execution = id(&key).map(ExecutionId).ok_or_else(|| damaged("a bad key"))?;
+                if wanted(execution) {
+                    let row = join(parts.iter().rev()).ok_or_else(|| damaged("a bad row"))?;
+                    rows.push(Finished { execution, row });
+                }
+                parts.clear();
+            }
+        }
+        Ok(rows)
+    }
+
+    pub(super) fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
+        let parts: Vec<IVec> = guard("read of a row", 0, || {
+            self.tree.scan_prefix(name(FINISHED, execution.0)).values().collect()
+        })?;
+        if parts.is_empty() {
+            return Ok(None);
+        }
+        let row = join(&parts).ok_or_else(|| damaged("a row is damaged"))?;
+        Ok(Some(Finished { execution, row }))
+    }
+}

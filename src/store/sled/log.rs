@@ -1,0 +1,140 @@
+//! The log's tree: chunks under the position of their first record, and parts of large records.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::sync::Arc;
+
+use ::sled::{Db, IVec, Tree};
+
+use super::super::frame::{CHUNK_BYTES, Chunks, Cut, Frame};
+use super::super::{Error, Position, Record, codec};
+use super::guard::guard;
+use crate::engine::Timestamp;
+
+/// The sled database of the log.
+pub(super) struct Log {
+    pub(super) tree: Tree,
+    pub(super) meta: Tree,
+    pub(super) db: Db,
+    /// Our own handle to sled's file, to sync it with.
+    pub(super) file: File,
+}
+
+/// The key of the chunk that begins at `position`.
+pub(super) fn key(position: Position) -> [u8; 8] {
+    position.to_be_bytes()
+}
+
+fn part_key(position: Position, part: u16) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    let (head, tail) = bytes.split_at_mut(8);
+    head.copy_from_slice(&key(position));
+    tail.copy_from_slice(&part.to_be_bytes());
+    bytes
+}
+
+/// The position of a chunk's key; none for the key of a part.
+pub(super) fn chunk_position(key: &[u8]) -> Option<Position> {
+    Some(u64::from_be_bytes(key.try_into().ok()?))
+}
+
+impl Log {
+    /// Puts what `chunks` holds into the tree, all or nothing. Not durable yet.
+    pub(super) fn insert(&self, chunks: &mut Chunks, position: Position) -> Result<(), Error> {
+        let mut batch = ::sled::Batch::default();
+        for (&Cut { position, part, .. }, value) in chunks.finish() {
+            if part == 0 {
+                batch.insert(&key(position), value);
+            } else {
+                batch.insert(&part_key(position, part), value);
+            }
+        }
+        guard("append to the log", position, || self.tree.apply_batch(batch))
+    }
+
+    /// Hands everything to the system. Not durable yet: sled does not sync.
+    pub(super) fn flush(&self, position: Position) -> Result<(), Error> {
+        guard("write of the log", position, || self.db.flush()).map(drop)
+    }
+
+    /// The chunk that holds `position`, if the tree has one at or before it.
+    pub(super) fn chunk_at(&self, position: Position) -> Result<Option<(Position, IVec)>, Error> {
+        guard("read of the log", position, || {
+            let Some((found, value)) = self.tree.range(..=key(position)).next_back().transpose()?
+            else {
+                return Ok(None);
+            };
+            if let Some(first) = chunk_position(&found) {
+                return Ok(Some((first, value)));
+            }
+            // The last part of a large record: its chunk stands under the key's beginning.
+            let Some(&start) = found.first_chunk::<8>() else {
+                return Ok(None);
+            };
+            let value = self.tree.get(start)?;
+            Ok(value.map(|value| (u64::from_be_bytes(start), value)))
+        })
+    }
+
+    /// Chunks in order, beginning with the first whose key is at or after `from`.
+    pub(super) fn chunks_from(
+        &self,
+        from: Position,
+    ) -> impl Iterator<Item = Result<(Position, IVec), Error>> + '_ {
+        let mut entries = self.tree.range(key(from)..);
+        let mut at = from;
+        std::iter::from_fn(move || {
+            loop {
+                match guard("read of the log", at, || entries.next().transpose()) {
+                    Ok(None) => return None,
+                    Ok(Some((key, value))) => {
+                        if let Some(position) = chunk_position(&key) {
+                            at = position;
+                            return Some(Ok((position, value)));
+                        }
+                    }
+                    Err(error) => return Some(Err(error)),
+                }
+            }
+        })
+    }
+
+    /// The whole body of a record; none when a part is missing.
+    pub(super) fn body<'a>(&self, frame: &Frame<'a>) -> Result<Option<Cow<'a, [u8]>>, Error> {
+        let parts = frame.parts();
+        if parts == 0 {
+            return Ok(Some(Cow::Borrowed(frame.body)));
+        }
+        // The length is not trusted for an allocation before its parts are seen.
+        let mut body = Vec::with_capacity(frame.length.min(64 * CHUNK_BYTES));
+        body.extend_from_slice(frame.body);
+        for part in 1..=parts {
+            let key = part_key(frame.ids.position, part);
+            let value = guard("read of the log", frame.ids.position, || self.tree.get(key))?;
+            let Some(value) = value else {
+                return Ok(None);
+            };
+            body.extend_from_slice(&value);
+        }
+        Ok(Some(Cow::Owned(body)))
+    }
+
+    /// The record in a frame.
+    pub(super) fn record(&self, frame: &Frame<'_>) -> Result<Record, Error> {
+        let ids = frame.ids;
+        let damaged = |reason: &str| Error::damaged(ids.position, reason, Some(ids.stream));
+        let body = self.body(frame)?.ok_or_else(|| damaged("a part of a record is missing"))?;
+        if !frame.matches(&body) {
+            return Err(damaged("checksum does not match"));
+        }
+        let event = codec::decode_body(frame.tag, frame.schema, &body)
+            .map_err(|error| Error::from_codec(error, ids.position, Some(ids.stream)))?;
+        Ok(Record {
+            stream: ids.stream,
+            sequence: ids.sequence,
+            position: ids.position,
+            time: Timestamp(ids.time),
+            event: Arc::new(event),
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! Opening: lock, repair what a crash left, check, find where everything ends.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use ::sled::IVec;
+use uuid::Uuid;
+
+use super::super::frame::Chunks;
+use super::super::{Error, OpenReport, Position};
+use super::append::Writer;
+use super::guard::{Opening, guard};
+use super::high_water::HighWater;
+use super::index::Index;
+use super::log::Log;
+use super::scan::{self, Scanned};
+use super::{Barrier, Inner, SledOptions, files};
+
+/// The format of the log that this program writes, and the newest that it reads.
+const FORMAT: u32 = 1;
+
+fn io(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::io(operation, &error)
+}
+
+pub(super) fn open(
+    folder: &Path,
+    options: SledOptions,
+    barrier: Box<dyn Barrier>,
+) -> Result<Inner, Error> {
+    let _opening = Opening::begin();
+    files::create_folder(folder).map_err(io("making of the data folder"))?;
+    let lock = files::lock(folder)?;
+    let removed_leftovers =
+        files::remove_leftovers(folder).map_err(io("removal of left-overs"))?;
+    let log_folder = folder.join("log");
+    if !log_folder.exists() {
+        create(folder)?;
+    }
+    let log = open_log(&log_folder, options.log_cache_bytes)?;
+    let Identity { id, epoch } = check_meta(&log)?;
+    let sync = || barrier.sync(&log.file).map_err(io("sync of the log"));
+
+    let (id_beginning, _) = id.as_u64_pair();
+    let (high_water, highest) =
+        HighWater::open(&folder.join("high-water"), id_beginning.to_be_bytes())
+            .map_err(io("reading of the high-water mark"))?;
+    let index_folder = folder.join("index");
+    let cache = options.index_cache_bytes;
+    let (mut index, mut new_index) = Index::open(&index_folder, cache, id)?;
+    let mut scanned = scan::scan(&log, &index, options.check, highest)?;
+    if index.heads_to()? > scanned.last {
+        drop(index);
+        index = Index::begin(&index_folder, cache, id)?;
+        new_index = true;
+        scanned = scan::scan(&log, &index, options.check, highest)?;
+    }
+    let Scanned { last, heads, torn } = scanned;
+    // What was read may so far only be in the system's memory: nothing may rest on it before it
+    // is on the disk.
+    log.flush(last)?;
+    sync()?;
+    let high_water_file = high_water.handle().map_err(io("opening of the high-water mark"))?;
+    let report = OpenReport {
+        torn_tail_after: torn.then_some(last),
+        removed_leftovers,
+        rebuilt_index: new_index && last > 0,
+    };
+    let writer = Writer {
+        epoch,
+        acquired: false,
+        stopped: None,
+        next: last + 1,
+        high_water,
+        chunks: Chunks::default(),
+        body: Vec::new(),
+        heads: HashMap::new(),
+    };
+    Ok(Inner {
+        log,
+        index,
+        barrier,
+        options,
+        writer: Mutex::new(writer),
+        heads: Mutex::new(heads),
+        last: AtomicU64::new(last),
+        checkpointing: Mutex::default(),
+        high_water_file,
+        report,
+        _lock: lock,
+    })
+}
+
+/// Makes an empty log under another name, syncs it, and only then gives it its name.
+fn create(folder: &Path) -> Result<(), Error> {
+    let half_made = folder.join("log.new");
+    {
+        let log = open_log(&half_made, 1024 * 1024)?;
+        guard("making of the log", 0, || {
+            log.meta.insert("format", &FORMAT.to_le_bytes())?;
+            log.meta.insert("program", env!("CARGO_PKG_VERSION"))?;
+            log.meta.insert("log", Uuid::now_v7().as_bytes())?;
+            log.meta.insert("epoch", &0u64.to_le_bytes())?;
+            log.db.flush()
+        })?;
+    }
+    files::sync_tree(&half_made).map_err(io("sync of the new log"))?;
+    fs::rename(&half_made, folder.join("log")).map_err(io("naming of the new log"))?;
+    fs::File::open(folder).and_then(|f| f.sync_all()).map_err(io("sync of the data folder"))
+}
+
+fn open_log(folder: &Path, cache_bytes: u64) -> Result<Log, Error> {
+    let db = files::open_sled(folder, cache_bytes)?;
+    let (tree, meta) =
+        guard("opening of the log", 0, || Ok((db.open_tree("log")?, db.open_tree("meta")?)))?;
+    let file = files::data_file(folder)?;
+    let large = files::list(&folder.join("blobs")).map_err(io("reading of the log's folder"))?;
+    if !large.is_empty() {
+        let reason = "sled has put pages into blobs/, which it never syncs";
+        return Err(Error::damaged(0, reason, None));
+    }
+    Ok(Log { tree, meta, db, file })
+}
+
+struct Identity {
+    id: Uuid,
+    epoch: u64,
+}
+
+fn check_meta(log: &Log) -> Result<Identity, Error> {
+    let get = |key: &str| guard("reading of the log's format", 0, || log.meta.get(key));
+    let lost = |what: &str| {
+        let reason = format!("the log's {what} is lost: its file was cut or replaced");
+        Error::damaged(1, reason, None)
+    };
+    let number = |bytes: Option<IVec>| bytes.and_then(|bytes| (*bytes).try_into().ok());
+    let found = number(get("format")?).map(u32::from_le_bytes).ok_or_else(|| lost("format"))?;
+    if found > FORMAT {
+        return Err(Error::NewerFormat { found, known: FORMAT });
+    }
+    let id = get("log")?.and_then(|bytes| Uuid::from_slice(&bytes).ok());
+    let epoch = get("epoch")?.and_then(|bytes| (*bytes).try_into().ok().map(u64::from_le_bytes));
+    Ok(Identity {
+        id: id.ok_or_else(|| lost("identity"))?,
+        epoch: epoch.ok_or_else(|| lost("epoch"))?,
+    })
+}
+
+impl Inner {
+    /// Durable on return.
+    pub(super) fn write_epoch(&self, epoch: u64) -> Result<(), Error> {
+        let at: Position = self.last_position();
+        guard("write of the epoch", at, || {
+            self.log.meta.insert("epoch", &epoch.to_le_bytes())?;
+            self.log.meta.insert("program", env!("CARGO_PKG_VERSION"))
+        })?;
+        self.log.flush(at)?;
+        self.sync()
+    }
+}

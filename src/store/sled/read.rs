@@ -1,0 +1,157 @@
+//! Reading: only what is durable, and never under a lock that an append holds while it syncs.
+
+use std::ops::Range;
+
+use ::sled::IVec;
+
+use super::super::frame::{Frame, Frames};
+use super::super::{Error, Position, Record, Stream};
+use super::Inner;
+
+impl Inner {
+    pub(super) fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
+        let last = self.last_position();
+        let mut next = from.max(1);
+        let mut records = Vec::new();
+        if next > last || limit == 0 {
+            return Ok(records);
+        }
+        let missing = |position| Error::damaged(position, "records are missing", None);
+        let (first, _) = self.log.chunk_at(next)?.ok_or_else(|| missing(next))?;
+        for chunk in self.log.chunks_from(first) {
+            for frame in Frames::new(&chunk?.1) {
+                let frame = frame.map_err(|reason| Error::damaged(next, reason, None))?;
+                if frame.ids.position < next && records.is_empty() {
+                    continue;
+                }
+                if frame.ids.position != next {
+                    return Err(missing(next));
+                }
+                records.push(self.log.record(&frame)?);
+                if next == last || records.len() == limit {
+                    return Ok(records);
+                }
+                next += 1;
+            }
+        }
+        Err(missing(next))
+    }
+
+    /// Follows the links from the last transition of a history backward.
+    pub(super) fn read_history(
+        &self,
+        stream: Stream,
+        range: Range<u64>,
+    ) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        let Some(head) = self.find_head(stream)? else {
+            return Ok(records);
+        };
+        let mut walk = Walk { inner: self, stream, chunk: None };
+        let mut at = head.position;
+        let mut sequence_after = head.sequence.saturating_add(1);
+        while at != 0 && sequence_after > range.start.max(1) {
+            let transition = walk.transition(at, &range)?;
+            let broken = |at| Error::damaged(at, "a history's links are broken", Some(stream));
+            if transition.after != sequence_after || transition.previous >= at {
+                return Err(broken(at));
+            }
+            records.extend(transition.records.into_iter().rev());
+            sequence_after = transition.first;
+            if transition.previous == 0 && sequence_after != 1 {
+                return Err(broken(at));
+            }
+            at = transition.previous;
+        }
+        records.reverse();
+        Ok(records)
+    }
+}
+
+/// A way through a history, with the chunk it is in.
+struct Walk<'a> {
+    inner: &'a Inner,
+    stream: Stream,
+    /// The chunk, the position of its first record, and one that it holds.
+    chunk: Option<(Position, Position, IVec)>,
+}
+
+struct Found {
+    /// The sequence of the transition's first record.
+    first: u64,
+    /// One more than the sequence of its last record.
+    after: u64,
+    previous: Position,
+    records: Vec<Record>,
+}
+
+impl Walk<'_> {
+    /// The transition whose first record is at `at`; of its records those in `range`.
+    fn transition(&mut self, at: Position, range: &Range<u64>) -> Result<Found, Error> {
+        let (first, chunk) = self.chunk_with(at)?;
+        let mut found = None;
+        if self.take(&chunk, at, range, &mut found)? {
+            return self.whole(at, found);
+        }
+        for chunk in self.inner.log.chunks_from(first.saturating_add(1)) {
+            if self.take(&chunk?.1, at, range, &mut found)? {
+                break;
+            }
+        }
+        self.whole(at, found)
+    }
+
+    fn whole(&self, at: Position, found: Option<Found>) -> Result<Found, Error> {
+        found.ok_or_else(|| Error::damaged(at, "records are missing", Some(self.stream)))
+    }
+
+    fn chunk_with(&mut self, at: Position) -> Result<(Position, IVec), Error> {
+        if let Some((first, held, chunk)) = &self.chunk
+            && (*first..=*held).contains(&at)
+        {
+            return Ok((*first, chunk.clone()));
+        }
+        let (first, chunk) = self
+            .inner
+            .log
+            .chunk_at(at)?
+            .ok_or_else(|| Error::damaged(at, "records are missing", Some(self.stream)))?;
+        self.chunk = Some((first, at, chunk.clone()));
+        Ok((first, chunk))
+    }
+
+    /// Takes from one chunk what belongs to the transition; whether that was its end.
+    fn take(
+        &self,
+        chunk: &[u8],
+        at: Position,
+        range: &Range<u64>,
+        found: &mut Option<Found>,
+    ) -> Result<bool, Error> {
+        for frame in Frames::new(chunk) {
+            let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
+            let frame: Frame<'_> = frame.map_err(damaged)?;
+            if frame.ids.position < at {
+                continue;
+            }
+            let found = found.get_or_insert_with(|| Found {
+                first: frame.ids.sequence,
+                after: frame.ids.sequence,
+                previous: frame.ids.previous,
+                records: Vec::new(),
+            });
+            let next = (self.stream, found.after, at.wrapping_add(found.after - found.first));
+            if (frame.ids.stream, frame.ids.sequence, frame.ids.position) != next {
+                return Err(damaged("a history's links are broken"));
+            }
+            found.after = found.after.saturating_add(1);
+            if range.contains(&frame.ids.sequence) {
+                found.records.push(self.inner.log.record(&frame)?);
+            }
+            if frame.is_last() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,132 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::testing::store_suite::{self, completed, started, transition};
+
+fn open(folder: &Path) -> Arc<dyn EventStore> {
+    Arc::new(SledStore::open(folder, SledOptions::default()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_store_on_disk_keeps_every_promise() {
+    let folder = TempDir::new().unwrap();
+    let count = AtomicUsize::new(0);
+    store_suite::run_all(|| {
+        open(&folder.path().join(count.fetch_add(1, Ordering::Relaxed).to_string()))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_store_on_disk_keeps_every_promise_over_reopening() {
+    for check in [Check::All, Check::Tail] {
+        store_suite::run_reopening(|| {
+            let folder = TempDir::new().unwrap();
+            move || -> Arc<dyn EventStore> {
+                let options = SledOptions { check, ..SledOptions::default() };
+                Arc::new(SledStore::open(folder.path(), options).unwrap())
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_over_the_limit_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let options = SledOptions { max_event_bytes: 5000, ..SledOptions::default() };
+    let store = SledStore::open(folder.path(), options).unwrap();
+    store_suite::refuses_an_event_over_its_limit(&store, 5000).await;
+}
+
+/// A barrier that counts, and fails once told to.
+#[derive(Clone, Default)]
+struct Switch {
+    count: Arc<AtomicUsize>,
+    broken: Arc<AtomicBool>,
+}
+
+impl Barrier for Switch {
+    fn sync(&self, file: &File) -> io::Result<()> {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        file.sync_data()
+    }
+}
+
+#[tokio::test]
+async fn every_append_passes_the_barrier_once_before_it_is_acknowledged() {
+    let folder = TempDir::new().unwrap();
+    let switch = Switch::default();
+    let store =
+        SledStore::open_with(folder.path(), SledOptions::default(), switch.clone()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    for round in 0..5 {
+        let before = switch.count.load(Ordering::SeqCst);
+        let batch = (1..=3).map(|n| transition(n, 1 + round, 1)).collect();
+        store.append(epoch, batch).await.unwrap();
+        assert_eq!(switch.count.load(Ordering::SeqCst), before + 1);
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_nothing_is_acknowledged_or_shown() {
+    let folder = TempDir::new().unwrap();
+    let switch = Switch::default();
+    let store =
+        SledStore::open_with(folder.path(), SledOptions::default(), switch.clone()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![transition(1, 1, 2)]).await.unwrap();
+    switch.broken.store(true, Ordering::SeqCst);
+    let error = store.append(epoch, vec![transition(1, 3, 1)]).await.unwrap_err();
+    assert_eq!(error.code(), "STORE_DISK_FULL");
+    let syncs = switch.count.load(Ordering::SeqCst);
+    switch.broken.store(false, Ordering::SeqCst);
+    for _ in 0..3 {
+        let error = store.append(epoch, vec![transition(2, 1, 1)]).await.unwrap_err();
+        assert_eq!(error.code(), "STORE_STOPPED");
+    }
+    assert_eq!(store.acquire().await.unwrap_err().code(), "STORE_STOPPED");
+    assert_eq!(switch.count.load(Ordering::SeqCst), syncs, "a failed sync is never retried");
+    assert_eq!(store.last_position(), 2);
+    assert_eq!(store.read_log(1, 99).await.unwrap().len(), 2);
+    assert_eq!(store.read_history(store_suite::stream(1), 1..99).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn ends_of_finished_histories_leave_memory_with_the_checkpoint() {
+    let folder = TempDir::new().unwrap();
+    let store = SledStore::open(folder.path(), SledOptions::default()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    let batch = (1..=100).flat_map(|n| [started(n, 5), completed(n, 2)]).collect();
+    store.append(epoch, batch).await.unwrap();
+    store.append(epoch, vec![started(101, 5)]).await.unwrap();
+    assert_eq!(lock(&store.inner.heads).len(), 101);
+    store.write_checkpoint(Checkpoint::default()).await.unwrap();
+    assert_eq!(lock(&store.inner.heads).len(), 1);
+    assert_eq!(store.read_history(store_suite::stream(50), 1..9).await.unwrap().len(), 2);
+    assert!(files::list(&folder.path().join("log/blobs")).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_store_works_without_a_runtime_too() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().to_owned();
+    std::thread::spawn(move || {
+        let store = SledStore::open(&path, SledOptions::default()).unwrap();
+        let epoch = store.inner.acquire().unwrap();
+        store.inner.append(epoch, &[transition(1, 1, 2)]).unwrap();
+        let read = std::pin::pin!(store.read_log(1, 9));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        let std::task::Poll::Ready(records) = read.poll(&mut context) else {
+            panic!("a read without a runtime has nothing to wait for");
+        };
+        assert_eq!(records.unwrap().len(), 2);
+    })
+    .join()
+    .unwrap();
+}
