@@ -6,9 +6,15 @@
 //! knows about executions, clocks or files.
 
 pub mod choice;
+pub mod diagnostic;
 pub mod expression;
 pub mod json;
 pub mod model;
+mod read;
+mod source;
 
+pub use diagnostic::{Diagnostic, Severity, render};
 pub use json::Json;
 pub use model::{DefinitionHash, State, StateKind, StateName, Workflow};
+pub use read::{Checked, Options, check, parse};
+pub use source::Format;

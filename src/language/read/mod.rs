@@ -1,0 +1,139 @@
+//! The positioned tree to the model, with every check.
+//!
+//! Reading goes on after a fault, so that all faults are reported at once; the model is handed out
+//! only when there was none. Small functions per state type read what they need and report what is
+//! wrong; `reachability` looks at each machine as a whole.
+
+mod choice;
+mod fields;
+mod flow;
+mod machine;
+mod map;
+mod nearest;
+mod object;
+mod reachability;
+mod retry;
+mod state;
+mod task;
+mod template;
+mod wait;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::diagnostic::Diagnostic;
+use super::json::Json;
+use super::model::{DefinitionHash, QueryLanguage, State, StateName, Workflow};
+use super::source::{self, Faults, Format, Node, Span};
+
+/// How large a definition may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes of the text, and of what the aliases of a YAML text stand for.
+    pub max_bytes: usize,
+    /// Levels of arrays and objects within each other. At most 100 are supported.
+    pub max_depth: usize,
+    /// States of the whole definition, nested machines included.
+    pub max_states: usize,
+    /// Bytes of one key.
+    pub max_key_bytes: usize,
+    /// Diagnostics that are worked out; the rest are counted.
+    pub max_diagnostics: usize,
+}
+
+impl Options {
+    /// The usual limits: 1 MiB, 64 levels, 10,000 states, keys of 1 KiB, 200 diagnostics.
+    pub const DEFAULT: Self = Self {
+        max_bytes: 1024 * 1024,
+        max_depth: 64,
+        max_states: 10_000,
+        max_key_bytes: 1024,
+        max_diagnostics: 200,
+    };
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What a check of a definition found.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The workflow; `None` when a diagnostic is an error.
+    pub workflow: Option<Workflow>,
+    /// Errors and warnings, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a definition into a workflow that is ready to run. Warnings are dropped; [`check`] keeps
+/// them.
+///
+/// # Errors
+/// All faults of the text, errors and warnings, in the order of the text.
+pub fn parse(text: &str, format: Format, options: &Options) -> Result<Workflow, Vec<Diagnostic>> {
+    let checked = check(text, format, options);
+    checked.workflow.ok_or(checked.diagnostics)
+}
+
+/// Reads a definition and gives everything that is to be said about it, warnings included.
+#[must_use]
+pub fn check(text: &str, format: Format, options: &Options) -> Checked {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Deeper trees would be refused by serde_json when the definition is read back from the log.
+    let options = &Options { max_depth: options.max_depth.min(100), ..options.clone() };
+    let mut faults = Faults::new(text, options.max_diagnostics);
+    let tree = source::tree(text, format, options, &mut faults);
+    let workflow = tree.and_then(|tree| Reader::new(options, &mut faults).workflow(&tree));
+    let workflow = workflow.filter(|_| !faults.any_error());
+    Checked { workflow, diagnostics: faults.finish() }
+}
+
+/// What is known while a definition is read.
+struct Reader<'f, 't> {
+    options: &'f Options,
+    faults: &'f mut Faults<'t>,
+    /// `QueryLanguage` of the definition.
+    language: QueryLanguage,
+    /// States read so far, each with its place in the order of the text.
+    states: Vec<(usize, State)>,
+    /// Names of the states met so far, and where they stand.
+    names: HashMap<StateName, Span>,
+    /// States met so far.
+    met: usize,
+}
+
+impl<'f, 't> Reader<'f, 't> {
+    fn new(options: &'f Options, faults: &'f mut Faults<'t>) -> Self {
+        Self {
+            options,
+            faults,
+            language: QueryLanguage::JsonPath,
+            states: Vec::new(),
+            names: HashMap::new(),
+            met: 0,
+        }
+    }
+
+    fn workflow(&mut self, tree: &Node) -> Option<Workflow> {
+        let outermost = self.outermost(tree)?;
+        self.states.sort_by_key(|(order, _)| *order);
+        let states = std::mem::take(&mut self.states).into_iter();
+        let source = Json::from_value(&tree.to_value());
+        Some(Workflow {
+            hash: DefinitionHash(Sha256::digest(source.as_str()).into()),
+            source,
+            comment: outermost.comment,
+            title: outermost.title,
+            timeout_seconds: outermost.timeout_seconds,
+            root: outermost.machine,
+            states: states.map(|(_, state)| (Arc::clone(&state.name), state)).collect(),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Which states of a machine can be reached, and whether it can end.
+
+use std::collections::HashMap;
+
+use super::Reader;
+use super::nearest::nearest;
+use super::object::{At, Object};
+use crate::language::diagnostic::{codes, quoted};
+use crate::language::model::StateName;
+use crate::language::source::Fault;
+
+/// The states of one machine and the ways between them, gathered while they are read.
+pub(super) struct Ways<'a> {
+    names: Vec<&'a str>,
+    indexes: HashMap<&'a str, usize>,
+    /// From which state to which.
+    edges: Vec<Vec<usize>>,
+    /// Whether a state can end the machine.
+    ends: Vec<bool>,
+    current: usize,
+    /// A way could not be read: what would follow from its absence is not reported.
+    broken: bool,
+}
+
+impl<'a> Ways<'a> {
+    pub(super) fn new(names: Vec<&'a str>) -> Self {
+        let indexes = names.iter().enumerate().map(|(index, name)| (*name, index)).collect();
+        let (edges, ends) = (vec![Vec::new(); names.len()], vec![false; names.len()]);
+        Self { names, indexes, edges, ends, current: 0, broken: false }
+    }
+
+    /// Says which state the next ways start from.
+    pub(super) fn enter(&mut self, index: usize) {
+        self.current = index;
+    }
+
+    /// The current state can end the machine.
+    pub(super) fn end(&mut self) {
+        if let Some(ends) = self.ends.get_mut(self.current) {
+            *ends = true;
+        }
+    }
+
+    /// A way out of the current state is not known.
+    pub(super) fn break_off(&mut self) {
+        self.broken = true;
+    }
+
+    fn lead_to(&mut self, target: usize) {
+        if let Some(targets) = self.edges.get_mut(self.current) {
+            targets.push(target);
+        }
+    }
+
+    /// For each state whether a way from `start` leads there.
+    fn reached(&self, start: usize) -> Vec<bool> {
+        let mut reached = vec![false; self.names.len()];
+        let mut open = vec![start];
+        while let Some(index) = open.pop() {
+            let Some(seen) = reached.get_mut(index).filter(|seen| !**seen) else { continue };
+            *seen = true;
+            open.extend(self.edges.get(index).into_iter().flatten());
+        }
+        reached
+    }
+}
+
+impl Reader<'_, '_> {
+    /// The state that the current state's field `at` leads to.
+    pub(super) fn target(&mut self, at: &At<'_>, ways: &mut Ways<'_>) -> Option<StateName> {
+        let found = self.state_named(at, ways);
+        match found.and_then(|name| ways.indexes.get(name).copied()) {
+            Some(index) => ways.lead_to(index),
+            None => ways.break_off(),
+        }
+        found.map(StateName::from)
+    }
+
+    /// The name in `at`, if it is the name of a state of the machine.
+    pub(super) fn state_named<'s>(&mut self, at: &At<'s>, ways: &Ways<'_>) -> Option<&'s str> {
+        let name = self.text(at)?;
+        if ways.indexes.contains_key(name) {
+            return Some(name);
+        }
+        let known = ways.names.iter().copied();
+        let meant = if self.faults.is_full() { None } else { nearest(name, known) };
+        let hint = match meant {
+            Some(meant) => format!("did you mean {}?", quoted(meant)),
+            None => "name a state that stands in the same `States`".to_owned(),
+        };
+        let message =
+            format!("{} names {}, which is no state of this machine", at.label(), quoted(name));
+        let fault = Fault::new(codes::UNKNOWN_STATE, at.node.span, message).hint(hint);
+        self.faults.report(&at.place, fault);
+        None
+    }
+
+    /// Reports states that cannot be reached, and a machine that cannot end.
+    pub(super) fn check_ways(&mut self, start: &At<'_>, states: &Object<'_>, ways: &Ways<'_>) {
+        let first = start.as_text().and_then(|name| ways.indexes.get(name));
+        let Some(first) = first.filter(|_| !ways.broken) else { return };
+        let reached = ways.reached(*first);
+        for (at, reached) in states.fields().zip(&reached) {
+            if !reached {
+                let message = format!("state {} can never be reached", at.label());
+                let fault = Fault::new(codes::UNREACHABLE, at.key_span, message)
+                    .hint("lead another state's `Next` to it, or remove it");
+                self.faults.report(&at.place, fault);
+            }
+        }
+        let can_end = reached.iter().zip(&ways.ends).any(|(reached, ends)| *reached && *ends);
+        if !can_end {
+            let message = "this machine can never end: no way from `StartAt` leads to an end";
+            let fault = Fault::new(codes::NO_END, start.key_span, message)
+                .hint("give a state `End: true`, or lead to a Succeed or Fail state");
+            self.faults.report(&start.place, fault);
+        }
+    }
+}
