@@ -60,7 +60,7 @@ pub struct Transition {
     /// When they were decided.
     pub time: Timestamp,
     /// The events, at least one.
-    pub events: Vec<Arc<Event>>,
+    pub events: Vec<Event>,
 }
 
 /// What became of one transition of a batch.
