@@ -37,7 +37,10 @@ pub struct Failure {
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
         /// A recorded fact about one execution.
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        ///
+        /// Serializes for people and tools, as `{"WaitEnded": {…}}`; the log stores the bodies
+        /// alone, under their tags.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
         pub enum Event {
             $($(#[$doc])* $name($name),)*
         }

@@ -1,6 +1,5 @@
 //! Putting a system together and opening it.
 
-use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -24,7 +23,7 @@ use super::shard::{Shard, ShardTools};
 use super::shards::{Lanes, Shards};
 use super::tasks;
 use crate::engine::{Execution, ExecutionId, Program};
-use crate::store::{EventStore, SledStore};
+use crate::store::{Check, EventStore, SledOptions, SledStore};
 use crate::worker::{JobContext, JobError, Registry};
 
 /// What a system is made of. Made by [`Orchestrator::builder`].
@@ -109,7 +108,7 @@ impl Builder {
     /// # Errors
     /// Another process has the folder, it is damaged, or it cannot be written.
     pub async fn open(self, data: impl AsRef<Path>) -> Result<Orchestrator, Error> {
-        let store = SledStore::open(data.as_ref())?;
+        let store = SledStore::open(data.as_ref(), SledOptions { check: Check::Tail, ..SledOptions::default() })?;
         self.open_store(Arc::new(store)).await
     }
 

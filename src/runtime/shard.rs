@@ -5,7 +5,6 @@
 //! written: nothing has left yet.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -573,7 +572,7 @@ impl Slot {
             let goes_on = execution.may_run(*job, running.attempt);
             if !goes_on {
                 // A worker that has ended does not listen any more.
-                drop(running.cancel.send(true));
+                running.cancel.send_replace(true);
             }
             goes_on
         });

@@ -106,6 +106,7 @@ macro_rules! event_table {
             26 1 ExecutionFailed
             27 1 ExecutionTimedOut
             28 1 ExecutionSetAside
+            29 1 JobHeartbeat
         }
     };
 }

@@ -1,5 +1,6 @@
 //! A store in memory, for tests and for trying things out. Nothing survives the process.
 
+use std::sync::Arc;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -91,6 +92,7 @@ impl Inner {
         let positions = self.streams.entry(stream).or_default();
         for ((event, sequence), position) in events.into_iter().zip(first_sequence..).zip(first..) {
             positions.push(position);
+            let event = Arc::new(event);
             self.records.push(Record { stream, sequence, position, time, event });
         }
         Appended::At(first)

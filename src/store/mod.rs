@@ -36,7 +36,7 @@ pub type Position = u64;
 pub type Stream = Uuid;
 
 /// An event in its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     /// Which history.
     pub stream: Stream,

@@ -25,13 +25,13 @@ pub fn stream(number: u64) -> Stream {
 /// A transition of `count` events that differ from each other, on history `number`.
 #[must_use]
 pub fn transition(number: u64, first_sequence: u64, count: u64) -> Transition {
-    let event = |sequence: u64| -> Arc<Event> {
+    let event = |sequence: u64| -> Event {
         let output = text(&format!("{number}:{sequence}"));
-        Arc::new(match sequence % 3 {
+        match sequence % 3 {
             0 => WaitStarted { frame: FrameId::ROOT, until: Timestamp(sequence) }.into(),
             1 => JobSucceeded { job: JobId(1), attempt: 1, output }.into(),
             _ => RetryStarted { frame: FrameId::ROOT }.into(),
-        })
+        }
     };
     Transition {
         stream: stream(number),
@@ -51,14 +51,14 @@ pub fn started(number: u64, bytes: usize) -> Transition {
         input: text(&"x".repeat(bytes)),
         deadline: None,
     };
-    Transition { events: vec![Arc::new(event.into())], ..transition(number, 1, 0) }
+    Transition { events: vec![event.into()], ..transition(number, 1, 0) }
 }
 
 /// The end of an execution.
 #[must_use]
 pub fn completed(number: u64, sequence: u64) -> Transition {
     let event = ExecutionCompleted { output: Data::Kept };
-    Transition { events: vec![Arc::new(event.into())], ..transition(number, sequence, 0) }
+    Transition { events: vec![event.into()], ..transition(number, sequence, 0) }
 }
 
 fn text(content: &str) -> Json {
@@ -103,7 +103,7 @@ fn expected(batch: &[Transition], mut position: Position) -> Vec<Record> {
     for transition in batch {
         for (event, sequence) in transition.events.iter().zip(transition.first_sequence..) {
             let Transition { stream, time, .. } = *transition;
-            records.push(Record { stream, sequence, position, time, event: Arc::clone(event) });
+            records.push(Record { stream, sequence, position, time, event: Arc::new(event.clone()) });
             position += 1;
         }
     }

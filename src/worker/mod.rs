@@ -3,7 +3,6 @@
 //! A worker gets a [`JobContext`] and ends with a [`JobOutcome`]. It knows nothing of workflows,
 //! states or the log.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
