@@ -23,6 +23,12 @@ pub struct Events {
 }
 
 impl Events {
+    /// The position of the next record to be read from the log.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.read.front().map_or(self.next, |record| record.position)
+    }
+
     /// Waits for the next record. Safe to cancel: a record is given once.
     ///
     /// # Errors

@@ -1,0 +1,34 @@
+//! Measures the promises that have figures, each beside the machine's own fdatasync.
+//!
+//! `cargo bench` prints one table a section; `cargo bench -- chain recovery` only those named.
+//! Everything is durable: sled with the fdatasync after each group. Compare ratios within a run,
+//! not figures of different runs: machines are noisy. `EVERSTEP_BENCH_SECONDS` sets how long each
+//! row runs (default 3), `EVERSTEP_BENCH_DIR` where the data goes (default: the target folder, for
+//! a temporary folder may be no disk).
+
+mod chain;
+mod commit;
+mod disk;
+mod memory;
+mod recovery;
+mod report;
+mod start;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let sections: [(&str, fn()); 5] = [
+        ("commit", commit::run),
+        ("chain", chain::run),
+        ("recovery", recovery::run),
+        ("start", start::run),
+        ("memory", memory::run),
+    ];
+    report::title("machine");
+    disk::print_fdatasync();
+    for (name, run) in sections {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            report::title(name);
+            run();
+        }
+    }
+}
