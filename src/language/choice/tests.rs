@@ -1,4 +1,4 @@
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use super::super::expression::EvaluationErrorKind;
 use super::*;

@@ -123,13 +123,13 @@ impl Expression {
         match &*self.form {
             Form::Path(path) => {
                 let found = path.select(session)?;
-                session.charge(&found)?;
+                session.charge(&found, EvaluationErrorKind::Path)?;
                 Ok(found.into_owned())
             }
             Form::Intrinsic(call) => call.evaluate(session),
             Form::Jsonata(program) => {
                 let value = program.evaluate(session, &self.source)?;
-                session.charge(&value)?;
+                session.charge(&value, EvaluationErrorKind::Query)?;
                 Ok(value)
             }
         }

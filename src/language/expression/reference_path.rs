@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::check_length;
 use super::path::{Path, Root, Segment, excerpt, position};
-use super::scope::{EvaluationError, ExpressionFault};
+use super::scope::{EvaluationError, EvaluationErrorKind, ExpressionFault};
+use super::session::{MAX_RESULT_DEPTH, depth_of, too_deep};
 
 /// A path that can be written at: only names and indexes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,8 +51,11 @@ impl ReferencePath {
     ///
     /// # Errors
     /// The place does not fit the data, for example an index into an object, or one past the end
-    /// of an array.
+    /// of an array; or the result would nest too deep to be read back.
     pub fn write(&self, target: &mut Value, value: Value) -> Result<(), EvaluationError> {
+        if depth_of(&value).saturating_add(self.steps.len()) > MAX_RESULT_DEPTH {
+            return Err(too_deep(EvaluationErrorKind::Path));
+        }
         // Looked up first, so that nothing is half written.
         if !self.fits(target) {
             return Err(self.mismatch(target));
@@ -172,6 +176,16 @@ mod tests {
             assert_eq!(after, target, "{path}");
             assert!(error.cause.contains(path), "{}", error.cause);
         }
+    }
+
+    #[test]
+    fn a_value_is_not_written_too_deep() {
+        let deep = (0..115).fold(json!(1), |value, _| json!([value]));
+        let mut target = json!({});
+        let path = |text| ReferencePath::parse(text).unwrap();
+        assert!(path("$.a.b.c.d.e.f").write(&mut target, deep.clone()).is_err());
+        assert_eq!(target, json!({}));
+        assert!(path("$.a.b.c.d.e").write(&mut target, deep).is_ok());
     }
 
     #[test]

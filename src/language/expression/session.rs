@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use super::scope::{EvaluationError, Scope};
+use super::jsonata::Cache;
+use super::scope::{EvaluationError, EvaluationErrorKind, Scope};
 
 /// How many nodes all paths of one evaluation may visit.
 const MAX_VISITS: usize = 4_000_000;
@@ -13,10 +14,16 @@ const MAX_VISITS: usize = 4_000_000;
 /// How large the results of one evaluation may be in sum, in bytes, roughly.
 pub(super) const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
 
+/// How deep a result may nest. JSON deeper than 127 levels cannot be read back; the rest is room
+/// for what the result is put into.
+pub(super) const MAX_RESULT_DEPTH: usize = 120;
+
 /// A scope in use: randomness goes on from call to call, and limits add up.
 pub(super) struct Session<'a> {
     pub(super) scope: Scope<'a>,
     pub(super) random: Rc<Random>,
+    /// What JSONata expressions have already converted.
+    pub(super) cache: Cache,
     visits: Cell<usize>,
     bytes: Cell<usize>,
 }
@@ -24,7 +31,7 @@ pub(super) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(super) fn new(scope: Scope<'a>) -> Self {
         let random = Rc::new(Random::new(scope.seed));
-        Self { scope, random, visits: Cell::new(0), bytes: Cell::new(0) }
+        Self { scope, random, cache: Cache::default(), visits: Cell::new(0), bytes: Cell::new(0) }
     }
 
     /// Counts visited nodes; false when there were too many.
@@ -34,34 +41,48 @@ impl<'a> Session<'a> {
         visits <= MAX_VISITS
     }
 
-    /// Counts the size of a value about to become part of the result.
-    pub(super) fn charge(&self, value: &Value) -> Result<(), EvaluationError> {
+    /// Counts the size of a value about to become part of the result, and checks its depth.
+    /// `kind` is what failed if it is too much.
+    pub(super) fn charge(
+        &self,
+        value: &Value,
+        kind: EvaluationErrorKind,
+    ) -> Result<(), EvaluationError> {
         let room = MAX_RESULT_BYTES.saturating_sub(self.bytes.get());
-        let size = size_up_to(value, room);
+        let (size, depth) = measure(value, room);
+        if depth > MAX_RESULT_DEPTH {
+            return Err(too_deep(kind));
+        }
         self.bytes.set(self.bytes.get().saturating_add(size));
         if size > room {
-            return Err(EvaluationError::path(format!(
+            let cause = format!(
                 "The result is larger than {MAX_RESULT_BYTES} bytes; select less, or pass large \
                  data by reference."
-            )));
+            );
+            return Err(EvaluationError { kind, cause });
         }
         Ok(())
     }
 }
 
-/// Roughly the size of `value` in bytes; stops soon after `limit`.
-fn size_up_to(value: &Value, limit: usize) -> usize {
-    let mut size = 0_usize;
-    let mut open = vec![value];
-    while let Some(value) = open.pop() {
+/// Roughly the size of a value in bytes, and its depth; stops soon after `limit` bytes.
+fn measure(value: &Value, limit: usize) -> (usize, usize) {
+    let (mut size, mut deepest) = (0_usize, 0_usize);
+    let mut open = vec![(value, 0_usize)];
+    while let Some((value, depth)) = open.pop() {
         size = size.saturating_add(8);
+        deepest = deepest.max(depth);
         match value {
             Value::String(text) => size = size.saturating_add(text.len()),
-            Value::Array(items) => open.extend(items),
+            Value::Array(items) => {
+                deepest = deepest.max(depth + 1);
+                open.extend(items.iter().map(|item| (item, depth + 1)));
+            }
             Value::Object(fields) => {
+                deepest = deepest.max(depth + 1);
                 for (name, value) in fields {
                     size = size.saturating_add(name.len());
-                    open.push(value);
+                    open.push((value, depth + 1));
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -70,7 +91,17 @@ fn size_up_to(value: &Value, limit: usize) -> usize {
             break;
         }
     }
-    size
+    (size, deepest)
+}
+
+pub(super) fn too_deep(kind: EvaluationErrorKind) -> EvaluationError {
+    let cause = format!("The result is nested deeper than {MAX_RESULT_DEPTH} levels");
+    EvaluationError { kind, cause }
+}
+
+/// How deep a value nests: 0 for a text, 1 for an array of texts.
+pub(super) fn depth_of(value: &Value) -> usize {
+    measure(value, usize::MAX).1
 }
 
 /// Numbers that look random and follow from a seed (the SplitMix64 sequence).
@@ -148,6 +179,8 @@ mod tests {
         assert_eq!(seen.len(), 3);
     }
 
+    const KIND: EvaluationErrorKind = EvaluationErrorKind::Query;
+
     #[test]
     fn sizes_add_up_to_a_limit() {
         let (null, object) = (Value::Null, serde_json::Map::new());
@@ -161,8 +194,9 @@ mod tests {
             seed: 0,
         });
         let large = Value::String("x".repeat(MAX_RESULT_BYTES / 2 - 100));
-        assert!(session.charge(&large).is_ok());
-        assert!(session.charge(&json!({"a": [large, 1]})).is_ok());
-        assert!(session.charge(&json!(["x".repeat(200)])).is_err());
+        assert!(session.charge(&large, KIND).is_ok());
+        assert!(session.charge(&json!({"a": [large, 1]}), KIND).is_ok());
+        let error = session.charge(&json!(["x".repeat(200)]), KIND).unwrap_err();
+        assert_eq!(error.kind, KIND);
     }
 }

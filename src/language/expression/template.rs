@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::Expression;
 use super::jsonata::strip_marks;
-use super::scope::{EvaluationError, ExpressionFault, Scope, TemplateFault};
-use super::session::Session;
+use super::scope::{EvaluationError, EvaluationErrorKind, ExpressionFault, Scope, TemplateFault};
+use super::session::{MAX_RESULT_DEPTH, Session, depth_of, too_deep};
 
 /// How deep a template may nest.
 const MAX_DEPTH: usize = 100;
@@ -46,7 +46,13 @@ impl Template {
     /// # Errors
     /// The first failure.
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, EvaluationError> {
-        self.evaluate_in(&Session::new(*scope))
+        let value = self.evaluate_in(&Session::new(*scope))?;
+        match self {
+            // Seen by the expression itself, or as deep as the definition.
+            Self::Literal(_) | Self::Expression(_) => Ok(value),
+            Self::Object(_) | Self::Array(_) if depth_of(&value) <= MAX_RESULT_DEPTH => Ok(value),
+            Self::Object(_) | Self::Array(_) => Err(too_deep(EvaluationErrorKind::Path)),
+        }
     }
 
     fn evaluate_in(&self, session: &Session<'_>) -> Result<Value, EvaluationError> {
@@ -286,6 +292,25 @@ mod tests {
         assert!(Template::json_path(&deep(50)).is_ok());
         assert!(Template::json_path(&deep(200)).is_err());
         assert!(Template::jsonata(&deep(200)).is_err());
+    }
+
+    #[test]
+    fn a_result_that_is_too_deep_is_refused() {
+        let path = json!({"a.$": "$.deep"});
+        let nested = (0..15).fold(path.clone(), |value, _| json!([value]));
+        let deep = (0..110).fold(json!(1), |value, _| json!([value]));
+        let (input, object) = (json!({"deep": deep}), Map::new());
+        let scope = Scope {
+            input: &input,
+            context: &Value::Null,
+            variables: &object,
+            result: None,
+            error_output: None,
+            now_ms: 0,
+            seed: 0,
+        };
+        assert!(Template::json_path(&path).unwrap().evaluate(&scope).is_ok());
+        assert!(Template::json_path(&nested).unwrap().evaluate(&scope).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod value;
 use serde_json::Value;
 
 use super::path::Path;
-use super::scope::EvaluationError;
+use super::scope::{EvaluationError, EvaluationErrorKind};
 use super::session::Session;
 use function::Function;
 
@@ -53,7 +53,7 @@ impl Call {
             let name = self.function.name();
             EvaluationError::intrinsic(format!("The function '{name}' failed: {cause}"))
         })?;
-        session.charge(&result)?;
+        session.charge(&result, EvaluationErrorKind::Intrinsic)?;
         Ok(result)
     }
 
@@ -74,7 +74,7 @@ impl Argument {
             Self::Text { value, .. } => Ok(value.clone()),
             Self::Path(path) => {
                 let found = path.select(session)?;
-                session.charge(&found)?;
+                session.charge(&found, EvaluationErrorKind::Path)?;
                 Ok(found.into_owned())
             }
             Self::Call(call) => call.evaluate(session),

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
-use super::super::scope::{EvaluationErrorKind, Scope};
+use super::super::scope::Scope;
 use super::*;
 
 fn evaluate_with(text: &str, seed: u64) -> Result<Value, EvaluationError> {
@@ -255,7 +255,7 @@ proptest! {
 
     #[test]
     fn no_text_upsets_the_parser(text in "(States\\.)?\\PC{0,64}") {
-        let _ = parse(&text);
+        drop(parse(&text));
     }
 
     #[test]

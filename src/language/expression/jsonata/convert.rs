@@ -1,13 +1,33 @@
 //! Values between the engine of this crate and that of JSONata.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 use jsonata_core::value::{JArray, JValue};
 use serde_json::{Map, Value};
 
 use super::super::number;
 
+/// Values already converted in one evaluation, by the name that expressions have for them.
+/// JSONata's values are cheap to clone.
+#[derive(Default)]
+pub(in super::super) struct Cache(RefCell<HashMap<String, JValue>>);
+
+impl Cache {
+    /// The value called `name`, converted now if it was not before.
+    pub(super) fn get(&self, name: String, value: &Value) -> Result<JValue, String> {
+        if let Some(converted) = self.0.borrow().get(&name) {
+            return Ok(converted.clone());
+        }
+        let converted = to_jsonata(value)?;
+        self.0.borrow_mut().insert(name, converted.clone());
+        Ok(converted)
+    }
+}
+
 /// How deep a value may nest; JSON that is read again may be 127 deep.
-const MAX_DEPTH: usize = 120;
+const MAX_DEPTH: usize = 127;
 
 /// Converts a value for JSONata, whose numbers are all doubles.
 pub(super) fn to_jsonata(value: &Value) -> Result<JValue, String> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::super::scope::ExpressionFault;
 use super::super::session::Session;
 use super::check::{self, Uses};
-use super::convert::{from_jsonata, to_jsonata};
+use super::convert::from_jsonata;
 use super::{Engine, Limits, fault, function};
 
 /// The engine. The crate's values are not `Send`, so they live within one call; its syntax trees
@@ -71,7 +71,7 @@ fn bind(uses: &Uses, session: &Session<'_>) -> Result<Context, String> {
     let mut context = Context::new();
     for name in &uses.variables {
         if let Some(value) = scope.variables.get(name) {
-            context.bind(name.clone(), to_jsonata(value)?);
+            context.bind(name.clone(), session.cache.get(format!("${name}"), value)?);
         }
     }
     let fields = [
@@ -83,7 +83,7 @@ fn bind(uses: &Uses, session: &Session<'_>) -> Result<Context, String> {
     let mut states = IndexMap::new();
     for (name, value) in fields {
         if let Some(value) = value.filter(|_| uses.state(name)) {
-            states.insert(name.to_owned(), to_jsonata(value)?);
+            states.insert(name.to_owned(), session.cache.get(format!("states.{name}"), value)?);
         }
     }
     context.bind("states".to_owned(), JValue::object(states));

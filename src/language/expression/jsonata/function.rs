@@ -14,6 +14,9 @@ use super::super::session::{Random, Session};
 use super::super::timestamp;
 use super::convert::{from_jsonata, to_jsonata};
 
+/// The greatest width of `$pad`.
+const MAX_PAD: f64 = 1_000_000.0;
+
 type Outcome = Result<JValue, EvaluatorError>;
 
 /// Registers all of them.
@@ -33,6 +36,7 @@ pub(super) fn register(
     evaluator.register_fn_override("random", move |args: &[JValue]| draw(&source, args))?;
     let source = Rc::clone(random);
     evaluator.register_fn_override("shuffle", move |args: &[JValue]| shuffle(&source, args))?;
+    evaluator.register_fn_override("pad", pad)?;
     evaluator.register_fn_override("now", move |args: &[JValue]| now(now_ms, args))?;
     evaluator.register_fn_override("millis", move |_: &[JValue]| millis(now_ms))?;
     evaluator.register_fn_override("eval", |_: &[JValue]| {
@@ -135,14 +139,32 @@ fn now(now_ms: u64, args: &[JValue]) -> Outcome {
         let text = timestamp::format_ms(now_ms);
         return text.map(JValue::string).ok_or_else(|| failure("the time is out of range"));
     }
+    let mut all = vec![millis(now_ms)?];
+    all.extend_from_slice(args);
+    call("$fromMillis($a, $b, $c)", &all)
+}
+
+/// `$pad(text, width, character)`, as it is but for a limit: its width decides how much memory it
+/// takes.
+fn pad(args: &[JValue]) -> Outcome {
+    let width = args.get(1).and_then(JValue::as_f64).unwrap_or(0.0);
+    if width.abs() > MAX_PAD {
+        return Err(failure(format!("$pad: the width must be at most {MAX_PAD}")));
+    }
+    match args.len() {
+        2 => call("$pad($a, $b)", args),
+        _ => call("$pad($a, $b, $c)", args),
+    }
+}
+
+/// Calls functions of JSONata itself on up to three arguments.
+fn call(text: &str, args: &[JValue]) -> Outcome {
     let mut context = Context::new();
-    context.bind("moment".to_owned(), millis(now_ms)?);
-    for (name, arg) in ["picture", "timezone"].into_iter().zip(args) {
+    for (name, arg) in ["a", "b", "c"].into_iter().zip(args) {
         context.bind(name.to_owned(), arg.clone());
     }
-    let call = parser::parse("$fromMillis($moment, $picture, $timezone)")
-        .map_err(|error| failure(error.to_string()))?;
-    Evaluator::with_context(context).evaluate(&call, &JValue::Undefined)
+    let tree = parser::parse(text).map_err(|error| failure(error.to_string()))?;
+    Evaluator::with_context(context).evaluate(&tree, &JValue::Undefined)
 }
 
 /// `$millis()`

@@ -4,6 +4,10 @@
 //! replaced. What AWS adds to JSONata or takes from it is here: `$states`, variables, six more
 //! functions, no `$eval`, no data at the top level but what has a name, and an undefined result
 //! is an error.
+//!
+//! Time, depth and the length of lists are limited; memory is not, within the time limit: a text
+//! that is joined to itself again and again can grow large. Who may register definitions must be
+//! trusted with that.
 
 mod check;
 mod convert;
@@ -20,6 +24,7 @@ use serde_json::Value;
 use super::scope::{EvaluationError, ExpressionFault};
 use super::session::Session;
 use check::Uses;
+pub(super) use convert::Cache;
 
 use self::core::Core;
 

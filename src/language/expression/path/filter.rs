@@ -153,10 +153,20 @@ fn literal(cursor: &mut Cursor<'_>) -> Result<Value, ExpressionFault> {
     match cursor.peek() {
         Some('\'' | '"') => quoted(cursor).map(Value::String),
         Some(c) if c == '-' || c.is_ascii_digit() => cursor.number(),
-        _ => {
-            cursor.keyword().ok_or_else(|| cursor.unexpected("a path ('@.…', '$.…') or a literal"))
-        }
+        _ => match cursor.keyword() {
+            Some(value) => Ok(value),
+            None => bare_word(cursor),
+        },
     }
+}
+
+/// A text without quotes, as `@.Name == Receipt`: AWS takes it, and real definitions have it.
+fn bare_word(cursor: &mut Cursor<'_>) -> Result<Value, ExpressionFault> {
+    if !cursor.peek().is_some_and(char::is_alphabetic) {
+        return Err(cursor.unexpected("a path ('@.…', '$.…') or a literal"));
+    }
+    let word = cursor.take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    Ok(Value::from(word))
 }
 
 fn list(cursor: &mut Cursor<'_>) -> Result<Operand, ExpressionFault> {
