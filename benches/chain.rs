@@ -70,7 +70,10 @@ pub fn run() {
                 ("chain p50", ms(p50)),
                 ("p99", ms(percentile(&times, 0.99))),
                 ("p50/fdatasync", format!("{:.1}", p50.as_secs_f64() / median.as_secs_f64())),
-                ("disk/step", format!("{} B", bytes_of(folder.path()) / (executions * JOBS).max(1))),
+                (
+                    "disk/step",
+                    format!("{} B", bytes_of(folder.path()) / (executions * JOBS).max(1)),
+                ),
                 ("disk", megabytes(bytes_of(folder.path()))),
             ],
         );

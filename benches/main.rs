@@ -15,7 +15,8 @@ mod report;
 mod start;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let sections: [(&str, fn()); 5] = [
         ("commit", commit::run),
         ("chain", chain::run),

@@ -19,10 +19,10 @@ use super::error::Error;
 use super::limits::Limits;
 use super::orchestrator::{Inner, Orchestrator, Threads};
 use super::recovery::{self, Recovered};
-use super::shard::{Shard, ShardTools};
+use super::shard::{Adopted, Shard, ShardTools};
 use super::shards::{Lanes, Shards};
 use super::tasks;
-use crate::engine::{Execution, ExecutionId, Program};
+use crate::engine::ExecutionId;
 use crate::store::{Check, EventStore, SledOptions, SledStore};
 use crate::worker::{JobContext, JobError, Registry};
 
@@ -108,7 +108,10 @@ impl Builder {
     /// # Errors
     /// Another process has the folder, it is damaged, or it cannot be written.
     pub async fn open(self, data: impl AsRef<Path>) -> Result<Orchestrator, Error> {
-        let store = SledStore::open(data.as_ref(), SledOptions { check: Check::Tail, ..SledOptions::default() })?;
+        let store = SledStore::open(
+            data.as_ref(),
+            SledOptions { check: Check::Tail, ..SledOptions::default() },
+        )?;
         self.open_store(Arc::new(store)).await
     }
 
@@ -214,12 +217,12 @@ fn spawn_shards(
     shards: &Shards,
     definitions: &Definitions,
 ) -> Vec<tokio::task::JoinHandle<()>> {
-    type Adopted = Vec<(Execution, Option<Arc<Program>>)>;
-    let mut adopted: Vec<Adopted> = lanes.iter().map(|_| Adopted::new()).collect();
+    let mut adopted: Vec<Vec<Adopted>> = lanes.iter().map(|_| Vec::new()).collect();
     for (stream, execution) in recovered.live {
         let program = definitions.program(execution.definition);
         if let Some(place) = adopted.get_mut(shards.index_of(ExecutionId(stream))) {
-            place.push((execution, program));
+            let is_saved = recovered.saved.contains(&stream);
+            place.push(Adopted { execution, program, is_saved });
         }
     }
     let mut finished = recovered.finished;

@@ -3,7 +3,7 @@
 //! Snapshots of the last checkpoint, then the log from there on. Executions that have ended leave
 //! only a row behind, and that only if the checkpoint does not hold it yet.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::definitions::{Definitions, SavedVersions, is_definition_stream};
@@ -22,6 +22,8 @@ const READ_RECORDS: usize = 8192;
 pub(super) struct Recovered {
     /// Executions that have not ended.
     pub(super) live: HashMap<Stream, Execution>,
+    /// Those of them that the checkpoint holds as they are.
+    pub(super) saved: HashSet<Stream>,
     /// Rows of executions that ended after the last checkpoint.
     pub(super) finished: Vec<Summary>,
     /// What people are told.
@@ -93,6 +95,7 @@ impl Recovered {
         if execution.status.is_terminal() {
             self.finished.push(Summary::of(&execution));
         } else {
+            self.saved.insert(execution.stream());
             self.live.insert(execution.stream(), execution);
         }
     }
@@ -116,6 +119,7 @@ impl Recovered {
             return;
         }
         execution.apply(&record.event, record.time);
+        self.saved.remove(&record.stream);
         if execution.status.is_terminal()
             && let Some(ended) = self.live.remove(&record.stream)
         {

@@ -65,6 +65,15 @@ pub(super) struct Shard {
     saving: Option<Vec<ExecutionId>>,
 }
 
+/// An execution that recovery found.
+pub(super) struct Adopted {
+    pub(super) execution: Execution,
+    /// None when the log does not hold its definition.
+    pub(super) program: Option<Arc<Program>>,
+    /// Whether the last checkpoint holds it as it is. If not, the next one must.
+    pub(super) is_saved: bool,
+}
+
 /// An execution in memory.
 struct Slot {
     execution: Execution,
@@ -101,16 +110,17 @@ impl Shard {
 
     /// Takes over what recovery found: executions with their programs, and rows of those that
     /// ended in the tail.
-    pub(super) fn adopt(
-        &mut self,
-        live: Vec<(Execution, Option<Arc<Program>>)>,
-        finished: Vec<Summary>,
-    ) {
+    pub(super) fn adopt(&mut self, live: Vec<Adopted>, finished: Vec<Summary>) {
         self.finished.extend(finished.into_iter().map(|row| (row.id, row)));
-        for (execution, program) in live {
+        for Adopted { execution, program, is_saved } in live {
             let id = execution.id;
             let has_program = program.is_some();
-            self.slots.insert(id, Slot::new(execution, program));
+            let mut slot = Slot::new(execution, program);
+            if !is_saved {
+                slot.is_dirty = true;
+                self.dirty.push(id);
+            }
+            self.slots.insert(id, slot);
             if has_program {
                 self.resume(id);
             } else {
@@ -273,14 +283,6 @@ impl Shard {
             slot.carry_out(&self.tools, effect, &mut events, &mut releases);
         }
         slot.stop_attempts(&events);
-        if !slot.execution.ready.is_empty() {
-            self.advances.push_back(id);
-        }
-        slot.rearm(&mut self.timers);
-        if !slot.is_dirty {
-            slot.is_dirty = true;
-            self.dirty.push(id);
-        }
         let accepted = Accepted { execution: id, sequence: slot.execution.sequence };
         if let Some(reply) = reply.and_then(Option::take) {
             releases.push(Release::Accepted(reply, accepted));
@@ -291,9 +293,34 @@ impl Shard {
             releases.extend(shown.map(show));
             releases.push(Release::Ended(id));
         }
-        let transition = slot.transition(first_sequence, events);
-        self.units.push(Unit { transition: Some(transition), releases });
+        self.hand_on(id, first_sequence, events, releases);
         Ok(())
+    }
+
+    /// Hands what was decided to the committer, and notes what it means for the shard.
+    fn hand_on(
+        &mut self,
+        id: ExecutionId,
+        first_sequence: u64,
+        events: Vec<Event>,
+        releases: Vec<Release>,
+    ) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.rearm(&mut self.timers);
+        if !slot.execution.ready.is_empty() {
+            self.advances.push_back(id);
+        }
+        let mut transition = None;
+        if !events.is_empty() {
+            if !slot.is_dirty {
+                slot.is_dirty = true;
+                self.dirty.push(id);
+            }
+            transition = Some(slot.transition(first_sequence, events));
+        }
+        if transition.is_some() || !releases.is_empty() {
+            self.units.push(Unit { transition, releases });
+        }
     }
 
     /// Brings a recovered execution back to life: attempts that the crash cut off are recorded as
@@ -310,15 +337,7 @@ impl Shard {
         for effect in owed {
             slot.carry_out(&self.tools, effect, &mut events, &mut releases);
         }
-        if !slot.execution.ready.is_empty() {
-            self.advances.push_back(id);
-        }
-        slot.rearm(&mut self.timers);
-        let transition =
-            (!events.is_empty()).then(|| slot.transition(first_sequence, events));
-        if transition.is_some() || !releases.is_empty() {
-            self.units.push(Unit { transition, releases });
-        }
+        self.hand_on(id, first_sequence, events, releases);
         if !cut_off.is_empty() {
             let command = Command::LoseAttempts { jobs: cut_off, stopped: false };
             drop(self.decide_on(id, command, None));
@@ -337,9 +356,7 @@ impl Shard {
         if events.is_empty() {
             return self.tools.dispatch.give_back(job_type);
         }
-        slot.rearm(&mut self.timers);
-        let transition = Some(slot.transition(first_sequence, events));
-        self.units.push(Unit { transition, releases });
+        self.hand_on(*execution, first_sequence, events, releases);
     }
 
     fn fire_due_timers(&mut self) {
@@ -439,8 +456,7 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
-        let transition = Some(slot.transition(first_sequence, vec![event]));
-        self.units.push(Unit { transition, releases: Vec::new() });
+        self.hand_on(id, first_sequence, vec![event], Vec::new());
     }
 
     /// A panic in decide left the execution half changed in memory; its log is whole. It is set
