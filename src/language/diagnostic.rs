@@ -207,7 +207,8 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (format!("{left}{}{right}", printable(&shown)), caret)
 }
 
-fn printable(text: &str) -> String {
+/// Text without control characters and without those that turn the direction of writing.
+pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',
         c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {

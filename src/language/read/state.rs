@@ -192,7 +192,7 @@ impl Reader<'_, '_> {
         // The first one stays the one that later ones are compared with.
         self.names.insert(StateName::from(at.key()), first);
         let message = format!("two states are called {}", quoted(at.key()));
-        let line = self.faults.position(first.start).0;
+        let line = self.faults.line(first.start);
         let fault = Fault::new(codes::DUPLICATE_STATE, at.key_span, message).hint(format!(
             "names are unique in the whole definition; the other one is in line {line}"
         ));

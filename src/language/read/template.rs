@@ -1,5 +1,6 @@
 //! Expressions and templates in fields.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -76,6 +77,7 @@ impl Reader<'_, '_> {
     pub(super) fn assign(&mut self, object: &Object<'_>) -> Vec<(Arc<str>, Template)> {
         let Some(at) = object.get("Assign") else { return Vec::new() };
         let Some(assign) = self.object(&at) else { return Vec::new() };
+        let keys: HashSet<&str> = assign.fields().map(|at| at.key()).collect();
         let mut variables: Vec<(Arc<str>, Template)> = Vec::new();
         for at in assign.fields() {
             let key = at.key();
@@ -85,7 +87,7 @@ impl Reader<'_, '_> {
             };
             let name = computed.unwrap_or(key);
             self.check_variable(&at, name);
-            if computed.is_some() && assign.has(name) {
+            if computed.is_some() && keys.contains(name) {
                 self.exclude(&at, name);
             }
             let value = match computed {

@@ -149,7 +149,7 @@ impl Reader<'_, '_, '_> {
     }
 
     fn repeated(&mut self, place: &Place<'_>, span: Span, first: Span) {
-        let fault = super::yaml::repeated_key(place, span, self.faults.position(first.start).0);
+        let fault = super::yaml::repeated_key(place, span, self.faults.line(first.start));
         self.faults.report(place, fault);
     }
 

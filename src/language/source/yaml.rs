@@ -92,6 +92,10 @@ impl<'t, 'f, 'x> Builder<'t, 'f, 'x> {
         while let Some(event) = parser.next_event() {
             let (event, marks) = event.map_err(|error| {
                 let at = self.offset(error.marker().index());
+                // The scanner reads ahead and has a limit of its own.
+                if error.info().contains("recursion limit") {
+                    return self.too_deep(Span::new(at, at + 1));
+                }
                 let message = format!("this is not YAML: {}", error.info());
                 Fault::new(codes::SYNTAX, Span::new(at, at + 1), message)
             })?;
@@ -192,9 +196,10 @@ impl<'t, 'f, 'x> Builder<'t, 'f, 'x> {
         let first = builder.note_key(text, span);
         *key = Some(Key { text: text.to_owned(), span, repeats: first.is_some() });
         if let Some(first) = first {
-            let pointer = self.pointer();
+            // Working out the pointer is the slow part; it is left when nobody would see it.
+            let pointer = if self.faults.is_full() { String::new() } else { self.pointer() };
             let root = Place::root();
-            let line = self.faults.position(first.start).0;
+            let line = self.faults.line(first.start);
             self.faults.report_at(pointer, repeated_key(&root.key(text), span, line));
         }
         Ok(())
@@ -434,20 +439,19 @@ mod tests {
             ("a: .nan", 1, 4),
             ("a: 1e999", 1, 4),
             ("? [a]\n: b\n", 1, 3),
-            ("? \n: b\n", 1, 1),
+            ("? \n: b\n", 2, 1),
             ("a: 1\n---\nb: 2\n", 2, 1),
             ("a: &a [*a]", 1, 8),
         ] {
-            let (code, at_line, at_column) = fault(text);
-            assert_eq!((code, at_line), (codes::YAML_FEATURE, line), "{text:?}");
-            // Where exactly the parser puts a tag or an empty key is its own matter.
-            assert!(at_column >= 1 && at_column <= column + 6, "{text:?}: {at_column}");
+            assert_eq!(fault(text), (codes::YAML_FEATURE, line, column), "{text:?}");
         }
     }
 
     #[test]
     fn text_that_is_no_yaml_is_refused() {
-        for text in ["", "# only a comment\n", "a: b: c", "a: [1, 2", "a: 'x", "\ta: 1", "*nope"] {
+        for text in
+            ["", "# only a comment\n", "a: b: c", "a: [1, 2", "a: 'x", "a:\n\tb: 1", "*nope"]
+        {
             assert_eq!(fault(text).0, codes::SYNTAX, "{text:?}");
         }
     }
