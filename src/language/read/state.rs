@@ -112,11 +112,8 @@ impl Reader<'_, '_> {
             (Some(next), None) => self.target(&next, ways).map(Transition::Next),
             (None, Some(end)) => {
                 let ends = self.is_end(&end);
-                if ends {
-                    ways.end()
-                } else {
-                    ways.break_off()
-                }
+                let note = if ends { Ways::end } else { Ways::break_off };
+                note(ways);
                 ends.then_some(Transition::End)
             }
             (Some(next), Some(end)) => {
