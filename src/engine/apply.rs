@@ -345,8 +345,7 @@ impl Execution {
 
     fn cancel_requested(&mut self, body: &CancelRequested, at: Timestamp) {
         self.status = Status::Cancelling;
-        self.cancel =
-            Some(Cancel { by: body.by.clone(), reason: body.reason.clone(), at });
+        self.cancel = Some(Cancel { by: body.by.clone(), reason: body.reason.clone(), at });
         for job in self.jobs.values_mut().filter(|job| job.status == JobStatus::Running) {
             job.status = JobStatus::Cancelling;
         }

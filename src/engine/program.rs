@@ -45,11 +45,7 @@ impl Program {
     }
 }
 
-fn add_machine(
-    workflow: &Workflow,
-    machine: &Machine,
-    outlook: &mut HashMap<StateName, Outlook>,
-) {
+fn add_machine(workflow: &Workflow, machine: &Machine, outlook: &mut HashMap<StateName, Outlook>) {
     let weight_of = |name: &StateName| workflow.state(name).map_or(0.0, |state| state.weight);
     let machine_weight = machine.states.iter().map(weight_of).sum();
     for name in &machine.states {

@@ -18,12 +18,8 @@ pub fn percent(program: &Program, execution: &Execution) -> u8 {
     let Some(current) = root.state.as_deref() else { return 0 };
     let Some(outlook) = program.outlook(current) else { return execution.progress };
     let weight_of = |name: &str| program.state(name).map_or(0.0, |state| state.weight);
-    let entered: f64 = execution
-        .steps
-        .keys()
-        .filter(|name| ***name != *current)
-        .map(|name| weight_of(name))
-        .sum();
+    let entered: f64 =
+        execution.steps.keys().filter(|name| ***name != *current).map(|name| weight_of(name)).sum();
     let ahead: f64 = outlook
         .reachable
         .iter()

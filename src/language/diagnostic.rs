@@ -107,7 +107,7 @@ pub mod codes {
     pub const NO_DEFAULT: &str = "W_NO_DEFAULT";
     /// An error name that starts with `States.` but that nothing raises.
     pub const UNKNOWN_ERROR: &str = "W_UNKNOWN_ERROR";
-    /// Text that looks like an expression of the other query language.
+    /// A value that looks like an expression, but is none in the query language of its state.
     pub const LANGUAGE_MIX: &str = "W_LANGUAGE_MIX";
 
     /// Every code.

@@ -108,7 +108,10 @@ impl Builder {
     /// # Errors
     /// Another process has the folder, it is damaged, or it cannot be written.
     pub async fn open(self, data: impl AsRef<Path>) -> Result<Orchestrator, Error> {
-        let store = SledStore::open(data.as_ref(), SledOptions { check: Check::Tail, ..SledOptions::default() })?;
+        let store = SledStore::open(
+            data.as_ref(),
+            SledOptions { check: Check::Tail, ..SledOptions::default() },
+        )?;
         self.open_store(Arc::new(store)).await
     }
 

@@ -10,10 +10,7 @@ const CANDIDATES_SHOWN: usize = 5;
 ///
 /// # Errors
 /// None fits, or several do.
-pub fn by_handle(
-    ids: impl Iterator<Item = ExecutionId>,
-    text: &str,
-) -> Result<ExecutionId, Error> {
+pub fn by_handle(ids: impl Iterator<Item = ExecutionId>, text: &str) -> Result<ExecutionId, Error> {
     let nothing = || Error::NoSuchExecution { id: text.to_owned() };
     if text == "@" {
         return ids.max().ok_or_else(nothing);
@@ -51,7 +48,9 @@ mod tests {
         let ids = [id(1, 0x11), id(2, 0x11)];
         let handle = ids[0].handle();
         let error = by_handle(ids.into_iter(), &handle[..6]).unwrap_err();
-        assert!(matches!(error, Error::AmbiguousHandle { candidates, .. } if candidates.len() == 2));
+        assert!(
+            matches!(error, Error::AmbiguousHandle { candidates, .. } if candidates.len() == 2)
+        );
         assert!(matches!(by_handle(ids.into_iter(), ""), Err(Error::NoSuchExecution { .. })));
     }
 }

@@ -118,12 +118,7 @@ impl Orchestrator {
     ///
     /// # Errors
     /// The faults of the definition, or why it could not be made durable.
-    pub async fn deploy(
-        &self,
-        name: &str,
-        text: &str,
-        format: Format,
-    ) -> Result<Deployed, Error> {
+    pub async fn deploy(&self, name: &str, text: &str, format: Format) -> Result<Deployed, Error> {
         check_name(name)?;
         let workflow = language::parse(text, format, &language::Options::default())
             .map_err(|faults| Error::InvalidDefinition { faults })?;
@@ -133,8 +128,7 @@ impl Orchestrator {
         if self.inner.definitions.newest(name).is_some_and(|(newest, _)| newest == hash) {
             return Ok(Deployed { definition: hash, version: known, is_new: false });
         }
-        let stored =
-            DefinitionStored { name: name.into(), hash, source: workflow.source.clone() };
+        let stored = DefinitionStored { name: name.into(), hash, source: workflow.source.clone() };
         let transition = Transition {
             stream: stream_of(name),
             first_sequence: known + 1,
@@ -221,11 +215,7 @@ impl Orchestrator {
         self.command(execution, command).await.map(drop)
     }
 
-    async fn command(
-        &self,
-        execution: ExecutionId,
-        command: Command,
-    ) -> Result<Accepted, Error> {
+    async fn command(&self, execution: ExecutionId, command: Command) -> Result<Accepted, Error> {
         self.check_open()?;
         let (reply, answer) = oneshot::channel();
         let request = Request::Command { execution, command, reply };

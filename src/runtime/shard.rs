@@ -314,8 +314,7 @@ impl Shard {
             self.advances.push_back(id);
         }
         slot.rearm(&mut self.timers);
-        let transition =
-            (!events.is_empty()).then(|| slot.transition(first_sequence, events));
+        let transition = (!events.is_empty()).then(|| slot.transition(first_sequence, events));
         if transition.is_some() || !releases.is_empty() {
             self.units.push(Unit { transition, releases });
         }

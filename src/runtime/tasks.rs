@@ -1,6 +1,5 @@
 //! The one place that spawns, so that what runs beside a request is easy to find.
 
-
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 

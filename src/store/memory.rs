@@ -1,8 +1,8 @@
 //! A store in memory, for tests and for trying things out. Nothing survives the process.
 
-use std::sync::Arc;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;

@@ -103,7 +103,13 @@ fn expected(batch: &[Transition], mut position: Position) -> Vec<Record> {
     for transition in batch {
         for (event, sequence) in transition.events.iter().zip(transition.first_sequence..) {
             let Transition { stream, time, .. } = *transition;
-            records.push(Record { stream, sequence, position, time, event: Arc::new(event.clone()) });
+            records.push(Record {
+                stream,
+                sequence,
+                position,
+                time,
+                event: Arc::new(event.clone()),
+            });
             position += 1;
         }
     }

@@ -34,8 +34,7 @@ impl Decision<'_> {
     /// Ends a cancelled execution once no worker has a job of it.
     pub(super) fn end_cancel_when_quiet(&mut self) {
         let cancelling = self.execution.status == Status::Cancelling;
-        let busy =
-            self.execution.jobs.values().any(|job| job.status == JobStatus::Cancelling);
+        let busy = self.execution.jobs.values().any(|job| job.status == JobStatus::Cancelling);
         if cancelling && !busy {
             self.end_cancel();
         }

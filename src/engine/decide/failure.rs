@@ -1,10 +1,8 @@
 //! What happens when a state fails: its retriers, then its catchers, then the frame.
 
-use super::flow::Evaluation;
 use super::Decision;
-use crate::engine::event::{
-    ExecutionFailed, Failure, FailureCaught, FrameFailed, RetryScheduled,
-};
+use super::flow::Evaluation;
+use crate::engine::event::{ExecutionFailed, Failure, FailureCaught, FrameFailed, RetryScheduled};
 use crate::engine::id::FrameId;
 use crate::language::State;
 use crate::language::model::{Catcher, Retrier};

@@ -59,7 +59,8 @@ impl<'e> Evaluation<'e> {
         state: &'e State,
         seed: u64,
     ) -> Self {
-        let data = decision.execution.frames.get(&frame).map_or_else(Json::null, |f| f.data.clone());
+        let data =
+            decision.execution.frames.get(&frame).map_or_else(Json::null, |f| f.data.clone());
         Self {
             execution: decision.execution,
             state,
@@ -97,9 +98,7 @@ impl<'e> Evaluation<'e> {
             context: self
                 .context
                 .get_or_init(|| context_object(self.execution, self.frame, self.state, item)),
-            variables: self
-                .variables
-                .get_or_init(|| visible_variables(self.execution, self.frame)),
+            variables: self.variables.get_or_init(|| visible_variables(self.execution, self.frame)),
             result: None,
             error_output: None,
             now_ms: self.now.0,
@@ -370,7 +369,11 @@ impl<'e> Evaluation<'e> {
     pub(super) fn limited(&self, json: Json) -> Result<Json, Failure> {
         let (bytes, limit) = (json.len_bytes(), self.payload_limit);
         if bytes > limit {
-            return Err(too_large(&format!("the data of state {:?}", self.state.name), bytes, limit));
+            return Err(too_large(
+                &format!("the data of state {:?}", self.state.name),
+                bytes,
+                limit,
+            ));
         }
         Ok(json)
     }

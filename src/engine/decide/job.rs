@@ -92,11 +92,7 @@ impl Decision<'_> {
         Ok(())
     }
 
-    pub(super) fn acknowledge_cancel(
-        &mut self,
-        job: JobId,
-        token: Token,
-    ) -> Result<(), Rejection> {
+    pub(super) fn acknowledge_cancel(&mut self, job: JobId, token: Token) -> Result<(), Rejection> {
         self.require("to stop a job", &[Status::Running, Status::Cancelling])?;
         let holder = self.holder(job, token)?;
         let attempt = holder.attempt;
@@ -110,11 +106,7 @@ impl Decision<'_> {
         Ok(())
     }
 
-    pub(super) fn lose_attempts(
-        &mut self,
-        jobs: &[JobId],
-        stopped: bool,
-    ) -> Result<(), Rejection> {
+    pub(super) fn lose_attempts(&mut self, jobs: &[JobId], stopped: bool) -> Result<(), Rejection> {
         self.require("to lose attempts", &[Status::Running, Status::Cancelling])?;
         for id in jobs {
             let Some(job) = self.execution.jobs.get(id) else { continue };

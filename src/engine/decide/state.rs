@@ -98,12 +98,7 @@ impl Decision<'_> {
         }
     }
 
-    fn schedule_job(
-        &mut self,
-        frame: FrameId,
-        state: &State,
-        task: &Task,
-    ) -> Result<(), Failure> {
+    fn schedule_job(&mut self, frame: FrameId, state: &State, task: &Task) -> Result<(), Failure> {
         let seed = self.draw();
         let evaluation = Evaluation::new(self, frame, state, seed);
         let input = evaluation.effective_input()?;
@@ -141,10 +136,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn data_of(&self, frame: FrameId) -> Json {
-        self.execution
-            .frames
-            .get(&frame)
-            .map_or_else(Json::null, |frame| frame.data.clone())
+        self.execution.frames.get(&frame).map_or_else(Json::null, |frame| frame.data.clone())
     }
 
     fn choose(&mut self, frame: FrameId, state: &State, choice: &Choice) -> Result<(), Failure> {

@@ -1,9 +1,7 @@
 //! What time brings.
 
 use super::Decision;
-use crate::engine::event::{
-    ExecutionTimedOut, JobHeartbeat, JobTimedOut, RetryStarted, WaitEnded,
-};
+use crate::engine::event::{ExecutionTimedOut, JobHeartbeat, JobTimedOut, RetryStarted, WaitEnded};
 use crate::engine::execution::{Status, Timer};
 use crate::engine::id::{JobId, Timestamp};
 use crate::engine::rejection::Rejection;

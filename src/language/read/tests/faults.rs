@@ -63,6 +63,17 @@ fn limit() {
 }
 
 #[test]
+fn what_is_kept_is_never_larger_than_what_can_be_read_back() {
+    let text = "StartAt: A\nStates:\n  A: {Type: Pass, Result: [&a xxxxxxxxxxxxxxxx, *a, *a, *a], End: true}\n";
+    let kept = check(text, Format::Yaml, &Options::default()).workflow.unwrap().source;
+    let options = |max_bytes| Options { max_bytes, ..Options::default() };
+    assert!(text.len() < kept.len_bytes() - 1);
+    assert!(check(text, Format::Yaml, &options(kept.len_bytes())).workflow.is_some());
+    let refused = check(text, Format::Yaml, &options(kept.len_bytes() - 1)).diagnostics;
+    assert_eq!((refused[0].code, refused[0].line, refused[0].column), (codes::LIMIT, 1, 1));
+}
+
+#[test]
 fn yaml_feature() {
     expect("StartAt: A\nStates:\n  A:\n    ¦<<: {Type: Fail}\n", Format::Yaml, codes::YAML_FEATURE);
     expect("StartAt: ¦.nan\n", Format::Yaml, codes::YAML_FEATURE);
@@ -392,10 +403,65 @@ fn no_end() {
 }
 
 #[test]
+fn ways_are_judged_although_other_parts_of_the_states_are_faulty() {
+    let text = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"a b","Next":"A"},"B":{"Type":"Task","Resource":"b c","End":true}}}"#;
+    let found = check_json(text).diagnostics;
+    let found: Vec<_> = found.iter().map(|d| d.code).collect();
+    assert_eq!(found, [codes::NO_END, codes::RESOURCE, codes::UNREACHABLE, codes::RESOURCE]);
+}
+
+#[test]
+fn ways_are_not_judged_when_some_are_not_known() {
+    for a in [
+        r#"{"Type":"Tsk","Next":"B"}"#,
+        r#"[]"#,
+        r#"{"Type":"Choice","Default":"A","Choices":{}}"#,
+        r#"{"Type":"Choice","Default":"A","Choices":[{"Variable":"$.a","IsNull":true}]}"#,
+        r#"{"Type":"Pass","Next":"C"}"#,
+        r#"{"Type":"Pass","End":false}"#,
+        r#"{"Type":"Task","Resource":"r","Next":"A","Catch":{}}"#,
+    ] {
+        let text = format!(r#"{{"StartAt":"A","States":{{"A":{a},"B":{{"Type":"Succeed"}}}}}}"#);
+        let found = check_json(&text).diagnostics;
+        assert_eq!(found.len(), 1, "{a}: {}", list(&found));
+        assert!(![codes::UNREACHABLE, codes::NO_END].contains(&found[0].code), "{a}");
+    }
+}
+
+#[test]
 fn expression() {
     let json = r#"{"StartAt":"A","States":{"A":{"Type":"Choice","Default":"B","Choices":[{"Variable":"$.a","IsNull":¦"x","Next":"B"}]},"B":{"Type":"Succeed"}}}"#;
     let yaml = "StartAt: A\nStates:\n  A:\n    Type: Choice\n    Default: B\n    Choices:\n    - Variable: $.a\n      IsNull: ¦x\n      Next: B\n  B: {Type: Succeed}\n";
     both(codes::EXPRESSION, "/States/A/Choices/0/IsNull", json, yaml);
+}
+
+#[test]
+fn a_fault_inside_an_expression_is_pointed_at_where_it_is() {
+    let json = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","End":true,"Parameters":{"a/b":[{"c.$":"States.Format('é', $.x¦"}]}}}}"#;
+    let yaml = "StartAt: A\nStates:\n  A:\n    Type: Pass\n    End: true\n    Parameters:\n      a/b:\n      - c.$: \"States.Format('é', $.x¦\"\n";
+    both(codes::EXPRESSION, "/States/A/Parameters/a~1b/0/c.$", json, yaml);
+    states(
+        codes::EXPRESSION,
+        &[
+            r#""Type":"Pass","End":true,"InputPath":"$.a[¦""#,
+            r#""Type":"Pass","End":true,"InputPath":"¦a""#,
+            r#""Type":"Pass","End":true,"ResultPath":¦"$..a""#,
+            // Escapes: columns of the value are not columns of the text.
+            r#""Type":"Pass","End":true,"InputPath":¦"$.\u0061[""#,
+            r#""Type":"Pass","End":true,"Assign":{"a":{"b.$":¦1}}"#,
+            r#""Type":"Wait","End":true,"SecondsPath":"¦seconds""#,
+            r#""Type":"Fail","ErrorPath":"¦States.Nope()""#,
+            r#""Type":"Map","End":true,"ItemsPath":"¦items","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
+        ],
+    );
+    states_jsonata(
+        codes::EXPRESSION,
+        &[
+            r#""Type":"Pass","End":true,"Output":[{"a":"{% $x + ¦%}"}]"#,
+            r#""Type":"Pass","End":true,"Assign":{"a":¦"{% foo %}"}"#,
+            r#""Type":"Fail","Cause":¦"{% foo %}""#,
+        ],
+    );
 }
 
 #[test]
@@ -471,8 +537,14 @@ fn warnings() {
     let json = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"r","End":true,"Parameters":{"a":[¦"{% 1 %}"]}}}}"#;
     let yaml = "StartAt: A\nStates:\n  A: {Type: Task, Resource: r, End: true, Parameters: {a: [¦'{% 1 %}']}}\n";
     both(codes::LANGUAGE_MIX, "/States/A/Parameters/a/0", json, yaml);
-    let jsonata = r#""Type":"Task","Resource":"r","End":true,"Arguments":{¦"a.$":"$.a"}"#;
-    expect(&one_jsonata(jsonata), Format::Json, codes::LANGUAGE_MIX);
+    states_jsonata(
+        codes::LANGUAGE_MIX,
+        &[
+            r#""Type":"Task","Resource":"r","End":true,"Arguments":{¦"a.$":"$.a"}"#,
+            r#""Type":"Task","Resource":"r","End":true,"Arguments":{"a":¦"{% 10 %"}"#,
+            r#""Type":"Pass","End":true,"Output":¦"is {% 10 %}""#,
+        ],
+    );
 }
 
 #[test]
