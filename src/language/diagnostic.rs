@@ -107,7 +107,7 @@ pub mod codes {
     pub const NO_DEFAULT: &str = "W_NO_DEFAULT";
     /// An error name that starts with `States.` but that nothing raises.
     pub const UNKNOWN_ERROR: &str = "W_UNKNOWN_ERROR";
-    /// Text that looks like an expression of the other query language.
+    /// A value that looks like an expression, but is none in the query language of its state.
     pub const LANGUAGE_MIX: &str = "W_LANGUAGE_MIX";
 
     /// Every code.
@@ -207,7 +207,8 @@ fn excerpt(line: &str, column: usize) -> (String, usize) {
     (format!("{left}{}{right}", printable(&shown)), caret)
 }
 
-fn printable(text: &str) -> String {
+/// Text without control characters and without those that turn the direction of writing.
+pub(crate) fn printable(text: &str) -> String {
     let shown = |c: char| match c {
         '\t' => ' ',
         c if c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {

@@ -8,6 +8,7 @@
 pub mod choice;
 pub mod diagnostic;
 pub mod expression;
+pub mod graph;
 pub mod json;
 pub mod model;
 mod read;

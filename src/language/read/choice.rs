@@ -24,8 +24,11 @@ impl Reader<'_, '_> {
                 .hint("when no rule holds, the state fails with `States.NoChoiceMatched`");
             self.faults.report(&object.place, fault);
         }
-        let at = self.required(object, "Choices")?;
-        let nodes = self.filled_array(&at)?;
+        let at = self.required(object, "Choices");
+        let Some((at, nodes)) = at.and_then(|at| Some((at, self.filled_array(&at)?))) else {
+            ways.break_off();
+            return None;
+        };
         let mut rules = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
             match self.rule(&at.entry(index, node), ways) {

@@ -26,10 +26,10 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{Diagnostic, codes};
 use super::json::Json;
 use super::model::{DefinitionHash, QueryLanguage, State, StateName, Workflow};
-use super::source::{self, Faults, Format, Node, Span};
+use super::source::{self, Fault, Faults, Format, Node, Place, Span};
 
 /// How large a definition may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl<'f, 't> Reader<'f, 't> {
         let outermost = self.outermost(tree)?;
         self.states.sort_by_key(|(order, _)| *order);
         let states = std::mem::take(&mut self.states).into_iter();
-        let source = Json::from_value(&tree.to_value());
+        let source = self.canonical(tree)?;
         Some(Workflow {
             hash: DefinitionHash(Sha256::digest(source.as_str()).into()),
             source,
@@ -135,5 +135,24 @@ impl<'f, 't> Reader<'f, 't> {
             root: outermost.machine,
             states: states.map(|(_, state)| (Arc::clone(&state.name), state)).collect(),
         })
+    }
+
+    /// The canonical text. It obeys the same limit as the author's, because it is what is read
+    /// after a restart; aliases and control characters can make it longer.
+    fn canonical(&mut self, tree: &Node) -> Option<Json> {
+        let source = Json::from_value(&tree.to_value());
+        if source.len_bytes() <= self.options.max_bytes {
+            return Some(source);
+        }
+        let message = format!(
+            "as compact JSON the definition has {} bytes; at most {} are allowed",
+            source.len_bytes(),
+            self.options.max_bytes
+        );
+        let span = Span::new(tree.span.start, tree.span.start + 1);
+        let fault = Fault::new(codes::LIMIT, span, message)
+            .hint("move large data out of the definition, into the execution's input");
+        self.faults.report(&Place::root(), fault);
+        None
     }
 }

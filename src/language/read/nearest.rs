@@ -20,16 +20,17 @@ pub(super) fn nearest<'a>(
     let near = |candidate: &'a str| {
         let other: Vec<char> = candidate.chars().take(LONGEST + 1).collect();
         let similar = 2 * other.len().abs_diff(wanted.len()) <= most;
-        similar.then(|| (distance(&wanted, &other), candidate))
+        let distance = if similar { distance(&wanted, &other, most) } else { None };
+        distance.map(|distance| (distance, candidate))
     };
     let candidates = candidates.into_iter().take(MOST_CANDIDATES);
     let near = candidates.filter(|candidate| *candidate != name).filter_map(near);
-    let best = near.filter(|(distance, _)| *distance <= most).min_by_key(|(distance, _)| *distance);
-    best.map(|(_, candidate)| candidate)
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
-/// Edit distance in half letters: 2 for a letter more, less or other, 1 for its case.
-fn distance(left: &[char], right: &[char]) -> usize {
+/// Edit distance in half letters, if it is at most `most`: 2 for a letter more, less or other, 1
+/// for its case.
+fn distance(left: &[char], right: &[char], most: usize) -> Option<usize> {
     let mut row: Vec<usize> = (0..=right.len()).map(|index| 2 * index).collect();
     for (index, l) in left.iter().enumerate() {
         let mut before = 2 * (index + 1);
@@ -40,8 +41,12 @@ fn distance(left: &[char], right: &[char]) -> usize {
             next.push(before);
         }
         row = next;
+        // Distances never fall from row to row.
+        if row.iter().all(|distance| *distance > most) {
+            return None;
+        }
     }
-    row.last().copied().unwrap_or_default()
+    row.last().copied().filter(|distance| *distance <= most)
 }
 
 fn cost(left: char, right: char) -> usize {

@@ -83,7 +83,10 @@ impl Reader<'_, '_> {
     /// `Catch`.
     pub(super) fn catch(&mut self, object: &Object<'_>, ways: &mut Ways<'_>) -> Vec<Catcher> {
         let Some(at) = object.get("Catch") else { return Vec::new() };
-        let nodes = self.array(&at).unwrap_or_default();
+        let Some(nodes) = self.array(&at) else {
+            ways.break_off();
+            return Vec::new();
+        };
         let mut catchers = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
             let last = index + 1 == nodes.len();

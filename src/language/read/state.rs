@@ -19,19 +19,25 @@ impl Reader<'_, '_> {
         let order = self.met;
         self.met += 1;
         self.check_name(at);
-        match self.read_state(at, ways) {
-            Some(state) => self.states.push((order, state)),
-            // Whatever kept it from being read may have hidden a way.
-            None => ways.break_off(),
-        }
+        // Without a type, nothing is known of its ways.
+        let Some((object, type_name)) = self.typed(at) else { return ways.break_off() };
+        let state = self.read_state(&object, type_name, ways);
+        self.states.extend(state.map(|state| (order, state)));
     }
 
-    fn read_state(&mut self, at: &At<'_>, ways: &mut Ways<'_>) -> Option<State> {
+    fn typed<'s>(&mut self, at: &At<'s>) -> Option<(Object<'s>, &'static str)> {
         let mut object = self.object(at)?;
         object.language = self.state_language(&object);
-        let object = &object;
-        let type_at = self.required(object, "Type")?;
-        let type_name = self.word(&type_at, TYPES)?;
+        let type_name = self.required(&object, "Type").and_then(|at| self.word(&at, TYPES))?;
+        Some((object, type_name))
+    }
+
+    fn read_state(
+        &mut self,
+        object: &Object<'_>,
+        type_name: &str,
+        ways: &mut Ways<'_>,
+    ) -> Option<State> {
         self.check_state_fields(object, type_name);
         let comment = self.text_field(object, "Comment");
         let title = self.title(object);
@@ -47,7 +53,7 @@ impl Reader<'_, '_> {
             (Vec::new(), Vec::new())
         };
         Some(State {
-            name: StateName::from(at.key()),
+            name: StateName::from(object.place.nearest_key().unwrap_or_default()),
             comment,
             title,
             weight,
@@ -112,11 +118,8 @@ impl Reader<'_, '_> {
             (Some(next), None) => self.target(&next, ways).map(Transition::Next),
             (None, Some(end)) => {
                 let ends = self.is_end(&end);
-                if ends {
-                    ways.end()
-                } else {
-                    ways.break_off()
-                }
+                let note = if ends { Ways::end } else { Ways::break_off };
+                note(ways);
                 ends.then_some(Transition::End)
             }
             (Some(next), Some(end)) => {
@@ -192,7 +195,7 @@ impl Reader<'_, '_> {
         // The first one stays the one that later ones are compared with.
         self.names.insert(StateName::from(at.key()), first);
         let message = format!("two states are called {}", quoted(at.key()));
-        let line = self.faults.position(first.start).0;
+        let line = self.faults.line(first.start);
         let fault = Fault::new(codes::DUPLICATE_STATE, at.key_span, message).hint(format!(
             "names are unique in the whole definition; the other one is in line {line}"
         ));

@@ -1,5 +1,6 @@
 //! Expressions and templates in fields.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -46,7 +47,7 @@ impl Reader<'_, '_> {
 
     /// A value with expressions in it, in the query language of the state.
     pub(super) fn template(&mut self, at: &At<'_>) -> Option<Template> {
-        self.warn_of_the_other_language(at.language, &at.place, at.node);
+        self.warn_of_lookalikes(at.language, &at.place, at.node);
         let value = at.node.to_value();
         let read = match at.language {
             QueryLanguage::JsonPath => Template::json_path(&value),
@@ -63,11 +64,13 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// An optional payload template: in JSONPath an object, in JSONata anything.
+    /// An optional payload template: in JSONPath an object or array, in JSONata anything.
     pub(super) fn payload(&mut self, object: &Object<'_>, name: &str) -> Option<Template> {
         let at = object.get(name)?;
-        if at.language == QueryLanguage::JsonPath {
-            self.object(&at)?;
+        let holds_fields = matches!(at.node.content, Content::Object(_) | Content::Array(_));
+        if at.language == QueryLanguage::JsonPath && !holds_fields {
+            self.wrong_type(&at, "an object whose `….$` fields hold paths");
+            return None;
         }
         self.template(&at)
     }
@@ -76,6 +79,7 @@ impl Reader<'_, '_> {
     pub(super) fn assign(&mut self, object: &Object<'_>) -> Vec<(Arc<str>, Template)> {
         let Some(at) = object.get("Assign") else { return Vec::new() };
         let Some(assign) = self.object(&at) else { return Vec::new() };
+        let keys: HashSet<&str> = assign.fields().map(|at| at.key()).collect();
         let mut variables: Vec<(Arc<str>, Template)> = Vec::new();
         for at in assign.fields() {
             let key = at.key();
@@ -85,7 +89,7 @@ impl Reader<'_, '_> {
             };
             let name = computed.unwrap_or(key);
             self.check_variable(&at, name);
-            if computed.is_some() && assign.has(name) {
+            if computed.is_some() && keys.contains(name) {
                 self.exclude(&at, name);
             }
             let value = match computed {
@@ -126,7 +130,7 @@ impl Reader<'_, '_> {
             (Some(at), None) if at.is_jsonata() => self.jsonata(&at).map(Template::Expression),
             (Some(at), None) => {
                 let text = self.text(&at)?;
-                self.warn_of_the_other_language(at.language, &at.place, at.node);
+                self.warn_of_lookalikes(at.language, &at.place, at.node);
                 Some(Template::Literal(Value::String(text.to_owned())))
             }
             (None, Some(at)) => self.path_or_intrinsic(&at).map(Template::Expression),
@@ -134,13 +138,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Warns of what is an expression in the other query language, but a plain value in this one.
-    fn warn_of_the_other_language(
-        &mut self,
-        language: QueryLanguage,
-        place: &Place<'_>,
-        node: &Node,
-    ) {
+    /// Warns of what looks like an expression, but is a plain value in this query language.
+    fn warn_of_lookalikes(&mut self, language: QueryLanguage, place: &Place<'_>, node: &Node) {
         match &node.content {
             Content::Text(text)
                 if language == QueryLanguage::JsonPath && looks_like_jsonata(text) =>
@@ -150,9 +149,19 @@ impl Reader<'_, '_> {
                     .hint("set `QueryLanguage` to `JSONata` on the state or the definition");
                 self.faults.report(place, fault);
             }
+            Content::Text(text)
+                if language == QueryLanguage::Jsonata
+                    && text.starts_with("{%") != text.ends_with("%}") =>
+            {
+                let message =
+                    "this text has only one of the marks `{%` and `%}`, so it is no expression";
+                let fault = Fault::new(codes::LANGUAGE_MIX, node.span, message)
+                    .hint("write an expression as `{% … %}`, with nothing around it");
+                self.faults.report(place, fault);
+            }
             Content::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.warn_of_the_other_language(language, &place.index(index), item);
+                    self.warn_of_lookalikes(language, &place.index(index), item);
                 }
             }
             Content::Object(members) => {
@@ -164,7 +173,7 @@ impl Reader<'_, '_> {
                             .hint("drop the `.$` and write `{% … %}` as the value");
                         self.faults.report(&place, fault);
                     }
-                    self.warn_of_the_other_language(language, &place, &member.node);
+                    self.warn_of_lookalikes(language, &place, &member.node);
                 }
             }
             _ => {}

@@ -99,9 +99,14 @@ impl<'t> Faults<'t> {
         self.errors > 0
     }
 
+    /// The line of a byte of the text, from 1.
+    pub(crate) fn line(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset).max(1)
+    }
+
     /// Line and column, both from 1, the column in characters.
-    pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.line(offset);
         let start = self.line_starts.get(line - 1).copied().unwrap_or_default();
         let before = self.text.bytes().skip(start).take(offset.saturating_sub(start));
         (line, 1 + before.filter(|byte| is_char_start(*byte)).count())

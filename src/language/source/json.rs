@@ -9,21 +9,11 @@ use crate::language::read::Options;
 /// Reads one JSON document.
 pub(super) fn read(text: &str, options: &Options, faults: &mut Faults<'_>) -> Option<Node> {
     let mut reader = Reader { text, at: 0, options, faults };
-    let result = reader.document();
-    match result {
-        Ok(node) => Some(node),
-        Err(fault) => {
-            faults.report_at(fault.pointer, fault.fault);
-            None
-        }
-    }
+    reader.document().ok()
 }
 
-/// A fault after which reading cannot go on.
-struct Stop {
-    pointer: String,
-    fault: Fault,
-}
+/// A fault was reported after which reading cannot go on.
+struct Stop;
 
 struct Reader<'t, 'f, 'x> {
     text: &'t str,
@@ -128,7 +118,7 @@ impl Reader<'_, '_, '_> {
                 format!("the definition is nested deeper than {} levels", self.options.max_depth);
             let fault = Fault::new(codes::LIMIT, Span::new(self.at, self.at + 1), message)
                 .hint("split the workflow, or move data out of the definition");
-            return Err(Stop { pointer: place.pointer(), fault });
+            return Err(self.stop_with(place, fault));
         }
         self.at += 1;
         Ok(())
@@ -140,16 +130,16 @@ impl Reader<'_, '_, '_> {
         self.take(bracket)
     }
 
-    fn check_key(&self, place: &Place<'_>, key: &str, span: Span) -> Result<(), Stop> {
+    fn check_key(&mut self, place: &Place<'_>, key: &str, span: Span) -> Result<(), Stop> {
         if key.len() <= self.options.max_key_bytes {
             return Ok(());
         }
         let message = format!("a key is longer than {} bytes", self.options.max_key_bytes);
-        Err(Stop { pointer: place.pointer(), fault: Fault::new(codes::LIMIT, span, message) })
+        Err(self.stop_with(place, Fault::new(codes::LIMIT, span, message)))
     }
 
     fn repeated(&mut self, place: &Place<'_>, span: Span, first: Span) {
-        let fault = super::yaml::repeated_key(place, span, self.faults.position(first.start).0);
+        let fault = super::yaml::repeated_key(place, span, self.faults.line(first.start));
         self.faults.report(place, fault);
     }
 
@@ -162,25 +152,24 @@ impl Reader<'_, '_, '_> {
                 Some(b'"') => break,
                 Some(b'\\') => end += 2,
                 Some(0..=0x1f) => {
-                    self.at = end;
                     let message = "a line break or control character stands inside a text";
-                    let stop = self.stop(place, message);
-                    let fault = stop.fault.hint("close the text with `\"`, or write `\\n`");
-                    return Err(Stop { fault, ..stop });
+                    let fault = Fault::new(codes::SYNTAX, Span::new(end, end + 1), message)
+                        .hint("close the text with `\"`, or write `\\n`");
+                    return Err(self.stop_with(place, fault));
                 }
                 Some(_) => end += 1,
                 None => return Err(self.stop(place, "this text is never closed with `\"`")),
             }
         }
         let raw = self.text.get(start..=end).unwrap_or_default();
-        let decoded = serde_json::from_str(raw).map_err(|error| {
+        let decoded = serde_json::from_str(raw).map_err(|error: serde_json::Error| {
             // The message ends in a position relative to this text alone.
             let whole = error.to_string();
             let what = whole.split(" at line ").next().unwrap_or_default();
             let here = floor_boundary(self.text, start + error.column().saturating_sub(1));
             let message = format!("a text cannot be read: {what}");
             let fault = Fault::new(codes::SYNTAX, Span::new(here, here + 1), message);
-            Stop { pointer: place.pointer(), fault }
+            self.stop_with(place, fault)
         })?;
         self.at = end + 1;
         Ok(decoded)
@@ -201,7 +190,7 @@ impl Reader<'_, '_, '_> {
                 let message = format!("{} is no number of JSON", quoted(digits));
                 let span = Span::new(self.at, self.at + length);
                 let fault = Fault::new(codes::SYNTAX, span, message);
-                Err(Stop { pointer: place.pointer(), fault })
+                Err(self.stop_with(place, fault))
             }
         }
     }
@@ -238,9 +227,15 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    fn stop(&self, place: &Place<'_>, message: &str) -> Stop {
+    /// Reports that the text goes wrong here.
+    fn stop(&mut self, place: &Place<'_>, message: &str) -> Stop {
         let fault = Fault::new(codes::SYNTAX, Span::new(self.at, self.at + 1), message);
-        Stop { pointer: place.pointer(), fault }
+        self.stop_with(place, fault)
+    }
+
+    fn stop_with(&mut self, place: &Place<'_>, fault: Fault) -> Stop {
+        self.faults.report(place, fault);
+        Stop
     }
 }
 

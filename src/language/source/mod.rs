@@ -6,6 +6,7 @@
 mod fault;
 mod json;
 mod place;
+mod scalar;
 mod tree;
 mod yaml;
 
