@@ -24,6 +24,7 @@ mod orchestrator;
 mod recovery;
 mod shard;
 mod shards;
+mod slot;
 mod summary;
 mod tasks;
 

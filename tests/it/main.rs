@@ -4,4 +4,5 @@
 #![expect(clippy::unwrap_used, reason = "in a test it is a failure like any other")]
 
 mod architecture;
+mod durability;
 mod source_text;

@@ -1,0 +1,196 @@
+//! An execution in memory: its fold, its program, and the attempts of it that run here.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+
+use super::attempt::{Attempt, Reporter};
+use super::committer::Release;
+use super::dispatch::Offer;
+use super::shard::ShardTools;
+use crate::engine::{
+    Command, DecisionInput, Effect, Event, Execution, ExecutionId, JobId, JobStatus, Program,
+    Rejection, Timer, Timestamp, decide,
+};
+use crate::store::Transition;
+use crate::worker::{AttemptId, CancelToken};
+
+/// An execution in memory.
+pub(super) struct Slot {
+    pub(super) execution: Execution,
+    program: Option<Arc<Program>>,
+    attempts: HashMap<JobId, Running>,
+    pub(super) waiters: Vec<oneshot::Sender<Option<Box<Execution>>>>,
+    pub(super) armed: Option<Timestamp>,
+    pub(super) is_dirty: bool,
+}
+
+/// An attempt that a worker of this process has.
+struct Running {
+    attempt: u32,
+    cancel: watch::Sender<bool>,
+    reporter: Arc<Reporter>,
+}
+
+impl Slot {
+    pub(super) fn new(execution: Execution, program: Option<Arc<Program>>) -> Self {
+        Self {
+            execution,
+            program,
+            attempts: HashMap::new(),
+            waiters: Vec::new(),
+            armed: None,
+            is_dirty: false,
+        }
+    }
+
+    /// Decides; nothing when the engine panicked.
+    pub(super) fn decide(
+        &mut self,
+        tools: &ShardTools,
+        command: Command,
+    ) -> Result<Option<Vec<Event>>, Rejection> {
+        let Some(program) = self.program.clone() else {
+            let reason = "its definition is missing from the log".to_owned();
+            return Err(Rejection::SetAside { command: "to go on", reason });
+        };
+        let input = DecisionInput {
+            program: &program,
+            now: tools.clock.now(),
+            seed: tools.ids.seed(),
+            limits: &tools.limits.engine,
+        };
+        let execution = &mut self.execution;
+        match catch_unwind(AssertUnwindSafe(|| decide(input, execution, command))) {
+            Ok(decided) => decided.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Does what an effect asks: a job that finds a free worker is started in the same transition.
+    pub(super) fn carry_out(
+        &mut self,
+        tools: &ShardTools,
+        effect: Effect,
+        events: &mut Vec<Event>,
+        releases: &mut Vec<Release>,
+    ) {
+        let Effect::OfferJob { job, attempt } = effect else { return };
+        let Some(job_type) = self.execution.jobs.get(&job).map(|job| job.job_type.clone()) else {
+            return;
+        };
+        if tools.dispatch.try_reserve(&job_type) {
+            let before = events.len();
+            self.start(tools, job, attempt, events, releases);
+            if events.len() == before {
+                tools.dispatch.give_back(&job_type);
+            }
+        } else {
+            let execution = self.execution.id;
+            releases.push(Release::Offer(Offer { execution, job, attempt, job_type }));
+        }
+    }
+
+    /// Starts an attempt whose slot is reserved.
+    pub(super) fn start(
+        &mut self,
+        tools: &ShardTools,
+        job: JobId,
+        attempt: u32,
+        events: &mut Vec<Event>,
+        releases: &mut Vec<Release>,
+    ) {
+        let token = tools.ids.token();
+        let worker = tools.worker_name.clone();
+        let command = Command::StartJob { job, attempt, worker, token };
+        let Ok(Some(started)) = self.decide(tools, command) else { return };
+        events.extend(started);
+        let Some(open) = self.execution.jobs.get(&job) else { return };
+        let reporter = Reporter::new(token, tools.reporters.clone());
+        let (cancel, cancel_token) = CancelToken::new();
+        let release = Attempt {
+            id: AttemptId { execution: self.execution.id, job, attempt },
+            job_type: open.job_type.clone(),
+            input: open.input.clone(),
+            token,
+            cancel: cancel_token,
+            reporter: reporter.clone(),
+        };
+        self.attempts.insert(job, Running { attempt, cancel, reporter });
+        releases.push(Release::Run(Box::new(release)));
+    }
+
+    /// Asks the workers of attempts that no longer count to stop.
+    pub(super) fn stop_attempts(&mut self, events: &[Event]) {
+        let over = |event: &Event| {
+            matches!(
+                event,
+                Event::JobSucceeded(_)
+                    | Event::JobFailed(_)
+                    | Event::JobTimedOut(_)
+                    | Event::JobCancelled(_)
+                    | Event::AttemptLost(_)
+                    | Event::CancelRequested(_)
+                    | Event::ExecutionCancelled(_)
+                    | Event::ExecutionFailed(_)
+                    | Event::ExecutionTimedOut(_)
+                    | Event::ExecutionSetAside(_)
+            )
+        };
+        if self.attempts.is_empty() || !events.iter().any(over) {
+            return;
+        }
+        let execution = &self.execution;
+        self.attempts.retain(|job, running| {
+            let goes_on = execution.may_run(*job, running.attempt);
+            if !goes_on {
+                // A worker that has ended does not listen any more.
+                running.cancel.send_replace(true);
+            }
+            goes_on
+        });
+    }
+
+    pub(super) fn jobs_with_workers(&self) -> Vec<JobId> {
+        let with_worker = |status| matches!(status, JobStatus::Running | JobStatus::Cancelling);
+        let jobs = self.execution.jobs.iter();
+        jobs.filter(|(_, job)| with_worker(job.status)).map(|(id, _)| *id).collect()
+    }
+
+    pub(super) fn last_heartbeat(&self, timer: Timer) -> Option<Timestamp> {
+        match timer {
+            Timer::Heartbeat(job, _) => self.attempts.get(&job)?.reporter.last_heartbeat(),
+            Timer::Wait(_)
+            | Timer::Retry(_)
+            | Timer::JobTimeout(..)
+            | Timer::ExecutionTimeout
+            | Timer::CancelDeadline => None,
+        }
+    }
+
+    /// Brings the shard's timers in line with the execution's earliest.
+    pub(super) fn rearm(&mut self, timers: &mut BTreeSet<(Timestamp, ExecutionId)>) {
+        let wanted = self.execution.timers.first().map(|(due, _)| *due);
+        if wanted == self.armed {
+            return;
+        }
+        if let Some(armed) = self.armed {
+            timers.remove(&(armed, self.execution.id));
+        }
+        if let Some(due) = wanted {
+            timers.insert((due, self.execution.id));
+        }
+        self.armed = wanted;
+    }
+
+    pub(super) fn transition(&self, first_sequence: u64, events: Vec<Event>) -> Transition {
+        Transition {
+            stream: self.execution.stream(),
+            first_sequence,
+            time: self.execution.updated_at,
+            events,
+        }
+    }
+}
