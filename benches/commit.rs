@@ -89,7 +89,9 @@ fn measure(
             }
             append(group);
             groups += 1;
-            replies.into_iter().for_each(|reply| drop(reply.send(())));
+            for reply in replies {
+                let _: Result<(), ()> = reply.send(());
+            }
         }
         groups
     });

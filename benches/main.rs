@@ -5,6 +5,16 @@
 //! not figures of different runs: machines are noisy. `EVERSTEP_BENCH_SECONDS` sets how long each
 //! row runs (default 3), `EVERSTEP_BENCH_DIR` where the data goes (default: the target folder, for
 //! a temporary folder may be no disk).
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a bench reads the clock, prints, and ends when anything fails"
+)]
+#![allow(unreachable_pub, reason = "its modules are its own")]
 
 mod chain;
 mod commit;

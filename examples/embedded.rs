@@ -1,6 +1,7 @@
 //! Everstep inside a program: two handlers, a workflow, its result, its events.
 //!
 //! Run it twice: `cargo run --example embedded`. The second run finds the log of the first.
+#![expect(clippy::print_stdout, reason = "it shows what it does")]
 
 use std::time::Duration;
 

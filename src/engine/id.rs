@@ -24,15 +24,14 @@ impl ExecutionId {
     #[must_use]
     pub fn handle(&self) -> String {
         let random = self.0.as_u64_pair().1;
-        (0..16)
+        // The variant bits make the first of the sixteen digits one of four: leave it out.
+        (0..Self::HANDLE_LETTERS)
             .rev()
-            .map(|digit| {
+            .filter_map(|digit| {
                 let nibble = (random >> (digit * 4)) & 0xf;
-                char::from(HANDLE_ALPHABET[usize::try_from(nibble).unwrap_or(0)])
+                HANDLE_ALPHABET.get(usize::try_from(nibble).ok()?).copied().map(char::from)
             })
-            // The variant bits make the first digit one of four; put it last.
-            .collect::<String>()
-            .split_off(1)
+            .collect()
     }
 
     /// The first letters of the handle: what lists show.

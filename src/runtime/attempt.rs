@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use super::clock::Clock;
 use super::shards::{Note, Shards};
 use super::tasks;
@@ -36,10 +38,21 @@ impl Attempt {
 
 /// What all reporters share.
 pub(super) struct ReporterPlace {
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) interval: Duration,
-    pub(super) shards: Shards,
-    pub(super) runtime: tokio::runtime::Handle,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    shards: Shards,
+    runtime: Handle,
+}
+
+impl ReporterPlace {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        interval: Duration,
+        shards: Shards,
+        runtime: Handle,
+    ) -> Arc<Self> {
+        Arc::new(Self { clock, interval, shards, runtime })
+    }
 }
 
 /// Gathers what a worker reports into few commands: one whenever the whole percent changes, else

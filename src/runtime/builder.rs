@@ -157,12 +157,8 @@ impl Builder {
             checkpoints: parts.clone(),
         };
         let threads = Threads::start(committer, writer, &runtime)?;
-        let reporters = Arc::new(ReporterPlace {
-            clock: self.clock.clone(),
-            interval: limits.progress_interval,
-            shards: shards.clone(),
-            runtime: runtime.clone(),
-        });
+        let interval = limits.progress_interval;
+        let reporters = ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime);
         let tools = ShardTools {
             limits: limits.clone(),
             clock: self.clock.clone(),

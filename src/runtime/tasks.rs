@@ -4,7 +4,6 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// Runs `task` on `runtime`.
-#[expect(clippy::disallowed_methods, reason = "this is where tasks are spawned")]
 pub(super) fn spawn<F>(runtime: &Handle, task: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,

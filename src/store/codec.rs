@@ -271,8 +271,8 @@ mod tests {
 
         #[test]
         fn no_bytes_make_the_decoder_panic(tag in 0u16..32, raw: Vec<u8>) {
-            let _ = decode_body(tag, 1, &raw);
-            let _ = decode_execution(&raw);
+            drop(decode_body(tag, 1, &raw));
+            drop(decode_execution(&raw));
         }
     }
 

@@ -192,8 +192,6 @@ impl EventStore for MemoryStore {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::testing::store_suite;
 

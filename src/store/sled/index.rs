@@ -173,7 +173,7 @@ impl Index {
     pub(super) fn streams_between(&self, range: &std::ops::Range<Position>) -> Vec<Stream> {
         let mut streams = Vec::new();
         // Only for the report of a damage: what cannot be read is left out.
-        let _ = guard("read of the index", 0, || {
+        let scanned: Result<(), Error> = guard("read of the index", 0, || {
             for entry in self.tree.scan_prefix([HEAD]) {
                 let (key, value) = entry?;
                 if Head::from_bytes(&value).is_some_and(|head| range.contains(&head.position)) {
@@ -182,6 +182,7 @@ impl Index {
             }
             Ok(())
         });
+        drop(scanned);
         streams
     }
 

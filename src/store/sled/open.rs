@@ -93,6 +93,12 @@ pub(super) fn open(
     })
 }
 
+/// Names a log, so that an index of another one is noticed.
+#[expect(clippy::disallowed_methods, reason = "a log is made once, and nothing replays this")]
+fn log_id() -> Uuid {
+    Uuid::now_v7()
+}
+
 /// Makes an empty log under another name, syncs it, and only then gives it its name.
 fn create(folder: &Path) -> Result<(), Error> {
     let half_made = folder.join("log.new");
@@ -101,7 +107,7 @@ fn create(folder: &Path) -> Result<(), Error> {
         guard("making of the log", 0, || {
             log.meta.insert("format", &FORMAT.to_le_bytes())?;
             log.meta.insert("program", env!("CARGO_PKG_VERSION"))?;
-            log.meta.insert("log", Uuid::now_v7().as_bytes())?;
+            log.meta.insert("log", log_id().as_bytes())?;
             log.meta.insert("epoch", &0u64.to_le_bytes())?;
             log.db.flush()
         })?;

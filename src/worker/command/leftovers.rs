@@ -133,6 +133,7 @@ pub fn stop_leftovers(dir: &Path) -> Vec<Leftover> {
 
 /// Gives each group its grace, then ends it. The notes stay until then, for the case that this
 /// process is killed too.
+#[expect(clippy::disallowed_methods, reason = "how long processes take is no engine's time")]
 fn await_and_kill(stopped: &mut [(PathBuf, Leftover, Group)]) {
     let asked = Instant::now();
     loop {

@@ -231,7 +231,7 @@ impl Running {
         }
         self.group.kill();
         // Reaps the leader, which now ends soon; should the system hold it back, tokio reaps it.
-        let _ = timeout(DRAIN, self.child.wait()).await;
+        drop(timeout(DRAIN, self.child.wait()).await);
         match timeout(DRAIN, talk.end()).await {
             Ok(Err(TooLarge)) if matches!(end, End::Exited(_)) => End::TooLarge,
             _ => end,
@@ -242,7 +242,7 @@ impl Running {
     async fn stop(&mut self, grace: Duration) {
         let asked = Instant::now();
         self.group.terminate();
-        let _ = timeout(grace, self.child.wait()).await;
+        drop(timeout(grace, self.child.wait()).await);
         // What the leader started may still be tidying up.
         self.group.gone_within(grace.saturating_sub(asked.elapsed())).await;
     }

@@ -52,6 +52,7 @@ impl Group {
     }
 
     /// Waits until no process of the group runs, but not longer than `limit`.
+    #[expect(clippy::disallowed_methods, reason = "how long processes take is no engine's time")]
     pub(super) async fn gone_within(&mut self, limit: Duration) {
         let asked = Instant::now();
         while self.is_alive() && asked.elapsed() < limit {

@@ -61,7 +61,8 @@ impl ProgressSink for Sink {
 
 /// The first attempt of job 7 with its input, what cancels it, and where its reports go.
 pub(crate) fn context(input: &str) -> (JobContext, watch::Sender<bool>, Arc<Sink>) {
-    let id = AttemptId { execution: ExecutionId(uuid::Uuid::now_v7()), job: JobId(7), attempt: 1 };
+    let id =
+        AttemptId { execution: ExecutionId(uuid::Uuid::from_u128(7)), job: JobId(7), attempt: 1 };
     let (fire, token) = CancelToken::new();
     let sink = Arc::new(Sink::default());
     let input = Json::parse(input).unwrap();
