@@ -83,7 +83,8 @@ async fn an_incomplete_transition_at_the_end_is_cut_and_reported() {
         store.append(epoch, vec![transition(1, 121, 2), last]).await.unwrap();
         drop(store);
         tamper(folder.path(), |tree| {
-            let (key, _) = tree.last().unwrap().unwrap();
+            let mut entries = tree.iter().rev().map(Result::unwrap);
+            let (key, _) = entries.find(|(_, value)| !value.is_empty()).unwrap();
             tree.remove(key).unwrap();
         });
         assert!(damage(folder.path()).reason.contains("the tail is lost"));
