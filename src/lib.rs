@@ -2,6 +2,6 @@
 pub mod engine;
 pub mod language;
 pub mod store;
-pub mod worker;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod worker;

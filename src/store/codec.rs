@@ -190,10 +190,8 @@ pub fn encode_execution(execution: &Execution) -> Result<Vec<u8>, CodecError> {
 /// # Errors
 /// The bytes are of another version or damaged. The caller folds the history instead.
 pub fn decode_execution(bytes: &[u8]) -> Result<Execution, CodecError> {
-    let fault = |reason: &str| CodecError::Malformed {
-        what: "an execution",
-        reason: reason.to_owned(),
-    };
+    let fault =
+        |reason: &str| CodecError::Malformed { what: "an execution", reason: reason.to_owned() };
     if bytes.len() > MAX_EXECUTION_BYTES {
         return Err(CodecError::TooLarge { bytes: bytes.len(), limit: MAX_EXECUTION_BYTES });
     }
@@ -302,8 +300,7 @@ mod tests {
     #[test]
     fn bytes_left_over_are_refused() {
         let mut body = Vec::new();
-        let (tag, schema) =
-            encode_body(&arbitrary::event(3, 7).unwrap(), &mut body).unwrap();
+        let (tag, schema) = encode_body(&arbitrary::event(3, 7).unwrap(), &mut body).unwrap();
         body.push(0);
         assert!(matches!(decode_body(tag, schema, &body), Err(CodecError::Malformed { .. })));
     }

@@ -41,7 +41,9 @@ pub enum Error {
         known: u32,
     },
     /// A newer program wrote an event that this one does not know.
-    #[error("the event at position {position} has tag {tag} in schema version {schema}, which this program does not know; a newer program wrote it")]
+    #[error(
+        "the event at position {position} has tag {tag} in schema version {schema}, which this program does not know; a newer program wrote it"
+    )]
     UnknownEvent {
         /// Where.
         position: Position,

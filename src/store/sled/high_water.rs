@@ -26,7 +26,8 @@ impl HighWater {
     /// Opens or makes the file of the log with this id; gives the position that it holds, 0 when
     /// it holds none of this log.
     pub(super) fn open(path: &Path, log: [u8; 8]) -> io::Result<(Self, Position)> {
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
+        let options =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
         let file = options.open(path)?;
         let mut newest = (0, 0);
         for offset in [0, SLOT_BYTES as u64] {

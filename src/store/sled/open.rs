@@ -34,8 +34,7 @@ pub(super) fn open(
     let _opening = Opening::begin();
     files::create_folder(folder).map_err(io("making of the data folder"))?;
     let lock = files::lock(folder)?;
-    let removed_leftovers =
-        files::remove_leftovers(folder).map_err(io("removal of left-overs"))?;
+    let removed_leftovers = files::remove_leftovers(folder).map_err(io("removal of left-overs"))?;
     let log_folder = folder.join("log");
     if !log_folder.exists() {
         create(folder)?;

@@ -6,10 +6,10 @@ use ::sled::IVec;
 
 use super::super::frame::{Frame, Frames, Ids};
 use super::super::{Error, Position, Stream, codec};
+use super::guard::guard;
 use super::index::Index;
 use super::log::{Log, key};
 use super::{Check, Head, Heads};
-use super::guard::guard;
 
 /// How many ends of histories are held before they are written to the index.
 const SPILL_HEADS: usize = 50_000;
