@@ -1,1 +1,291 @@
+//! What opening makes of folders that were cut, flipped, torn, taken or left half-made.
 
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::Damage;
+use crate::testing::store_suite::{completed, started, stream, transition};
+
+fn open(folder: &Path) -> Result<SledStore, Error> {
+    SledStore::open(folder, SledOptions::default())
+}
+
+fn damage(folder: &Path) -> Damage {
+    match open(folder) {
+        Err(Error::Damaged { damage }) => damage,
+        other => panic!("not damaged: {other:?}"),
+    }
+}
+
+/// A log of 40 rounds over 5 histories, 3 events each: 600 records, one batch to a round.
+async fn fill(store: &SledStore) {
+    let epoch = store.acquire().await.unwrap();
+    for round in 0..40 {
+        let batch = (1..=5).map(|n| transition(n, 1 + round * 3, 3)).collect();
+        store.append(epoch, batch).await.unwrap();
+    }
+}
+
+async fn filled() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    fill(&open(folder.path()).unwrap()).await;
+    folder
+}
+
+/// Changes the log's tree behind the store's back.
+fn tamper(folder: &Path, change: impl FnOnce(&::sled::Tree)) {
+    let db = files::open_sled(&folder.join("log"), 1024 * 1024).unwrap();
+    change(&db.open_tree("log").unwrap());
+    db.flush().unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for path in files::list(from).unwrap() {
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// The folder as a crash right now would leave it, save for what is only in the system's memory.
+fn crash(folder: &Path) -> TempDir {
+    let copied = TempDir::new().unwrap();
+    copy(folder, copied.path());
+    copied
+}
+
+#[tokio::test]
+async fn all_that_was_acknowledged_is_there_after_a_crash() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let before = store.read_log(1, usize::MAX).await.unwrap();
+    let crashed = crash(folder.path());
+    let store = open(crashed.path()).unwrap();
+    assert!(store.read_log(1, usize::MAX).await.unwrap() == before);
+    assert_eq!(store.open_report(), OpenReport::default());
+}
+
+#[tokio::test]
+async fn an_incomplete_transition_at_the_end_is_cut_and_reported() {
+    for large in [false, true] {
+        let folder = filled().await;
+        let store = open(folder.path()).unwrap();
+        let epoch = store.acquire().await.unwrap();
+        let last = if large { started(9, 50_000) } else { transition(9, 1, 400) };
+        store.append(epoch, vec![transition(1, 121, 2), last]).await.unwrap();
+        drop(store);
+        tamper(folder.path(), |tree| {
+            let mut entries = tree.iter().rev().map(Result::unwrap);
+            let (key, _) = entries.find(|(_, value)| !value.is_empty()).unwrap();
+            tree.remove(key).unwrap();
+        });
+        assert!(damage(folder.path()).reason.contains("the tail is lost"));
+        fs::remove_file(folder.path().join("high-water")).unwrap();
+        let store = open(folder.path()).unwrap();
+        assert_eq!(store.open_report().torn_tail_after, Some(602));
+        assert_eq!(store.read_log(1, usize::MAX).await.unwrap().len(), 602);
+        let epoch = store.acquire().await.unwrap();
+        let appended = store.append(epoch, vec![started(9, 10), transition(1, 123, 1)]).await;
+        assert_eq!(appended.unwrap(), [603, 604].map(Appended::At));
+        drop(store);
+        let store = open(folder.path()).unwrap();
+        assert_eq!(store.open_report(), OpenReport::default());
+        assert_eq!(store.read_history(stream(1), 1..999).await.unwrap().len(), 123);
+    }
+}
+
+#[tokio::test]
+async fn a_flipped_bit_in_a_record_names_its_place_and_its_history() {
+    let folder = filled().await;
+    tamper(folder.path(), |tree| {
+        // Round 21 begins at 301: its last record is the third of history 5.
+        let mut value = tree.get(log::key(301)).unwrap().unwrap().to_vec();
+        *value.last_mut().unwrap() ^= 4;
+        tree.insert(log::key(301), value).unwrap();
+    });
+    let damage = damage(folder.path());
+    assert_eq!((damage.position, &*damage.reason), (315, "checksum does not match"));
+    assert_eq!(damage.streams, [stream(5)]);
+}
+
+#[tokio::test]
+async fn a_missing_chunk_names_the_histories_that_were_in_it() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![transition(8, 1, 2), transition(7, 1, 2)]).await.unwrap();
+    store.append(epoch, vec![transition(3, 121, 1), transition(8, 3, 1)]).await.unwrap();
+    store.write_checkpoint(Checkpoint::default()).await.unwrap();
+    drop(store);
+    tamper(folder.path(), |tree| drop(tree.remove(log::key(601)).unwrap()));
+    let damage = damage(folder.path());
+    assert_eq!(damage.position, 601);
+    assert_eq!(damage.streams, [stream(7), stream(8)], "{}", damage.reason);
+}
+
+#[tokio::test]
+async fn a_flipped_byte_of_the_file_never_changes_or_loses_a_record() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let before = store.read_log(1, usize::MAX).await.unwrap();
+    let running = crash(folder.path());
+    drop(store);
+    let mut refused = 0;
+    for (place, times) in [(folder.path(), 12u64), (running.path(), 12)] {
+        let size = fs::metadata(place.join("log/db")).unwrap().len();
+        let bytes = fs::read(place.join("log/db")).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+        assert!(used < size);
+        for turn in 0..times {
+            let damaged = crash(place);
+            let mut bytes = bytes.clone();
+            bytes[usize::try_from(used * (turn + 1) / (times + 1)).unwrap()] ^= 0x20;
+            fs::write(damaged.path().join("log/db"), bytes).unwrap();
+            match open(damaged.path()) {
+                Ok(store) => assert!(store.read_log(1, usize::MAX).await.unwrap() == before),
+                Err(Error::Damaged { .. }) => refused += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert!(refused > 0, "no flip hit anything");
+}
+
+#[tokio::test]
+async fn a_cut_file_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let before = store.read_log(1, usize::MAX).await.unwrap();
+    let bytes = fs::read(folder.path().join("log/db")).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap() as u64;
+    let mut refused = 0;
+    for cut in [1, 20, 300, 2000, 20_000, used - 10, used] {
+        let damaged = crash(folder.path());
+        let file = fs::File::options().write(true).open(damaged.path().join("log/db")).unwrap();
+        file.set_len(used - cut).unwrap();
+        match open(damaged.path()) {
+            Ok(store) => assert!(store.read_log(1, usize::MAX).await.unwrap() == before, "{cut}"),
+            Err(Error::Damaged { .. }) => refused += 1,
+            Err(error) => panic!("{cut}: {error}"),
+        }
+    }
+    assert!(refused > 3, "{refused}");
+}
+
+#[tokio::test]
+async fn a_log_older_than_the_high_water_mark_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let older = crash(folder.path());
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![transition(1, 121, 2)]).await.unwrap();
+    fs::copy(folder.path().join("high-water"), older.path().join("high-water")).unwrap();
+    let damage = damage(older.path());
+    assert_eq!(damage.position, 601);
+    assert!(damage.reason.contains("up to 602"), "{}", damage.reason);
+}
+
+#[tokio::test]
+async fn leftovers_of_an_interrupted_start_are_removed() {
+    let folder = filled().await;
+    let leftovers: Vec<PathBuf> = ["log/snap.0000000000001234.generating", "log.new/db"]
+        .map(|name| folder.path().join(name))
+        .into();
+    fs::create_dir(folder.path().join("log.new")).unwrap();
+    for path in &leftovers {
+        fs::write(path, b"half").unwrap();
+    }
+    let store = open(folder.path()).unwrap();
+    assert!(store.open_report().removed_leftovers);
+    assert_eq!(store.last_position(), 600);
+    assert!(leftovers.iter().all(|path| !path.exists()));
+}
+
+#[tokio::test]
+async fn a_damaged_index_is_thrown_away_and_filled_again() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![completed(1, 121)]).await.unwrap();
+    let checkpoint = Checkpoint { complete_to: Some(601), ..Checkpoint::default() };
+    store.write_checkpoint(checkpoint).await.unwrap();
+    drop(store);
+    let path = folder.path().join("index/db");
+    let length = fs::read(&path).unwrap().len();
+    fs::write(&path, vec![0x5a; length]).unwrap();
+    let store = open(folder.path()).unwrap();
+    assert!(store.open_report().rebuilt_index);
+    assert_eq!(store.read_checkpoint().await.unwrap(), (Vec::new(), 1));
+    assert_eq!(store.read_history(stream(1), 1..999).await.unwrap().len(), 121);
+    let epoch = store.acquire().await.unwrap();
+    let appended = store.append(epoch, vec![transition(1, 121, 1), transition(2, 121, 1)]).await;
+    let conflict = Appended::Conflict { last_sequence: 121 };
+    assert_eq!(appended.unwrap(), [conflict, Appended::At(602)]);
+}
+
+#[tokio::test]
+async fn an_index_of_another_log_is_not_used() {
+    let folder = filled().await;
+    let other = TempDir::new().unwrap();
+    let store = open(other.path()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![transition(1, 1, 2)]).await.unwrap();
+    store.write_checkpoint(Checkpoint::default()).await.unwrap();
+    drop(store);
+    fs::remove_dir_all(folder.path().join("index")).unwrap();
+    copy(&other.path().join("index"), &folder.path().join("index"));
+    let store = open(folder.path()).unwrap();
+    assert!(store.open_report().rebuilt_index);
+    assert_eq!(store.read_history(stream(1), 1..999).await.unwrap().len(), 120);
+}
+
+#[tokio::test]
+async fn a_log_of_a_newer_format_is_refused() {
+    let folder = filled().await;
+    {
+        let db = files::open_sled(&folder.path().join("log"), 1024 * 1024).unwrap();
+        db.open_tree("meta").unwrap().insert("format", &7u32.to_le_bytes()).unwrap();
+    }
+    let error = open(folder.path()).unwrap_err();
+    assert!(matches!(error, Error::NewerFormat { found: 7, known: 1 }), "{error}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_open_is_locked_and_says_by_whom() {
+    let folder = filled().await;
+    let store = open(folder.path()).unwrap();
+    let error = open(folder.path()).unwrap_err();
+    let own = std::process::id();
+    assert!(matches!(error, Error::Locked { pid: Some(pid), .. } if pid == own), "{error}");
+    drop(store);
+    assert!(open(folder.path()).is_ok());
+}
+
+#[tokio::test]
+async fn pages_outside_of_the_file_are_refused() {
+    let folder = filled().await;
+    fs::create_dir_all(folder.path().join("log/blobs")).unwrap();
+    fs::write(folder.path().join("log/blobs/17"), b"page").unwrap();
+    assert!(damage(folder.path()).reason.contains("blobs"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_cannot_be_written_says_so() {
+    // Not even root may make folders here.
+    let error = open(Path::new("/sys/kernel/everstep-test")).unwrap_err();
+    assert_eq!(error.code(), "STORE_READ_ONLY", "{error}");
+}

@@ -120,7 +120,10 @@ impl Index {
         }
         let index = Self::try_open(folder, cache)?;
         let identity = [&FORMAT.to_le_bytes()[..], log.as_bytes()].concat();
-        guard("write of the index", 0, || index.tree.insert(IDENTITY, identity))?;
+        guard("write of the index", 0, || {
+            index.tree.insert(IDENTITY, identity)?;
+            index.db.flush()
+        })?;
         Ok(index)
     }
 

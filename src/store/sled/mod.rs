@@ -67,8 +67,8 @@ pub struct SledOptions {
 impl Default for SledOptions {
     fn default() -> Self {
         Self {
-            log_cache_bytes: 32 * 1024 * 1024,
-            index_cache_bytes: 8 * 1024 * 1024,
+            log_cache_bytes: 8 * 1024 * 1024,
+            index_cache_bytes: 4 * 1024 * 1024,
             max_event_bytes: DEFAULT_MAX_EVENT_BYTES,
             check: Check::All,
         }

@@ -238,10 +238,10 @@ impl Scan<'_> {
         };
         let mut step = 1;
         let mut unreadable = self.next;
-        let mut found = loop {
+        let (mut found, mut high) = loop {
             let from = self.next.saturating_add(step);
             match probe(from) {
-                Ok(position) => break position?,
+                Ok(position) => break (position?, from),
                 Err(()) if from <= upper => {
                     unreadable = from;
                     step *= 2;
@@ -249,12 +249,11 @@ impl Scan<'_> {
                 Err(()) => return None,
             }
         };
-        while unreadable + 1 < found {
-            let middle = unreadable + (found - unreadable) / 2;
+        // Looking from `unreadable` on fails; looking from `high` on gives `found`.
+        while unreadable + 1 < high {
+            let middle = unreadable + (high - unreadable) / 2;
             match probe(middle) {
-                Ok(Some(position)) if position < found => found = position,
-                // Nothing begins between the middle and what was found.
-                Ok(_) => found = middle.min(found),
+                Ok(position) => (found, high) = (position.unwrap_or(found), middle),
                 Err(()) => unreadable = middle,
             }
         }
