@@ -37,3 +37,5 @@ pub use limits::Limits;
 pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
 pub use recovery::RecoveryReport;
 pub use summary::Summary;
+// Part of the handle's own interface: what `history`, `log` and `events` give.
+pub use crate::store::Record;

@@ -68,7 +68,7 @@ pub(super) struct Threads {
 }
 
 /// A version of a workflow that was deployed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Deployed {
     /// The content hash.
     pub definition: DefinitionHash,
@@ -92,7 +92,7 @@ pub struct Outcome {
 }
 
 /// What to start.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Start {
     /// The workflow's name.
     pub workflow: String,

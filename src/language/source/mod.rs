@@ -20,7 +20,8 @@ use super::diagnostic::codes;
 use super::read::Options;
 
 /// How a definition is spelled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// JSON, strictly.
     Json,
