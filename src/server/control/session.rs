@@ -1,0 +1,229 @@
+//! One connection, on the engine's side.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
+
+use super::lines::{LineError, Lines};
+use super::protocol::{
+    AnswerLine, Cancel, Deploy, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES,
+    Part, Refusal, Request, Wire, line_of,
+};
+use super::serve::stopped;
+use crate::engine::ExecutionId;
+use crate::language::{DefinitionHash, Json};
+use crate::runtime::{self, Orchestrator, Record};
+
+/// Records read from the log at once.
+const READ_RECORDS: usize = 256;
+
+/// Answers the requests of one client, one after the other.
+pub(super) struct Session {
+    lines: Lines<OwnedReadHalf>,
+    answers: Answers,
+    orchestrator: Orchestrator,
+    hello: Arc<Hello>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Writes answers.
+struct Answers {
+    socket: OwnedWriteHalf,
+    /// The request that is being answered.
+    id: Option<u64>,
+}
+
+impl Session {
+    pub(super) fn new(
+        stream: UnixStream,
+        orchestrator: Orchestrator,
+        hello: Arc<Hello>,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        let (reader, socket) = stream.into_split();
+        let lines = Lines::new(reader, MAX_REQUEST_BYTES);
+        Self { lines, answers: Answers { socket, id: None }, orchestrator, hello, stop }
+    }
+
+    /// Goes on until the client hangs up, breaks the rules, or the server stops.
+    pub(super) async fn run(mut self) {
+        if let Err(error) = self.answer_all().await {
+            // Clients may hang up whenever they like.
+            tracing::debug!(%error, "a client of the control socket is gone");
+        }
+    }
+
+    async fn answer_all(&mut self) -> io::Result<()> {
+        loop {
+            let line = tokio::select! {
+                line = self.lines.next() => line,
+                () = stopped(&mut self.stop) => return Ok(()),
+            };
+            self.answers.id = None;
+            let request = match line {
+                Ok(Some(line)) => Request::read(line),
+                Ok(None) => return Ok(()),
+                Err(LineError::Io(error)) => return Err(error),
+                Err(LineError::TooLong) => {
+                    let refusal = Refusal::too_long("the request", MAX_REQUEST_BYTES);
+                    return self.answers.error(&refusal).await;
+                }
+            };
+            match request {
+                Ok((id, request)) => {
+                    self.answers.id = Some(id);
+                    if self.answer(request).await?.is_break() {
+                        return Ok(());
+                    }
+                }
+                Err(bad) => {
+                    self.answers.id = bad.id;
+                    self.answers.error(&bad.refusal).await?;
+                }
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: Request) -> io::Result<std::ops::ControlFlow<()>> {
+        let engine = &self.orchestrator;
+        let answers = &mut self.answers;
+        match request {
+            Request::Hello => answers.ok(Hello::clone(&self.hello)).await?,
+            Request::Deploy(Deploy { name, text, format }) => {
+                answers.give(engine.deploy(&name, &text, format).await).await?;
+            }
+            Request::Start(start) => answers.give(engine.start_with(start).await).await?,
+            Request::Cancel(Cancel { execution, by, reason }) => {
+                answers.give(engine.cancel(execution, &by, reason.as_deref()).await).await?;
+            }
+            Request::Execution(one) => {
+                answers.give(engine.execution(one.execution).await).await?;
+            }
+            Request::Ended(one) => return self.ended(one.execution).await,
+            Request::Definition(one) => answers.give(definition(engine, one.definition)).await?,
+            Request::List(part) => answers.items(engine.list(part.limit).await).await?,
+            Request::Find(find) => answers.give(engine.find(&find.text).await).await?,
+            Request::History(one) => answers.items(engine.history(one.execution).await).await?,
+            Request::Log(part) => self.log(part).await?,
+            Request::LastPosition => answers.ok(engine.last_position()).await?,
+            Request::Follow(follow) => return self.follow(follow).await,
+            Request::Workflows => answers.ok(engine.workflows()).await?,
+            Request::JobTypes => answers.ok(engine.job_types()).await?,
+            Request::Checkpoint => {
+                engine.checkpoint().await;
+                answers.ok(()).await?;
+            }
+        }
+        Ok(std::ops::ControlFlow::Continue(()))
+    }
+
+    /// Waits for the end of an execution, but no longer than the client and the server are there.
+    async fn ended(&mut self, execution: ExecutionId) -> io::Result<std::ops::ControlFlow<()>> {
+        let ended = tokio::select! {
+            ended = self.orchestrator.ended(execution) => ended,
+            () = self.lines.ended() => return Ok(std::ops::ControlFlow::Break(())),
+            () = stopped(&mut self.stop) => Err(runtime::Error::Stopping),
+        };
+        self.answers.give(ended).await?;
+        Ok(std::ops::ControlFlow::Continue(()))
+    }
+
+    /// Reads part by part, so that neither side holds the whole log.
+    async fn log(&mut self, LogPart { from, limit }: LogPart) -> io::Result<()> {
+        let (mut from, mut left) = (from.max(1), limit);
+        while left > 0 {
+            let records = match self.orchestrator.log(from, left.min(READ_RECORDS)).await {
+                Ok(records) => records,
+                Err(error) => return self.answers.error(&error.into()).await,
+            };
+            let Some(last) = records.last().map(|record| record.position) else {
+                break;
+            };
+            from = last + 1;
+            left = left.saturating_sub(records.len());
+            for record in records {
+                self.answers.item(record).await?;
+            }
+        }
+        self.answers.ok(()).await
+    }
+
+    async fn follow(&mut self, follow: FollowFrom) -> io::Result<std::ops::ControlFlow<()>> {
+        let mut events = self.orchestrator.events(follow.from, follow.only);
+        loop {
+            let next: Result<Record, runtime::Error> = tokio::select! {
+                next = events.next() => next,
+                () = self.lines.ended() => return Ok(std::ops::ControlFlow::Break(())),
+                () = stopped(&mut self.stop) => Err(runtime::Error::Stopping),
+            };
+            match next {
+                Ok(record) => self.answers.item(record).await?,
+                Err(error) => {
+                    self.answers.error(&error.into()).await?;
+                    return Ok(std::ops::ControlFlow::Continue(()));
+                }
+            }
+        }
+    }
+}
+
+fn definition(engine: &Orchestrator, hash: DefinitionHash) -> Result<Json, Refusal> {
+    let program = engine.program(hash).ok_or_else(|| Refusal::no_such_definition(hash))?;
+    Ok(program.workflow.source.clone())
+}
+
+impl Answers {
+    async fn give<T: Wire>(&mut self, answer: Result<T, impl Into<Refusal>>) -> io::Result<()> {
+        match answer {
+            Ok(value) => self.ok(value).await,
+            Err(error) => self.error(&error.into()).await,
+        }
+    }
+
+    async fn items<T: Wire>(&mut self, items: Result<Vec<T>, runtime::Error>) -> io::Result<()> {
+        match items {
+            Ok(items) => {
+                for item in items {
+                    self.item(item).await?;
+                }
+                self.ok(()).await
+            }
+            Err(error) => self.error(&error.into()).await,
+        }
+    }
+
+    async fn ok<T: Wire>(&mut self, mut value: T) -> io::Result<()> {
+        value.make_public();
+        let nulls = value.nulls();
+        self.write(Part::Ok(&value), nulls).await
+    }
+
+    async fn item<T: Wire>(&mut self, mut value: T) -> io::Result<()> {
+        value.make_public();
+        let nulls = value.nulls();
+        self.write(Part::Item(&value), nulls).await
+    }
+
+    async fn error(&mut self, refusal: &Refusal) -> io::Result<()> {
+        self.write::<()>(Part::Error(refusal), Vec::new()).await
+    }
+
+    async fn write<T: Serialize>(
+        &mut self,
+        part: Part<'_, T>,
+        nulls: Vec<usize>,
+    ) -> io::Result<()> {
+        let mut line = line_of(&AnswerLine { id: self.id, part, nulls })?;
+        if line.len() > MAX_ANSWER_BYTES {
+            let refusal = Refusal::too_long("the answer", MAX_ANSWER_BYTES);
+            let part: Part<'_, ()> = Part::Error(&refusal);
+            line = line_of(&AnswerLine { id: self.id, part, nulls: Vec::new() })?;
+        }
+        self.socket.write_all(&line).await
+    }
+}

@@ -1,0 +1,3 @@
+//! How other processes reach a running engine.
+
+pub mod control;
