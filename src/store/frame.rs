@@ -305,12 +305,6 @@ impl Chunks {
         self.before = None;
     }
 
-    /// Ends the last chunk; which values there are, in the order of their keys.
-    pub(crate) fn cuts(&mut self) -> &[Cut] {
-        self.close();
-        &self.cuts
-    }
-
     /// Ends the last chunk; what there is to write.
     pub(crate) fn finish(&mut self) -> impl Iterator<Item = (&Cut, &[u8])> {
         self.close();

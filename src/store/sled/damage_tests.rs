@@ -172,7 +172,7 @@ async fn a_cut_file_is_noticed() {
     let mut refused = 0;
     for cut in [1, 20, 300, 2000, 20_000, used - 10, used] {
         let damaged = crash(folder.path());
-        let file = fs::File::options().write(true).open(damaged.path().join("log/db")).unwrap();
+        let file = File::options().write(true).open(damaged.path().join("log/db")).unwrap();
         file.set_len(used - cut).unwrap();
         match open(damaged.path()) {
             Ok(store) => assert!(store.read_log(1, usize::MAX).await.unwrap() == before, "{cut}"),

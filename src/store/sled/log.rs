@@ -33,22 +33,7 @@ fn part_key(position: Position, part: u16) -> [u8; 10] {
     bytes
 }
 
-/// From this many values on, a batch is worth its spacers.
-const SPACED_FROM: usize = 8;
-
-/// Spacers after the last value of a batch: enough to fill sled's last page alone.
-const SPACERS_AT_END: u8 = 16;
-
-/// A key with an empty value, right after the value it is named for. It sorts pages, nothing more:
-/// readers pass over it.
-fn spacer_key(cut: &Cut, number: u8) -> [u8; 11] {
-    let mut bytes = [number; 11];
-    let (head, _) = bytes.split_at_mut(10);
-    head.copy_from_slice(&part_key(cut.position, cut.part));
-    bytes
-}
-
-/// The position of a chunk's key; none for the keys of parts and spacers.
+/// The position of a chunk's key; none for the keys of parts.
 pub(super) fn chunk_position(key: &[u8]) -> Option<Position> {
     Some(u64::from_be_bytes(key.try_into().ok()?))
 }
@@ -56,10 +41,6 @@ pub(super) fn chunk_position(key: &[u8]) -> Option<Position> {
 impl Log {
     /// Puts what `chunks` holds into the tree, all or nothing. Not durable yet.
     pub(super) fn insert(&self, chunks: &mut Chunks, position: Position) -> Result<(), Error> {
-        let cuts = chunks.cuts();
-        if cuts.len() >= SPACED_FROM {
-            guard("append to the log", position, || self.insert_spacers(cuts))?;
-        }
         let mut batch = ::sled::Batch::default();
         for (&Cut { position, part, .. }, value) in chunks.finish() {
             if part == 0 {
@@ -69,28 +50,6 @@ impl Log {
             }
         }
         guard("append to the log", position, || self.tree.apply_batch(batch))
-    }
-
-    /// Makes sled divide its pages before the values come, while that costs little.
-    ///
-    /// sled writes a page anew with every tenth change, and both halves of one that has more than
-    /// 16 keys: a log appended plainly is written four times over. The halves get nine and eight
-    /// keys. So three empty keys for every two values leave pages with nine of them, to which at
-    /// most seven values come: too few for either. The empty keys after the last value are there
-    /// so that no value is in the page that the next batch divides.
-    fn insert_spacers(&self, cuts: &[Cut]) -> ::sled::Result<()> {
-        for (index, cut) in cuts.iter().enumerate() {
-            self.tree.insert(spacer_key(cut, 1), &[])?;
-            if index % 2 == 0 {
-                self.tree.insert(spacer_key(cut, 2), &[])?;
-            }
-        }
-        if let Some(last) = cuts.last() {
-            for number in 0..SPACERS_AT_END {
-                self.tree.insert(spacer_key(last, 16 + number), &[])?;
-            }
-        }
-        Ok(())
     }
 
     /// Hands everything to the system. Not durable yet: sled does not sync.
@@ -106,8 +65,7 @@ impl Log {
                 if let Some(first) = chunk_position(&found) {
                     return Ok(Some((first, value)));
                 }
-                // A part or a spacer: its chunk stands under the key's beginning. A spacer that an
-                // interrupted append left may have none.
+                // A part: its chunk stands under the key's beginning.
                 if let Some(&start) = found.first_chunk::<8>()
                     && let Some(value) = self.tree.get(start)?
                 {
