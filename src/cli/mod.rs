@@ -8,6 +8,7 @@ mod data;
 mod engine;
 pub mod exit;
 mod fault;
+mod graph;
 mod help;
 mod input;
 mod list;
@@ -100,6 +101,8 @@ enum Command {
     Log(log::LogCommand),
     /// Check definitions
     Validate(validate::ValidateArgs),
+    /// Print a workflow as a picture
+    Graph(graph::GraphArgs),
     /// Explain a command, or `exit-codes`
     Help(help::HelpArgs),
 }
@@ -167,6 +170,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),
+        Command::Graph(arguments) => graph::run(context, &arguments),
         Command::Help(arguments) => help::run(context, &arguments),
     }
 }
