@@ -10,6 +10,7 @@ use super::fault::{Fault, Outcome};
 use super::input::{self, DefinitionFile};
 use super::ui::Mark;
 use crate::language::{self, Checked, Diagnostic, Severity, render};
+use crate::view::counted;
 
 #[derive(clap::Args)]
 pub(super) struct ValidateArgs {
@@ -60,8 +61,8 @@ pub(super) fn check(context: &Context, file: &Path) -> Result<(), Box<Fault>> {
     }
     let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     let file = file.display().to_string();
-    let faults = if errors == 1 { "1 error" } else { &format!("{errors} errors") };
-    let message = format!("{file} is invalid: {faults}");
+    let errors = counted(u64::try_from(errors).unwrap_or(u64::MAX), "error");
+    let message = format!("{file} is invalid: {errors}");
     let mut fault = Fault::new("INVALID_DEFINITION", Exit::Invalid, message)
         .why("nothing was started")
         .hint(format!("everstep validate {}", super::wait::quoted(&file)));
@@ -87,8 +88,9 @@ fn words(context: &Context, file: &Path, text: &str, checked: &Checked) -> Strin
         let glyph = context.ui.paint(mark.role, mark.glyph(&context.ui));
         let types = workflow.job_types();
         let types = if types.is_empty() { "none".to_owned() } else { types.join(", ") };
-        let states = workflow.states.len();
-        words.push_str(&format!("{glyph} {file}: valid, {states} states, job types: {types}\n"));
+        let states = u64::try_from(workflow.states.len()).unwrap_or(u64::MAX);
+        let states = counted(states, "state");
+        words.push_str(&format!("{glyph} {file}: valid, {states}, job types: {types}\n"));
     }
     words
 }
