@@ -42,7 +42,7 @@ impl Archive {
         for finished in self.store.list_finished(None, limit).await? {
             rows.extend(Summary::from_bytes(&finished.row));
         }
-        rows.sort_by(|a, b| b.id.cmp(&a.id));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
         rows.dedup_by(|a, b| a.id == b.id);
         rows.truncate(limit);
         Ok(rows)

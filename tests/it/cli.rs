@@ -383,6 +383,57 @@ fn an_interrupted_run_can_be_cancelled() {
     place.ran(&["run", "slow.yaml", "--resume"], 11);
 }
 
+#[test]
+fn a_server_is_asked_while_it_runs() {
+    let place = Place::new();
+    let (server, _rest) = place.spawn_until(&["serve"], "is ready");
+    let ran = place.ran(&["start", "greet.yaml", "--wait"], 0);
+    assert_eq!(ran.stdout, "\"hello\"\n");
+    place.ran(&["start", "./fails.yaml", "--wait"], 10);
+    place.ran(&["start", "nothing"], 3);
+    place.ran(&["start", "greet", "--wait", "--allow-errors"], 0);
+    place.ran(&["start", "./slow.yaml", "--wait", "--timeout", "0"], 13);
+
+    let list = place.ran(&["list", "--json"], 0).json();
+    assert_eq!(list["items"][0]["workflow"], "slow");
+    assert_eq!(list["items"].as_array().unwrap().len(), 4);
+    let card = place.ran(&["show", "@", "--json"], 0).json();
+    assert_eq!(card["status"], "running");
+    let cancelled = place.ran(&["cancel", "@"], 0);
+    assert!(cancelled.stderr.contains("is cancelled"), "{}", cancelled.stderr);
+    place.ran(&["cancel", "@"], 5);
+    place.ran(&["show", "zzzzzzzzzz"], 3);
+    let events = place.ran(&["log", "show", "@", "--json"], 0);
+    assert!(events.stdout.contains("ExecutionCancelled") && !events.stdout.contains("token"));
+    place.ran(&["log", "verify"], 0);
+    let held = place.ran(&["run", "greet.yaml"], 1);
+    assert!(held.stderr.contains("everstep start FILE --wait"), "{}", held.stderr);
+
+    signal(&server, "-TERM");
+    assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
+    let ids = |list: &Value| -> Vec<Value> {
+        list["items"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect()
+    };
+    let cold = place.ran(&["list", "--json"], 0).json();
+    assert_eq!(ids(&cold), ids(&list), "the log at rest shows the same");
+}
+
+#[test]
+fn following_the_log_ends_with_ctrl_c() {
+    let place = Place::new();
+    let (server, _rest) = place.spawn_until(&["serve"], "is ready");
+    let mut command = place.command(&["log", "tail", "--follow", "-n", "100"]);
+    let mut tail = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    place.ran(&["start", "greet.yaml"], 0);
+    let ended = lines.find(|line| line.as_ref().unwrap().contains("ExecutionCompleted"));
+    assert!(ended.is_some());
+    signal(&tail, "-INT");
+    assert_eq!(tail.wait().unwrap().code(), Some(130));
+    signal(&server, "-TERM");
+    assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
+}
+
 fn notes(place: &Place) -> usize {
     std::fs::read_to_string(place.path().join("notes")).unwrap().lines().count()
 }

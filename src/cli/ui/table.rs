@@ -57,7 +57,8 @@ impl Table {
         let widths = self.widths();
         let mut text = String::new();
         if !self.heading.is_empty() {
-            let cells = self.heading.iter().map(|name| Cell::painted(Role::Faint, *name)).collect();
+            let heading = self.heading.iter().map(|name| Cell::painted(Role::Faint, *name));
+            let cells: Vec<Cell> = heading.collect();
             self.line(ui, &widths, &cells, &mut text);
         }
         for row in &self.rows {
@@ -77,7 +78,7 @@ impl Table {
         widths
     }
 
-    fn line(&self, ui: &Ui, widths: &[usize], row: &Vec<Cell>, text: &mut String) {
+    fn line(&self, ui: &Ui, widths: &[usize], row: &[Cell], text: &mut String) {
         let mut gap = self.indent;
         for (cell, width) in row.iter().zip(widths) {
             if !cell.text.is_empty() {
