@@ -18,3 +18,6 @@ pub use step::StepCard;
 pub use text::{counted, duration, one_line};
 pub use verify::{Fault, Report, Verifier};
 pub use waiting::{Waiting, WaitingFor};
+
+#[cfg(test)]
+mod tests;
