@@ -9,6 +9,7 @@
 //! A shard is the only task that touches its executions; the committer is the only thread that
 //! writes the log; nothing leaves before it is durable. No decision about workflows is made here.
 
+mod archive;
 mod attempt;
 mod builder;
 mod checkpoint;
@@ -28,6 +29,7 @@ mod slot;
 mod summary;
 mod tasks;
 
+pub use archive::Archive;
 pub use builder::Builder;
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use committer::Accepted;

@@ -4,5 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test it is a failure like any other")]
 
 mod architecture;
+#[cfg(feature = "cli")]
+mod cli;
 mod durability;
 mod source_text;

@@ -1,0 +1,38 @@
+//! Where the data folder is.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+
+/// The folder when nobody says otherwise.
+pub(super) const DEFAULT: &str = "./everstep-data";
+
+/// Chooses the data folder: what the command line or `EVERSTEP_DATA` says, else what the config
+/// says, else [`DEFAULT`].
+pub(super) fn folder(asked: Option<&Path>, config: Option<&Config>) -> PathBuf {
+    let configured = || config.and_then(|config| config.engine.data.clone());
+    asked.map(Path::to_owned).or_else(configured).unwrap_or_else(|| PathBuf::from(DEFAULT))
+}
+
+/// Chooses it for commands that run nothing: the config is that of the current folder, and what is
+/// wrong with it is no matter of theirs.
+pub(super) fn folder_to_read(asked: Option<&Path>) -> PathBuf {
+    let config = if asked.is_some() { None } else { Config::discover(None).ok().flatten() };
+    folder(asked, config.as_ref())
+}
+
+/// Whether a log has ever been made in `folder`.
+pub(super) fn has_log(folder: &Path) -> bool {
+    folder.join("log").is_dir()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_goes_before_the_default() {
+        assert_eq!(folder(Some(Path::new("/x")), None), Path::new("/x"));
+        assert_eq!(folder(None, None), Path::new(DEFAULT));
+    }
+}

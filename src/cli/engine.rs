@@ -1,0 +1,137 @@
+//! An engine inside this process: what `run` and `serve` share.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Context;
+use super::exit::Exit;
+use super::fault::Fault;
+use super::live::{self, Served};
+use super::signals::Signals;
+use crate::config::Config;
+use crate::engine::{Program, Status};
+use crate::runtime::{Limits, Orchestrator, Summary};
+use crate::store::{self, Check, EventStore, SledOptions, SledStore};
+use crate::worker::{Registry, command};
+
+/// A running engine and its control socket.
+pub(super) struct Engine {
+    pub(super) orchestrator: Orchestrator,
+    served: Option<Served>,
+}
+
+impl Engine {
+    /// Opens the data folder and goes on with what is in it.
+    ///
+    /// # Errors
+    /// Somebody else has the folder, it is damaged, or it cannot be written.
+    pub(super) async fn open(
+        context: &Context,
+        data: &Path,
+        config: Option<&Config>,
+    ) -> Result<Self, Box<Fault>> {
+        let mut registry = Registry::new();
+        if let Some(config) = config {
+            config.bind(&mut registry, Some(data));
+        }
+        Self::open_with(context, data, config, registry).await
+    }
+
+    /// Opens it with these handlers.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub(super) async fn open_with(
+        context: &Context,
+        data: &Path,
+        config: Option<&Config>,
+        registry: Registry,
+    ) -> Result<Self, Box<Fault>> {
+        let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
+        let store = SledStore::open(data, options).map_err(|error| in_use(error, data))?;
+        if let Some(position) = store.open_report().torn_tail_after {
+            context.ui.say(&format!(
+                "recovered the log: an unfinished write after event {position} was cut off; \
+                 it had never been acknowledged"
+            ));
+        }
+        // With the lock held and before any job starts: whatever is noted there is nobody's.
+        stop_leftovers(context, data).await;
+        let mut limits = Limits::default();
+        let mut builder = Orchestrator::builder().registry(registry);
+        if let Some(engine) = config.map(|config| &config.engine) {
+            limits.stop_grace = engine.grace.unwrap_or(limits.stop_grace);
+            if let Some(shards) = engine.shards {
+                builder = builder.shards(shards);
+            }
+        }
+        let orchestrator = builder.limits(limits).open_store(Arc::new(store)).await?;
+        let served = match live::serve(orchestrator.clone(), data).await {
+            Ok(served) => Some(served),
+            Err(fault) => {
+                // Work goes on without it.
+                context.ui.complain(&fault);
+                None
+            }
+        };
+        Ok(Self { orchestrator, served })
+    }
+
+    /// Stops in order: jobs may end within the grace period. Another signal ends the process at
+    /// once, which the log survives.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(super) async fn stop(self, signals: &mut Signals) -> Result<(), Box<Fault>> {
+        let stop = async {
+            if let Some(served) = self.served {
+                served.stop().await;
+            }
+            self.orchestrator.stop().await
+        };
+        tokio::select! {
+            stopped = stop => Ok(stopped?),
+            () = signals.next() => std::process::exit(Exit::Interrupted.code().into()),
+        }
+    }
+
+    /// The job types of `program` that nobody here serves.
+    pub(super) fn unserved(&self, program: &Program) -> Vec<String> {
+        let known = self.orchestrator.job_types();
+        let types = program.workflow.job_types();
+        let unserved = types.iter().filter(|job_type| !known.iter().any(|k| **k == ***job_type));
+        unserved.map(ToString::to_string).collect()
+    }
+}
+
+/// Whether an execution can go on by itself.
+pub(super) fn is_unfinished(row: &Summary) -> bool {
+    !row.status.is_terminal() && row.set_aside.is_none() && row.status != Status::Pending
+}
+
+async fn stop_leftovers(context: &Context, data: &Path) {
+    let folder: PathBuf = data.to_owned();
+    // It waits for programs to end.
+    let stopped = tokio::task::spawn_blocking(move || command::stop_leftovers(&folder)).await;
+    for leftover in stopped.unwrap_or_default() {
+        context.ui.say(&format!(
+            "stopped a program that was left running for job {} ({}) of {}, pid {}",
+            leftover.job,
+            leftover.job_type,
+            leftover.execution.short(),
+            leftover.pid
+        ));
+    }
+}
+
+fn in_use(error: store::Error, data: &Path) -> Box<Fault> {
+    let is_locked = matches!(error, store::Error::Locked { .. });
+    let mut fault: Box<Fault> = error.into();
+    if is_locked {
+        fault.exit = Exit::Other;
+        fault = fault
+            .why(format!("one process at a time can use {}", data.display()))
+            .hint("everstep start FILE --wait, which uses the running one, or --data OTHER_FOLDER");
+    }
+    fault
+}

@@ -1,0 +1,123 @@
+//! The way to a running engine: its control socket.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::fault::Fault;
+use crate::engine::{Execution, ExecutionId, Program};
+use crate::language::{self, DefinitionHash, Format};
+use crate::runtime::{Deployed, Orchestrator, Start, Summary};
+use crate::server::control::{self, Client, ControlServer, Error};
+use crate::store::{Position, Record};
+
+type Result<T> = std::result::Result<T, Box<Fault>>;
+
+/// A connection to a running engine.
+pub(super) struct Live(Client);
+
+impl Live {
+    /// Finds the engine that runs on a data folder; nothing when none answers.
+    pub(super) async fn connect(data: &Path) -> Result<Option<Self>> {
+        match Client::connect(data).await {
+            Ok(client) => Ok(Some(Self(client))),
+            Err(Error::Unreachable { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn deploy(&self, name: &str, text: &str, format: Format) -> Result<Deployed> {
+        Ok(self.0.deploy(name, text, format).await?)
+    }
+
+    pub(super) async fn start(&self, start: Start) -> Result<ExecutionId> {
+        Ok(self.0.start(start).await?)
+    }
+
+    pub(super) async fn cancel(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<()> {
+        Ok(self.0.cancel(execution, by, reason).await?)
+    }
+
+    pub(super) async fn list(&self, limit: usize) -> Result<Vec<Summary>> {
+        Ok(self.0.list(limit).await?)
+    }
+
+    pub(super) async fn execution(&self, execution: ExecutionId) -> Result<Execution> {
+        Ok(self.0.execution(execution).await?)
+    }
+
+    pub(super) async fn find(&self, text: &str) -> Result<ExecutionId> {
+        Ok(self.0.find(text).await?)
+    }
+
+    /// The version of a workflow with this content; nothing when this program cannot read it.
+    pub(super) async fn program(&self, definition: DefinitionHash) -> Result<Option<Arc<Program>>> {
+        let source = self.0.definition(definition).await?;
+        let options = language::Options::default();
+        let workflow = language::parse(source.as_str(), Format::Json, &options);
+        Ok(workflow.ok().map(|workflow| Arc::new(Program::new(workflow))))
+    }
+
+    pub(super) async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>> {
+        Ok(self.0.history(execution).await?)
+    }
+
+    pub(super) async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>> {
+        Ok(self.0.log(from, limit).await?)
+    }
+
+    pub(super) async fn last_position(&self) -> Result<Position> {
+        Ok(self.0.last_position().await?)
+    }
+}
+
+/// A control socket that is open.
+pub(super) struct Served(ControlServer);
+
+impl Served {
+    /// Stops answering.
+    pub(super) async fn stop(self) {
+        self.0.stop().await;
+    }
+}
+
+/// Opens the control socket of an engine.
+///
+/// # Errors
+/// It cannot be made.
+pub(super) async fn serve(orchestrator: Orchestrator, data: &Path) -> Result<Served> {
+    Ok(Served(control::serve(orchestrator, data).await?))
+}
+
+impl From<Error> for Box<Fault> {
+    fn from(error: Error) -> Self {
+        let exit = match &error {
+            Error::Unreachable { .. } | Error::Closed | Error::Version { .. } => Exit::NoServer,
+            Error::Refused { code, .. } => exit_of(code),
+            _ => Exit::Other,
+        };
+        let fault = Fault::new(error.code().to_owned(), exit, error.to_string());
+        match error.hint() {
+            Some(hint) => fault.hint(hint),
+            None => fault,
+        }
+    }
+}
+
+/// How the program ends after a refusal of the engine.
+fn exit_of(code: &str) -> Exit {
+    match code {
+        "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION" | "AMBIGUOUS_HANDLE" => {
+            Exit::NotFound
+        }
+        "INVALID_DEFINITION" => Exit::Invalid,
+        "NOT_IN_STATUS" | "SET_ASIDE" => Exit::NotAllowed,
+        "STORE_DAMAGED" => Exit::Damaged,
+        _ => Exit::Other,
+    }
+}

@@ -1,0 +1,27 @@
+//! `everstep log`: the event log.
+
+mod line;
+mod show;
+mod tail;
+mod verify;
+
+use super::Context;
+use super::fault::Outcome;
+
+#[derive(clap::Subcommand)]
+pub(super) enum LogCommand {
+    /// Print the events of one execution
+    Show(show::LogShowArgs),
+    /// Print the newest events, and follow
+    Tail(tail::LogTailArgs),
+    /// Check that the log is whole and makes sense
+    Verify,
+}
+
+pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
+    match command {
+        LogCommand::Show(arguments) => show::run(context, arguments).await,
+        LogCommand::Tail(arguments) => tail::run(context, arguments).await,
+        LogCommand::Verify => verify::run(context).await,
+    }
+}

@@ -1,0 +1,126 @@
+//! `everstep log tail`: the newest events of the whole log.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::super::exit::Exit;
+use super::super::fault::{Fault, Outcome};
+use super::super::signals::Signals;
+use super::super::source::Source;
+use super::super::ui::{Output, Role};
+use super::super::{Context, data};
+use super::line::{document, tell};
+use crate::engine::{Event, ExecutionId};
+use crate::store::{Check, Record, Stream};
+use crate::view::Places;
+
+/// How often a running engine is asked for more.
+const LOOK: Duration = Duration::from_millis(250);
+/// Events read at once.
+const READ: usize = 512;
+
+#[derive(clap::Args)]
+pub(in super::super) struct LogTailArgs {
+    /// How many of the newest events
+    #[arg(short = 'n', long, default_value_t = 20)]
+    lines: u64,
+    /// Go on as events come, until Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+}
+
+pub(super) async fn run(context: &Context, arguments: &LogTailArgs) -> Outcome {
+    let folder = data::folder_to_read(context.data.as_deref());
+    let source = Source::open(&folder, Check::Tail).await?;
+    let last = source.last_position().await?;
+    let mut tail = Tail {
+        context,
+        next: last.saturating_sub(arguments.lines).saturating_add(1),
+        places: HashMap::new(),
+    };
+    if !arguments.follow {
+        tail.print(&source, last).await?;
+        return Ok(Exit::Done);
+    }
+    if !matches!(source, Source::Live(_)) {
+        tail.print(&source, last).await?;
+        context.ui.say("no engine runs on this folder, so nothing more will come");
+        return Ok(Exit::Done);
+    }
+    let mut signals = Signals::listen()?;
+    let mut looks = tokio::time::interval(LOOK);
+    loop {
+        tokio::select! {
+            () = signals.next() => return Ok(Exit::Interrupted),
+            _ = looks.tick() => {}
+        }
+        let last = source.last_position().await?;
+        tail.print(&source, last).await?;
+    }
+}
+
+struct Tail<'c> {
+    context: &'c Context,
+    next: u64,
+    /// Where things are, for executions that are under way.
+    places: HashMap<Stream, Places>,
+}
+
+impl Tail<'_> {
+    /// Prints all events up to `last` that were not printed yet.
+    async fn print(&mut self, source: &Source, last: u64) -> Result<(), Box<Fault>> {
+        while self.next <= last {
+            let records = source.log(self.next, READ).await?;
+            let Some(newest) = records.last() else { return Ok(()) };
+            self.next = newest.position.saturating_add(1);
+            // Only a stream of lines can be printed before its end is known.
+            if self.context.ui.is_json() {
+                let documents: Vec<_> =
+                    records.iter().map(|record| self.document(record)).collect();
+                let lines = documents.iter().map(|line| format!("{line}\n")).collect::<String>();
+                self.context.ui.print(&lines)?;
+            } else {
+                let lines: String = records.iter().map(|record| self.line(record)).collect();
+                self.context.ui.print(&lines)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn document(&mut self, record: &Record) -> String {
+        let told = tell(record, self.places.entry(record.stream).or_default());
+        self.forget(record);
+        serde_json::to_string(&document(record, told)).unwrap_or_default()
+    }
+
+    fn line(&mut self, record: &Record) -> String {
+        let told = tell(record, self.places.entry(record.stream).or_default());
+        self.forget(record);
+        let ui = &self.context.ui;
+        let id = match &*record.event {
+            Event::DefinitionStored(_) => "-".to_owned(),
+            _ => ExecutionId(record.stream).short(),
+        };
+        let (position, time, event) = (record.position, record.time, record.event.name());
+        let step = told.step.unwrap_or_default();
+        if ui.output == Output::Plain {
+            return format!("{position}\t{time}\t{id}\t{event}\t{step}\t{}\n", told.sentence);
+        }
+        let step = if step.is_empty() { step } else { format!("{step}: ") };
+        let time = ui.paint(Role::Faint, &time.to_string());
+        format!("{position:>6}  {time}  {id:<6}  {event:<18}  {step}{}\n", told.sentence)
+    }
+
+    fn forget(&mut self, record: &Record) {
+        let ends = matches!(
+            *record.event,
+            Event::ExecutionCompleted(_)
+                | Event::ExecutionFailed(_)
+                | Event::ExecutionCancelled(_)
+                | Event::ExecutionTimedOut(_)
+        );
+        if ends {
+            self.places.remove(&record.stream);
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! `everstep log verify`: whether the log is whole and makes sense.
+
+use serde::Serialize;
+
+use super::super::exit::Exit;
+use super::super::fault::{Fault, Outcome};
+use super::super::source::Source;
+use super::super::ui::Mark;
+use super::super::{Context, data};
+use crate::store::Check;
+use crate::view::{Report, Verifier, counted};
+
+/// Events read at once.
+const READ: usize = 4096;
+
+#[derive(Serialize)]
+struct Verification<'r> {
+    is_sound: bool,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+pub(super) async fn run(context: &Context) -> Outcome {
+    let folder = data::folder_to_read(context.data.as_deref());
+    // Opening checks every checksum, and that no tail was lost.
+    let source = Source::open(&folder, Check::All).await?;
+    let report = verify(&source).await?;
+    let is_sound = report.total_faults == 0;
+    let ui = &context.ui;
+    if ui.is_json() {
+        ui.document("everstep.verification/v1", &Verification { is_sound, report: &report })?;
+    } else {
+        ui.print(&words(context, &report))?;
+    }
+    if !is_sound {
+        ui.say("restore a backup of the data folder; see docs/OPERATIONS.md");
+        return Ok(Exit::Damaged);
+    }
+    Ok(Exit::Done)
+}
+
+async fn verify(source: &Source) -> Result<Report, Box<Fault>> {
+    let last = source.last_position().await?;
+    let mut verifier = Verifier::default();
+    let mut next = 1;
+    while next <= last {
+        let records = source.log(next, READ).await?;
+        let Some(newest) = records.last().map(|record| record.position) else { break };
+        // What a running engine adds meanwhile is not waited for.
+        records.iter().filter(|record| record.position <= last).for_each(|r| verifier.take(r));
+        next = newest.saturating_add(1);
+    }
+    Ok(verifier.finish())
+}
+
+fn words(context: &Context, report: &Report) -> String {
+    let ui = &context.ui;
+    let Report { events, executions, unfinished, workflows, .. } = report;
+    let mark = Mark::of(if report.total_faults == 0 { "completed" } else { "failed" });
+    let glyph = ui.paint(mark.role, mark.glyph(ui));
+    let mut words = format!(
+        "{glyph} {}, {} ({unfinished} unfinished), {}: ",
+        counted(*events, "event"),
+        counted(*executions, "execution"),
+        counted(*workflows, "workflow"),
+    );
+    if report.total_faults == 0 {
+        words.push_str("checksums, density, order and folds hold\n");
+        return words;
+    }
+    words.push_str(&format!("{}\n", counted(report.total_faults, "fault")));
+    for fault in &report.faults {
+        words.push_str(&format!(
+            "  event {}: {} [{}] in {}\n",
+            fault.position, fault.message, fault.check, fault.execution
+        ));
+    }
+    words
+}

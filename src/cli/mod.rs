@@ -1,0 +1,186 @@
+//! The `everstep` program: one file for each subcommand, with its arguments and what it does.
+//!
+//! stdout is data and stderr is talk. What scripts may rely on are the JSON documents, within a
+//! version of their schema, and the exit codes in [`exit`].
+
+mod cancel;
+mod data;
+mod engine;
+pub mod exit;
+mod fault;
+mod graph;
+mod help;
+mod input;
+mod list;
+mod live;
+mod log;
+mod progress;
+mod run;
+mod serve;
+mod show;
+mod signals;
+mod source;
+mod start;
+mod ui;
+mod validate;
+mod wait;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::exit::Exit;
+use self::fault::{Fault, Outcome};
+use self::ui::{BesideBars, ColorChoice, Output, Ui, Wishes};
+use crate::telemetry::{self, Verbosity};
+
+const EXAMPLES: &str = "\
+Examples:
+  everstep run import.yaml --input '{\"path\": \"inbox\"}'   run a workflow to its end
+  everstep run import.yaml --resume                        go on where it was
+  everstep list                                            what ran, and what runs
+  everstep show @                                          the newest execution
+  everstep log show @                                      everything that happened in it";
+
+/// Runs workflows that survive crashes.
+#[derive(Parser)]
+#[command(name = "everstep", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Args)]
+struct Global {
+    /// The data folder [default: ./everstep-data, or what everstep.toml says]
+    #[arg(long, global = true, value_name = "DIR", env = "EVERSTEP_DATA")]
+    data: Option<PathBuf>,
+    /// How results are printed
+    #[arg(short, long, global = true, value_enum, default_value = "table")]
+    output: Output,
+    /// Print JSON: the same as --output json
+    #[arg(long, global = true, conflicts_with = "output")]
+    json: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    color: ColorChoice,
+    /// Use only ASCII for marks and bars
+    #[arg(long, global = true)]
+    ascii: bool,
+    /// Say only what goes wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Say more; twice: say everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Never ask anything (nothing is asked today)
+    #[arg(long = "no-input", global = true)]
+    _no_input: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a workflow to its end, in this process
+    Run(run::RunArgs),
+    /// Start an execution in a running server
+    Start(start::StartArgs),
+    /// Run the engine until it is told to stop
+    Serve(serve::ServeArgs),
+    /// List executions
+    #[command(visible_alias = "ls")]
+    List(list::ListArgs),
+    /// Show one execution
+    Show(show::ShowArgs),
+    /// Ask an execution to stop
+    Cancel(cancel::CancelArgs),
+    /// Look at the event log
+    #[command(subcommand)]
+    Log(log::LogCommand),
+    /// Check definitions
+    Validate(validate::ValidateArgs),
+    /// Print a workflow as a picture
+    Graph(graph::GraphArgs),
+    /// Explain a command, or `exit-codes`
+    Help(help::HelpArgs),
+}
+
+/// What every subcommand gets.
+struct Context {
+    ui: Ui,
+    /// The data folder that was asked for.
+    data: Option<PathBuf>,
+}
+
+/// Runs the program with a command line, whose first word is the program's name. Returns how the
+/// process should end.
+#[must_use]
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) => {
+            // Help and version, which clap counts as errors too, go to stdout.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let context = context(&line.global);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(&context, line.command)),
+        Err(error) => {
+            Err(Fault::new("NO_RUNTIME", Exit::Other, "the program cannot start its threads")
+                .why(error.to_string()))
+        }
+    };
+    outcome.unwrap_or_else(|fault| {
+        context.ui.complain(&fault);
+        fault.exit
+    })
+}
+
+fn context(global: &Global) -> Context {
+    let wishes = Wishes {
+        output: if global.json { Output::Json } else { global.output },
+        color: global.color,
+        is_ascii: global.ascii,
+        is_quiet: global.quiet,
+    };
+    let ui = Ui::new(&wishes);
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Debug,
+    };
+    let beside = BesideBars(ui.bars.clone());
+    telemetry::init(verbosity, move || beside.clone());
+    Context { ui, data: global.data.clone() }
+}
+
+async fn dispatch(context: &Context, command: Command) -> Outcome {
+    match command {
+        Command::Run(arguments) => run::run(context, arguments).await,
+        Command::Start(arguments) => start::run(context, arguments).await,
+        Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::List(arguments) => list::run(context, &arguments).await,
+        Command::Show(arguments) => show::run(context, &arguments).await,
+        Command::Cancel(arguments) => cancel::run(context, &arguments).await,
+        Command::Log(command) => log::run(context, &command).await,
+        Command::Validate(arguments) => validate::run(context, &arguments),
+        Command::Graph(arguments) => graph::run(context, &arguments),
+        Command::Help(arguments) => help::run(context, &arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        super::CommandLine::command().debug_assert();
+    }
+}

@@ -1,0 +1,243 @@
+//! `everstep run`: a workflow to its end, with the engine in this process.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Engine, is_unfinished};
+use super::exit::Exit;
+use super::fault::{self, Fault, Outcome};
+use super::progress::Progress;
+use super::signals::Signals;
+use super::wait::{self, EndArgs};
+use super::{Context, data, input};
+use crate::config::Config;
+use crate::engine::{Execution, ExecutionId, Program};
+use crate::language::Json;
+use crate::runtime::{Orchestrator, Start, Summary};
+use crate::view::Card;
+use std::sync::Arc;
+
+/// How often what runs is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What `run` was last asked for in a data folder, so that `run --resume` needs no file.
+const LAST_RUN: &str = "last-run.json";
+
+#[derive(clap::Args)]
+pub(super) struct RunArgs {
+    /// The definition, JSON or YAML; with --resume the one that ran last if left out
+    #[arg(required_unless_present = "resume")]
+    file: Option<PathBuf>,
+    /// The input: JSON, @FILE, or - for stdin
+    #[arg(short, long, value_name = "JSON")]
+    input: Option<String>,
+    /// Your own name for the execution
+    #[arg(long)]
+    name: Option<String>,
+    /// What runs the jobs [default: everstep.toml beside the definition, or here]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Go on with the newest unfinished execution of the workflow; if it has ended, print what it
+    /// gave; if there is none, start one
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    end: EndArgs,
+}
+
+/// What is to be run.
+struct Plan {
+    /// The workflow's name; any when it is not known.
+    workflow: Option<String>,
+    input: Json,
+    config: Option<Config>,
+    data: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LastRun {
+    workflow: Option<String>,
+    config: Option<PathBuf>,
+}
+
+/// How following an execution ended.
+enum Followed {
+    Ended(Box<Execution>),
+    Interrupted,
+}
+
+pub(super) async fn run(context: &Context, arguments: RunArgs) -> Outcome {
+    // A definition with faults is told before anything is opened.
+    if let Some(file) = arguments.file.as_deref().filter(|_| !arguments.resume) {
+        super::validate::check(context, file)?;
+    }
+    let plan = plan(context, &arguments)?;
+    let mut signals = Signals::listen()?;
+    let engine = Engine::open(context, &plan.data, plan.config.as_ref()).await?;
+    remember(&plan);
+    let outcome = drive(context, &arguments, &plan, &engine, &mut signals).await;
+    let was_interrupted = matches!(outcome, Ok(Exit::Interrupted));
+    let stopped = engine.stop(&mut signals).await;
+    let exit = outcome?;
+    stopped?;
+    if was_interrupted {
+        let file = arguments.file.as_deref();
+        let file = file.map(|file| format!(" {}", wait::quoted(&file.display().to_string())));
+        let file = file.unwrap_or_default();
+        context.ui.say(&format!(
+            "stopped; everything done so far is kept\n  go on with:  everstep run{file} --resume{}",
+            wait::data_flag(context)
+        ));
+    }
+    Ok(exit)
+}
+
+fn plan(context: &Context, arguments: &RunArgs) -> Result<Plan, Box<Fault>> {
+    let input = arguments.input.as_deref().map(input::json).transpose()?;
+    let input = input.unwrap_or_else(Json::empty_object);
+    let file = arguments.file.as_deref();
+    let mut config = match &arguments.config {
+        Some(path) => Some(Config::load(path)?),
+        None => Config::discover(file)?,
+    };
+    let folder = data::folder(context.data.as_deref(), config.as_ref());
+    let mut workflow = file.map(input::name_of);
+    if let Some(last) = last_run(&folder).filter(|_| file.is_none()) {
+        workflow = last.workflow;
+        if let Some(path) = last.config.filter(|_| arguments.config.is_none()) {
+            config = Some(Config::load(&path)?);
+        }
+    }
+    Ok(Plan { workflow, input, config, data: folder })
+}
+
+fn last_run(data: &Path) -> Option<LastRun> {
+    serde_json::from_slice(&std::fs::read(data.join(LAST_RUN)).ok()?).ok()
+}
+
+/// Only a convenience: without it the next `run --resume` must name its file.
+fn remember(plan: &Plan) {
+    let config = plan.config.as_ref().map(|config| config.path.clone());
+    let last = LastRun { workflow: plan.workflow.clone(), config };
+    let written = serde_json::to_vec(&last)
+        .map_err(std::io::Error::from)
+        .and_then(|bytes| std::fs::write(plan.data.join(LAST_RUN), bytes));
+    if let Err(error) = written {
+        tracing::warn!(%error, "what runs could not be noted for `run --resume`");
+    }
+}
+
+async fn drive(
+    context: &Context,
+    arguments: &RunArgs,
+    plan: &Plan,
+    engine: &Engine,
+    signals: &mut Signals,
+) -> Outcome {
+    let everstep = &engine.orchestrator;
+    let rows = everstep.list(usize::MAX).await?;
+    let id = match to_resume(arguments, plan, &rows) {
+        Some(row) => {
+            if is_unfinished(row) {
+                context.ui.say(&format!("goes on with {} {}", row.workflow, row.id.short()));
+            }
+            row.id
+        }
+        None => start(context, arguments, plan, everstep).await?,
+    };
+    let others = rows.iter().filter(|row| is_unfinished(row) && row.id != id).count();
+    if others > 0 {
+        let folder = plan.data.display();
+        context.ui.say(&format!("{others} more unfinished in {folder} go on meanwhile"));
+    }
+    let program = program_of(everstep, id).await?;
+    match follow(context, engine, &program, id, signals).await? {
+        Followed::Ended(execution) => {
+            wait::report_end(context, &program, &execution, arguments.end)
+        }
+        Followed::Interrupted => Ok(Exit::Interrupted),
+    }
+}
+
+/// The execution to go on with: the newest unfinished of the workflow, else its newest.
+fn to_resume<'r>(arguments: &RunArgs, plan: &Plan, rows: &'r [Summary]) -> Option<&'r Summary> {
+    let fits = |row: &&Summary| plan.workflow.as_deref().is_none_or(|name| *row.workflow == *name);
+    let mut fitting = rows.iter().filter(|_| arguments.resume).filter(fits);
+    let newest = fitting.clone().next();
+    fitting.find(|row| is_unfinished(row)).or(newest)
+}
+
+async fn start(
+    context: &Context,
+    arguments: &RunArgs,
+    plan: &Plan,
+    everstep: &Orchestrator,
+) -> Result<ExecutionId, Box<Fault>> {
+    let Some(file) = &arguments.file else {
+        let message = format!("there is nothing to go on with in {}", plan.data.display());
+        return Err(Fault::new("NOTHING_TO_RESUME", Exit::NotFound, message)
+            .why("no execution has ever been started there")
+            .hint("everstep run FILE --input JSON"));
+    };
+    let definition = input::definition(file)?;
+    everstep.deploy(&definition.name, &definition.text, definition.format).await?;
+    let start = Start {
+        workflow: definition.name,
+        input: plan.input.clone(),
+        name: arguments.name.clone(),
+    };
+    let id = everstep.start_with(start.clone()).await?;
+    context.ui.say(&format!("started {} {}", start.workflow, id.short()));
+    Ok(id)
+}
+
+async fn program_of(everstep: &Orchestrator, id: ExecutionId) -> Result<Arc<Program>, Box<Fault>> {
+    let definition = everstep.execution(id).await?.definition;
+    everstep.program(definition).ok_or_else(|| super::source::unreadable(definition))
+}
+
+/// Shows an execution until it has ended, or somebody wants to stop.
+async fn follow(
+    context: &Context,
+    engine: &Engine,
+    program: &Program,
+    id: ExecutionId,
+    signals: &mut Signals,
+) -> Result<Followed, Box<Fault>> {
+    let everstep = &engine.orchestrator;
+    let mut progress = Progress::new(&context.ui);
+    let first = everstep.execution(id).await?;
+    progress.skip_past(&Card::of(program, &first, wait::now()));
+    let unserved = engine.unserved(program);
+    if !unserved.is_empty() && !first.status.is_terminal() {
+        return Err(fault::unserved(&unserved, &everstep.job_types()));
+    }
+    let mut looks = tokio::time::interval(LOOK);
+    let mut seen = None;
+    loop {
+        tokio::select! {
+            biased;
+            () = signals.next() => {
+                drop(progress);
+                context.ui.say("stopping (once more ends at once)");
+                return Ok(Followed::Interrupted);
+            }
+            error = everstep.failed() => return Err(error.into()),
+            _ = looks.tick() => {}
+        }
+        let position = everstep.last_position();
+        if seen.replace(position) == Some(position) {
+            continue;
+        }
+        let execution = everstep.execution(id).await?;
+        progress.show(&Card::of(program, &execution, wait::now()), wait::now());
+        if execution.status.is_terminal() {
+            return Ok(Followed::Ended(Box::new(execution)));
+        }
+        if let Some(reason) = &execution.set_aside {
+            return Err(wait::set_aside(id, reason));
+        }
+    }
+}

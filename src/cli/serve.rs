@@ -1,0 +1,52 @@
+//! `everstep serve`: the engine, until it is told to stop.
+
+use std::path::PathBuf;
+
+use super::engine::Engine;
+use super::exit::Exit;
+use super::fault::Outcome;
+use super::signals::Signals;
+use super::{Context, data};
+use crate::config::Config;
+use crate::view::duration;
+
+#[derive(clap::Args)]
+pub(super) struct ServeArgs {
+    /// What runs the jobs [default: everstep.toml here]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
+    let config = match &arguments.config {
+        Some(path) => Some(Config::load(path)?),
+        None => Config::discover(None)?,
+    };
+    let folder = data::folder(context.data.as_deref(), config.as_ref());
+    let mut signals = Signals::listen()?;
+    let engine = Engine::open(context, &folder, config.as_ref()).await?;
+    let report = engine.orchestrator.recovery_report().clone();
+    let types = engine.orchestrator.job_types();
+    let types = if types.is_empty() { "none".to_owned() } else { types.join(", ") };
+    context.ui.say(&format!(
+        "everstep {} is ready: data {}, {} events, {} unfinished executions go on, \
+         recovered in {}; job types: {types}",
+        env!("CARGO_PKG_VERSION"),
+        folder.display(),
+        report.events,
+        report.executions,
+        duration(report.took_ms),
+    ));
+    let failure = tokio::select! {
+        () = signals.next() => None,
+        error = engine.orchestrator.failed() => Some(error),
+    };
+    if let Some(error) = failure {
+        return Err(error.into());
+    }
+    context
+        .ui
+        .say("stopping; unfinished executions go on at the next start (once more ends at once)");
+    engine.stop(&mut signals).await?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,148 @@
+//! `everstep show`: one execution at a glance.
+
+use super::exit::Exit;
+use super::fault::Outcome;
+use super::progress::ms;
+use super::source::Source;
+use super::ui::{Cell, Mark, Role, Table};
+use super::wait::{self, say_next};
+use super::{Context, data};
+use crate::store::Check;
+use crate::view::{Card, ResultCard, StepCard, duration, one_line};
+
+#[derive(clap::Args)]
+pub(super) struct ShowArgs {
+    /// The execution: its id, a beginning of its handle, or @ for the newest
+    id: String,
+    /// Show what it gave, with the result of each step, as JSON
+    #[arg(long)]
+    result: bool,
+}
+
+pub(super) async fn run(context: &Context, arguments: &ShowArgs) -> Outcome {
+    let folder = data::folder_to_read(context.data.as_deref());
+    let source = Source::open(&folder, Check::Tail).await?;
+    let execution = source.execution(source.find(&arguments.id).await?).await?;
+    let program = source.program(execution.definition).await?;
+    let (ui, now) = (&context.ui, wait::now());
+    if arguments.result {
+        ui.document("everstep.result/v1", &ResultCard::of(&program, &execution, now))?;
+        return Ok(Exit::Done);
+    }
+    let card = Card::of(&program, &execution, now);
+    if ui.is_json() {
+        ui.document("everstep.execution/v1", &card)?;
+        return Ok(Exit::Done);
+    }
+    ui.print(
+        &(heading(context, &card) + &steps(context, &card).text(ui) + &notes(context, &card)),
+    )?;
+    let next: &[&str] = if card.ended_at.is_some() {
+        &["log show", "show --result"]
+    } else {
+        &["log show", "cancel"]
+    };
+    say_next(context, execution.id, next);
+    Ok(Exit::Done)
+}
+
+fn heading(context: &Context, card: &Card) -> String {
+    let ui = &context.ui;
+    let mark = Mark::of(card.status);
+    let title = card.title.as_deref().map(|title| format!("  {}", one_line(title, 80)));
+    format!(
+        "{}{}  {}  {}  {}%  {}  event {}\n",
+        ui.paint(Role::Strong, &card.workflow),
+        title.unwrap_or_default(),
+        card.handle.get(..6).unwrap_or(&card.handle),
+        ui.paint(mark.role, &mark.with_word(ui, card.status)),
+        card.progress,
+        duration(ms(card.duration_seconds)),
+        card.sequence,
+    )
+}
+
+fn steps(context: &Context, card: &Card) -> Table {
+    let ui = &context.ui;
+    let mut table = Table::bare(2);
+    for step in &card.steps {
+        let mark = Mark::of(step.status);
+        let took = step.duration_seconds.map(|seconds| duration(ms(seconds)));
+        table.row(vec![
+            Cell::painted(mark.role, mark.with_word(ui, step.status)),
+            Cell::new(format!("{}", step.number)),
+            Cell::new(one_line(&step.title, 60)),
+            Cell::new(format!("{:>3}%", step.progress)),
+            Cell::new(took.unwrap_or_default()),
+            Cell::new(step_words(step)),
+        ]);
+    }
+    table
+}
+
+fn step_words(step: &StepCard) -> String {
+    let mut words = Vec::new();
+    if step.parts > 0 {
+        let failed = match step.parts_failed {
+            0 => String::new(),
+            failed => format!(", {failed} failed"),
+        };
+        words.push(format!("{} of {} parts{failed}", step.parts_completed, step.parts));
+    }
+    if step.attempts > 1 {
+        words.push(format!("attempt {}", step.attempts));
+    }
+    match (&step.error, &step.message) {
+        (Some(error), _) => words.push(one_line(&format!("{}: {}", error.error, error.cause), 100)),
+        (None, Some(message)) => words.push(one_line(message, 100)),
+        (None, None) => {}
+    }
+    words.join(" · ")
+}
+
+/// What is to be said besides the steps.
+fn notes(context: &Context, card: &Card) -> String {
+    let ui = &context.ui;
+    let mut notes = String::new();
+    for job in &card.active_sub_jobs {
+        let mark = Mark::of(job.status);
+        let words = job.message.as_deref().map(|message| one_line(message, 100));
+        notes.push_str(&format!(
+            "  {} job {} {}  {}%  attempt {}  {}\n",
+            ui.paint(mark.role, mark.glyph(ui)),
+            job.id.rsplit(':').next().unwrap_or_default(),
+            job.job_type,
+            job.progress,
+            job.attempt,
+            words.unwrap_or_default()
+        ));
+    }
+    if let Some(waiting) = &card.waiting {
+        let until = waiting.until.as_deref().map(|until| format!(" until {until}"));
+        let what = match &waiting.job_type {
+            Some(job_type) => format!("a worker for {job_type}"),
+            None => format!("a {}", waiting.reason.as_str()),
+        };
+        notes.push_str(&format!("waits for {what}{}\n", until.unwrap_or_default()));
+    }
+    if let Some(cancel) = &card.cancel {
+        let why = cancel.reason.as_deref().map(|why| format!(": {}", one_line(why, 200)));
+        notes.push_str(&format!(
+            "{} asked it to stop at {}{}\n",
+            one_line(&cancel.by, 80),
+            cancel.at,
+            why.unwrap_or_default()
+        ));
+    }
+    if let Some(failure) = &card.failure {
+        let text = one_line(&format!("{}: {}", failure.error, failure.cause), 400);
+        notes.push_str(&format!("{}\n", ui.paint(Role::Bad, &text)));
+    }
+    if card.total_errors > 0 {
+        notes.push_str(&format!("errors on the way: {}\n", card.total_errors));
+    }
+    if let Some(reason) = &card.set_aside {
+        notes.push_str(&format!("set aside: {}\n", one_line(reason, 400)));
+    }
+    notes
+}

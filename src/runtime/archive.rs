@@ -1,0 +1,101 @@
+//! Reading a log without an engine: nothing is started, nothing is written.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::definitions::Definitions;
+use super::error::Error;
+use super::orchestrator::read_execution;
+use super::recovery;
+use super::summary::Summary;
+use crate::engine::{Execution, ExecutionId, Program};
+use crate::language::DefinitionHash;
+use crate::store::{EventStore, Position, Record, Stream};
+
+/// A log at rest, as it stands.
+pub struct Archive {
+    store: Arc<dyn EventStore>,
+    definitions: Definitions,
+    live: HashMap<Stream, Execution>,
+    finished: Vec<Summary>,
+}
+
+impl Archive {
+    /// Reads what is needed to list executions and show them: the last checkpoint, and the log from
+    /// there on.
+    ///
+    /// # Errors
+    /// The log is damaged or cannot be read.
+    pub async fn open(store: Arc<dyn EventStore>) -> Result<Self, Error> {
+        let definitions = Definitions::default();
+        let recovered = recovery::recover(&*store, &definitions).await?;
+        Ok(Self { store, definitions, live: recovered.live, finished: recovered.finished })
+    }
+
+    /// Rows of executions, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list(&self, limit: usize) -> Result<Vec<Summary>, Error> {
+        let mut rows: Vec<Summary> = self.live.values().map(Summary::of).collect();
+        rows.extend(self.finished.iter().cloned());
+        for finished in self.store.list_finished(None, limit).await? {
+            rows.extend(Summary::from_bytes(&finished.row));
+        }
+        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+        rows.dedup_by(|a, b| a.id == b.id);
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// An execution as its events leave it.
+    ///
+    /// # Errors
+    /// There is no such execution, or the log cannot be read.
+    pub async fn execution(&self, execution: ExecutionId) -> Result<Execution, Error> {
+        match self.live.get(&execution.0) {
+            Some(live) => Ok(live.clone()),
+            None => read_execution(&*self.store, execution).await,
+        }
+    }
+
+    /// Finds an execution as [`super::Orchestrator::find`] does.
+    ///
+    /// # Errors
+    /// None fits, or several do.
+    pub async fn find(&self, text: &str) -> Result<ExecutionId, Error> {
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        let rows = self.list(usize::MAX).await?;
+        super::find::by_handle(rows.iter().map(|row| row.id), text)
+    }
+
+    /// The version of a workflow with this content.
+    #[must_use]
+    pub fn program(&self, definition: DefinitionHash) -> Option<Arc<Program>> {
+        self.definitions.program(definition)
+    }
+
+    /// The position of the last durable event.
+    #[must_use]
+    pub fn last_position(&self) -> Position {
+        self.store.last_position()
+    }
+
+    /// The history of an execution.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
+        Ok(self.store.read_history(execution.0, 1..u64::MAX).await?)
+    }
+
+    /// Part of the whole log.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
+        Ok(self.store.read_log(from, limit).await?)
+    }
+}

@@ -1,0 +1,53 @@
+//! What the process says about itself while it works: `tracing`, to a writer of the caller's.
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// Warnings too.
+    Normal,
+    /// What is going on.
+    Verbose,
+    /// Everything, for developers.
+    Debug,
+}
+
+/// The environment variable that says it in detail, as `everstep::runtime=debug`.
+pub const FILTER_VARIABLE: &str = "EVERSTEP_LOG";
+
+#[cfg(feature = "cli")]
+mod subscriber {
+    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt::MakeWriter;
+
+    use super::{FILTER_VARIABLE, Verbosity};
+
+    /// Begins to write log lines. Only the first call in a process has an effect.
+    ///
+    /// [`FILTER_VARIABLE`] goes before `verbosity`; of what cannot be understood in it nothing is
+    /// used.
+    pub fn init<W>(verbosity: Verbosity, writer: W)
+    where
+        W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+    {
+        let usual = match verbosity {
+            Verbosity::Quiet => "error",
+            Verbosity::Normal => "warn",
+            Verbosity::Verbose => "everstep=info,warn",
+            Verbosity::Debug => "everstep=debug,info",
+        };
+        let filter =
+            EnvFilter::try_from_env(FILTER_VARIABLE).unwrap_or_else(|_| EnvFilter::new(usual));
+        let subscriber = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_target(false)
+            .with_ansi(false)
+            .with_writer(writer);
+        // Somebody else's subscriber stays.
+        drop(subscriber.try_init());
+    }
+}
+
+#[cfg(feature = "cli")]
+pub use subscriber::init;

@@ -1,0 +1,23 @@
+//! What people and other programs see of executions: read models, folded from events.
+//!
+//! Nothing here waits or reads a clock; the time comes in. The command line prints these today, and
+//! an HTTP interface can serve the same: the names of serialized fields are a promise.
+
+mod card;
+mod result;
+mod sentence;
+mod step;
+mod text;
+mod verify;
+mod waiting;
+
+pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
+pub use result::{ResultCard, ResultSummary, StepResult};
+pub use sentence::{Places, sentence};
+pub use step::StepCard;
+pub use text::{counted, duration, one_line};
+pub use verify::{Fault, Report, Verifier};
+pub use waiting::{Waiting, WaitingFor};
+
+#[cfg(test)]
+mod tests;

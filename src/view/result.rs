@@ -1,0 +1,97 @@
+//! What an execution gave.
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::card::{FailureCard, job_label};
+use super::step::took;
+use crate::engine::{Execution, Program, Step, StepStatus, Timestamp};
+use crate::language::{Json, StateName};
+
+/// The result of an execution: of one that has ended, or what there is so far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ResultCard {
+    /// The execution's id.
+    pub job_id: String,
+    /// The execution's status.
+    pub status: &'static str,
+    /// What each step gave that was entered, in the order of their entrance.
+    pub steps: IndexMap<StateName, StepResult>,
+    /// Counts.
+    pub summary: ResultSummary,
+    /// The output, when it completed.
+    pub output: Option<Json>,
+    /// Why it failed or timed out.
+    pub error: Option<FailureCard>,
+}
+
+/// What one step gave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepResult {
+    /// Its newest job.
+    pub job_id: Option<String>,
+    /// The step's status.
+    pub status: &'static str,
+    /// What its work gave.
+    pub result: Option<Json>,
+    /// Why it failed.
+    pub error: Option<FailureCard>,
+    /// How long it took.
+    pub duration_seconds: f64,
+}
+
+/// Counts over an execution.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ResultSummary {
+    /// Failures that were caught or tolerated.
+    pub total_errors: u32,
+    /// Steps that were entered.
+    pub total_steps: usize,
+    /// Steps that ended well, also those with errors in their parts.
+    pub completed_steps: usize,
+    /// Steps that failed.
+    pub failed_steps: usize,
+    /// Steps that were stopped.
+    pub cancelled_steps: usize,
+}
+
+impl ResultCard {
+    /// What `execution`, which runs `program`, has given by `now`. Hidden steps are left out unless
+    /// they had a job or failed.
+    #[must_use]
+    pub fn of(program: &Program, execution: &Execution, now: Timestamp) -> Self {
+        let hidden = |name: &str| program.state(name).is_some_and(|state| state.weight <= 0.0);
+        let shown = |(name, step): &(&StateName, &Step)| {
+            !hidden(name) || step.job.is_some() || step.failure.is_some()
+        };
+        let entered: Vec<(&StateName, &Step)> = execution.steps.iter().filter(shown).collect();
+        let of_step = |step: &Step| StepResult {
+            job_id: step.job.map(|job| job_label(execution.id, job)),
+            status: step.status.as_str(),
+            result: step.result.clone(),
+            error: step.failure.as_ref().map(FailureCard::of),
+            duration_seconds: took(step, now),
+        };
+        Self {
+            job_id: execution.id.to_string(),
+            status: execution.status.as_str(),
+            summary: summary(execution, &entered),
+            steps: entered.into_iter().map(|(name, step)| (name.clone(), of_step(step))).collect(),
+            output: execution.output.clone(),
+            error: execution.failure.as_ref().map(FailureCard::of),
+        }
+    }
+}
+
+fn summary(execution: &Execution, entered: &[(&StateName, &Step)]) -> ResultSummary {
+    let count = |wanted: &[StepStatus]| {
+        entered.iter().filter(|(_, step)| wanted.contains(&step.status)).count()
+    };
+    ResultSummary {
+        total_errors: execution.total_errors,
+        total_steps: entered.len(),
+        completed_steps: count(&[StepStatus::Completed, StepStatus::CompletedWithErrors]),
+        failed_steps: count(&[StepStatus::Failed]),
+        cancelled_steps: count(&[StepStatus::Cancelled]),
+    }
+}

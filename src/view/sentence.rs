@@ -1,0 +1,186 @@
+//! Each event in one line, for people.
+
+use std::collections::HashMap;
+
+use super::text::one_line;
+use crate::engine::event::{ForkStarted, JobProgressed, RetryScheduled};
+use crate::engine::{Data, Event, Failure, FrameId, JobId};
+use crate::language::{Json, StateName};
+
+/// How much of a payload or a cause a sentence shows, in characters.
+const SHOWN: usize = 100;
+
+/// What `event` says, in one line without a full stop. Total: every event has its words.
+#[must_use]
+pub fn sentence(event: &Event) -> String {
+    match event {
+        Event::DefinitionStored(body) => {
+            let hash: String = body.hash.to_string().chars().take(12).collect();
+            format!("workflow {} got version {hash}", body.name)
+        }
+        Event::ExecutionStarted(body) => {
+            let name = body.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+            format!("started {}{name} with {}", body.workflow, json(&body.input))
+        }
+        Event::StateEntered(body) => format!("{}% when it began", body.progress),
+        Event::StateExited(body) => format!("left{}", gave(&body.output)),
+        Event::FailureCaught(body) => {
+            let counts = if body.counts { "" } else { ", which does not count as an error" };
+            format!("caught {}{counts}", failure(&body.failure))
+        }
+        Event::RetryScheduled(body) => retry(body),
+        Event::RetryStarted(_) => "tries again".to_owned(),
+        Event::WaitStarted(body) => format!("waits until {}", body.until),
+        Event::WaitEnded(_) => "the time has come".to_owned(),
+        Event::ForkStarted(body) => fork(body),
+        Event::FrameStarted(body) => format!("part {} began", u64::from(body.index) + 1),
+        Event::FrameSucceeded(body) => format!("thread {} ended{}", body.frame, gave(&body.output)),
+        Event::FrameFailed(body) => {
+            format!("thread {} failed: {}", body.frame, failure(&body.failure))
+        }
+        Event::FrameCancelled(body) => format!("thread {} was stopped", body.frame),
+        Event::ExecutionCancelled(_) => "stopped as asked".to_owned(),
+        Event::ExecutionCompleted(body) => format!("reached the end{}", gave(&body.output)),
+        Event::ExecutionFailed(body) => failure(&body.failure),
+        Event::ExecutionTimedOut(_) => "ran longer than it may".to_owned(),
+        Event::ExecutionSetAside(body) => {
+            format!("put aside, waits for people: {}", one_line(&body.reason, SHOWN))
+        }
+        Event::CancelRequested(body) => {
+            let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+            format!("{} asked it to stop{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
+        }
+        _ => of_job(event).unwrap_or_default(),
+    }
+}
+
+/// The sentences about jobs.
+fn of_job(event: &Event) -> Option<String> {
+    let told = match event {
+        Event::JobScheduled(body) => {
+            format!("job {} ({}) attempt {} is ready", body.job, body.job_type, body.attempt)
+        }
+        Event::JobStarted(body) => {
+            format!("job {} attempt {} on {}", body.job, body.attempt, one_line(&body.worker, 60))
+        }
+        Event::JobProgressed(body) => progressed(body),
+        Event::JobHeartbeat(body) => format!("job {} gave a sign of life", body.job),
+        Event::JobSucceeded(body) => format!("job {} gave {}", body.job, json(&body.output)),
+        Event::JobFailed(body) => {
+            format!("job {} attempt {}: {}", body.job, body.attempt, failure(&body.failure))
+        }
+        Event::JobTimedOut(body) => {
+            let what = if body.heartbeat { "gave no sign of life in time" } else { "ran too long" };
+            format!("job {} attempt {} {what}", body.job, body.attempt)
+        }
+        Event::AttemptLost(body) => {
+            let how = if body.stopped { "stopped in order" } else { "was killed" };
+            format!("job {} attempt {} was cut off: its process {how}", body.job, body.attempt)
+        }
+        Event::JobCancelled(body) => format!("job {} was cancelled", body.job),
+        _ => return None,
+    };
+    Some(told)
+}
+
+fn retry(body: &RetryScheduled) -> String {
+    format!("tries again at {} (retry {}) after {}", body.due, body.count, failure(&body.failure))
+}
+
+fn fork(body: &ForkStarted) -> String {
+    let parts = if body.total == 1 { "part" } else { "parts" };
+    let at_once = match body.concurrency {
+        0 => String::new(),
+        most => format!(", at most {most} at once"),
+    };
+    format!("opened with {} {parts}{at_once}", body.total)
+}
+
+fn progressed(body: &JobProgressed) -> String {
+    let mut told = format!("job {}", body.job);
+    if let Some(percent) = body.percent {
+        told.push_str(&format!(" {percent}%"));
+    }
+    if let (Some(processed), Some(total)) = (body.processed, body.total) {
+        told.push_str(&format!(" {processed}/{total}"));
+    }
+    if let Some(message) = &body.message {
+        told.push_str(&format!(" {}", one_line(message, SHOWN)));
+    }
+    told
+}
+
+fn json(json: &Json) -> String {
+    one_line(json.as_str(), SHOWN)
+}
+
+fn gave(data: &Data) -> String {
+    match data {
+        Data::New(output) => format!(" with {}", json(output)),
+        Data::Kept | Data::Result => String::new(),
+    }
+}
+
+fn failure(failure: &Failure) -> String {
+    format!("{}: {}", one_line(&failure.error, SHOWN), one_line(&failure.cause, SHOWN))
+}
+
+/// Knows in which state each event of one history happened. What it was not told the beginning of,
+/// it does not know.
+#[derive(Debug, Default)]
+pub struct Places {
+    states: HashMap<FrameId, StateName>,
+    frames: HashMap<JobId, FrameId>,
+}
+
+impl Places {
+    /// The state in which `event`, the next of the history, happened.
+    pub fn place(&mut self, event: &Event) -> Option<StateName> {
+        let frame = self.frame(event)?;
+        if let Event::StateEntered(body) = event {
+            self.states.insert(frame, body.state.clone());
+        }
+        let place = self.states.get(&frame).cloned();
+        match event {
+            Event::StateExited(body) => Some(body.state.clone()),
+            Event::FailureCaught(body) => Some(body.state.clone()),
+            Event::RetryScheduled(body) => Some(body.state.clone()),
+            Event::FrameSucceeded(_) | Event::FrameFailed(_) | Event::FrameCancelled(_) => {
+                self.states.remove(&frame);
+                place
+            }
+            _ => place,
+        }
+    }
+
+    fn frame(&mut self, event: &Event) -> Option<FrameId> {
+        let job = match event {
+            Event::StateEntered(body) => return Some(body.frame),
+            Event::StateExited(body) => return Some(body.frame),
+            Event::FailureCaught(body) => return Some(body.frame),
+            Event::RetryScheduled(body) => return Some(body.frame),
+            Event::RetryStarted(body) => return Some(body.frame),
+            Event::WaitStarted(body) => return Some(body.frame),
+            Event::WaitEnded(body) => return Some(body.frame),
+            Event::ForkStarted(body) => return Some(body.frame),
+            Event::FrameStarted(body) => return Some(body.parent),
+            Event::FrameSucceeded(body) => return Some(body.frame),
+            Event::FrameFailed(body) => return Some(body.frame),
+            Event::FrameCancelled(body) => return Some(body.frame),
+            Event::JobScheduled(body) => {
+                self.frames.insert(body.job, body.frame);
+                body.job
+            }
+            Event::JobStarted(body) => body.job,
+            Event::JobProgressed(body) => body.job,
+            Event::JobHeartbeat(body) => body.job,
+            Event::JobSucceeded(body) => body.job,
+            Event::JobFailed(body) => body.job,
+            Event::JobTimedOut(body) => body.job,
+            Event::AttemptLost(body) => body.job,
+            Event::JobCancelled(body) => body.job,
+            _ => return None,
+        };
+        self.frames.get(&job).copied()
+    }
+}

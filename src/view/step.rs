@@ -1,0 +1,150 @@
+//! One step of an execution, as people see it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::card::{FailureCard, job_label};
+use super::text::seconds;
+use crate::engine::{Execution, FrameId, Program, Status, Step, StepStatus, Timestamp, progress};
+use crate::language::{State, StateName};
+
+/// A state of the outermost machine.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepCard {
+    /// Its place among the steps, from 1.
+    pub number: usize,
+    /// The state's name.
+    pub name: StateName,
+    /// Its name for people: `Title`, else the state's name.
+    pub title: String,
+    /// The state's type, as `Task`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// `pending`, `running`, `waiting`, `completed`, `completed_with_errors`, `failed`, `skipped`,
+    /// `cancelling` or `cancelled`.
+    pub status: &'static str,
+    /// Its share of the whole, relative to the other steps.
+    pub weight: f64,
+    /// How far it is, in percent.
+    pub progress: u8,
+    /// Attempts so far, also those that a crash cut off.
+    pub attempts: u32,
+    /// Newest words of its worker.
+    pub message: Option<Arc<str>>,
+    /// Branches, items or batches of a Parallel or Map; 0 for all other states.
+    pub parts: u32,
+    /// Parts that ended well.
+    pub parts_completed: u32,
+    /// Parts that failed.
+    pub parts_failed: u32,
+    /// Its newest job.
+    pub job_id: Option<String>,
+    /// When it was first entered, as RFC 3339.
+    pub started_at: Option<String>,
+    /// When it was left last, as RFC 3339.
+    pub ended_at: Option<String>,
+    /// How long it took, or has taken so far.
+    pub duration_seconds: Option<f64>,
+    /// Why it failed last.
+    pub error: Option<FailureCard>,
+}
+
+impl StepCard {
+    /// The steps of `execution`: the states of the outermost machine that have a weight, in the
+    /// order of the text, entered or not.
+    pub(super) fn all(program: &Program, execution: &Execution, now: Timestamp) -> Vec<Self> {
+        let states = program.workflow.root.states.iter().filter_map(|name| program.state(name));
+        states
+            .filter(|state| state.weight > 0.0)
+            .zip(1..)
+            .map(|(state, number)| one(program, execution, now, (number, state)))
+            .collect()
+    }
+}
+
+fn one(
+    program: &Program,
+    execution: &Execution,
+    now: Timestamp,
+    (number, state): (usize, &State),
+) -> StepCard {
+    let step = execution.steps.get(&state.name);
+    let ended_at = step.and_then(|step| step.ended_at);
+    StepCard {
+        number,
+        name: state.name.clone(),
+        title: state.title.clone().unwrap_or_else(|| state.name.to_string()),
+        kind: state.kind.type_name(),
+        status: status(program, execution, state, step),
+        weight: state.weight,
+        progress: step.map_or(0, |step| percent(program, execution, &state.name, step)),
+        attempts: step.map_or(0, |step| step.attempts),
+        message: step.and_then(|step| step.message.clone()),
+        parts: step.map_or(0, |step| step.parts),
+        parts_completed: step.map_or(0, |step| step.parts_completed),
+        parts_failed: step.map_or(0, |step| step.parts_failed),
+        job_id: step.and_then(|step| step.job).map(|job| job_label(execution.id, job)),
+        started_at: step.map(|step| step.entered_at.to_string()),
+        ended_at: ended_at.map(|at| at.to_string()),
+        duration_seconds: step.map(|step| took(step, now)),
+        error: step.and_then(|step| step.failure.as_ref()).map(FailureCard::of),
+    }
+}
+
+/// How long a step took, or has taken so far, in seconds.
+pub(super) fn took(step: &Step, now: Timestamp) -> f64 {
+    seconds(step.ended_at.unwrap_or(now).ms_since(step.entered_at))
+}
+
+fn status(
+    program: &Program,
+    execution: &Execution,
+    state: &State,
+    step: Option<&Step>,
+) -> &'static str {
+    match step {
+        None if can_still_come(program, execution, &state.name) => StepStatus::Pending.as_str(),
+        None => "skipped",
+        Some(step) if step.ended_at.is_none() && execution.status == Status::Cancelling => {
+            Status::Cancelling.as_str()
+        }
+        Some(step) => step.status.as_str(),
+    }
+}
+
+/// Whether a state that was not entered may still be.
+fn can_still_come(program: &Program, execution: &Execution, name: &StateName) -> bool {
+    if execution.status.is_terminal() {
+        return false;
+    }
+    let current = execution.frames.get(&FrameId::ROOT).and_then(|root| root.state.as_deref());
+    current
+        .and_then(|current| program.outlook(current))
+        .is_none_or(|outlook| outlook.reachable.contains(name))
+}
+
+/// How far a step is that was entered, in percent; 100 only when it is done.
+fn percent(program: &Program, execution: &Execution, name: &StateName, step: &Step) -> u8 {
+    if matches!(step.status, StepStatus::Completed | StepStatus::CompletedWithErrors) {
+        return 100;
+    }
+    let root = execution.frames.get(&FrameId::ROOT);
+    if let Some(root) = root.filter(|root| root.state.as_ref() == Some(name)) {
+        return whole(progress::fraction(program, execution, root));
+    }
+    // It ended without success: what is left of its progress are the parts that were done.
+    match step.parts {
+        0 => 0,
+        parts => whole(f64::from(step.parts_completed) / f64::from(parts)),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to 0..=99 just before"
+)]
+fn whole(fraction: f64) -> u8 {
+    (fraction * 100.0 + 1e-8).floor().clamp(0.0, 99.0) as u8
+}
