@@ -19,6 +19,9 @@ use super::summary::Summary;
 use crate::engine::{Execution, ExecutionId};
 use crate::store::{self, Appended, Epoch, EventStore, Position, Transition};
 
+/// Looks for further units before the committer sleeps: some tens of microseconds.
+const SPINS: u32 = 1500;
+
 /// A decision on its way to the log, with what must wait for it.
 pub(super) struct Unit {
     /// What to write; nothing when only order matters: a query's answer leaves after everything
@@ -82,7 +85,7 @@ impl Committer {
     /// Commits until nobody can send any more, or a write fails.
     pub(super) fn run(self, runtime: &Handle) {
         let mut checkpoint_at = self.store.last_position() + self.checkpoint_events;
-        while let Ok(first) = self.units.recv_blocking() {
+        while let Some(first) = self.next_units() {
             if self.store.last_position() >= checkpoint_at {
                 checkpoint_at = self.store.last_position() + self.checkpoint_events;
                 self.begin_checkpoint();
@@ -102,6 +105,20 @@ impl Committer {
                 return;
             }
         }
+    }
+
+    /// Waits for units; none when nobody can send any more.
+    ///
+    /// After a commit the next units are often only a worker's moment away, so look for them for
+    /// some microseconds before going to sleep: being woken costs more than that.
+    fn next_units(&self) -> Option<Vec<Unit>> {
+        for _ in 0..SPINS {
+            if let Ok(units) = self.units.try_recv() {
+                return Some(units);
+            }
+            std::hint::spin_loop();
+        }
+        self.units.recv_blocking().ok()
     }
 
     /// Everything up to here will be covered when every shard has answered.

@@ -19,7 +19,7 @@ use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::limits::Limits;
 use super::shards::{Lanes, Note, Request};
-use super::slot::Slot;
+use super::slot::{Decided, Slot};
 use super::summary::Summary;
 use crate::engine::event::ExecutionSetAside;
 use crate::engine::{
@@ -256,15 +256,16 @@ impl Shard {
     ) -> Result<(), Rejection> {
         let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
         let first_sequence = slot.execution.sequence + 1;
-        let Some(mut events) = slot.decide(&self.tools, command)? else {
+        let now = self.tools.clock.now();
+        let Some(events) = slot.decide(&self.tools, now, command)? else {
             return self.set_aside_after_panic(id, first_sequence);
         };
-        let mut releases = Vec::with_capacity(2);
-        let effects = effects_after(&slot.execution, &events);
-        for effect in effects {
-            slot.carry_out(&self.tools, effect, &mut events, &mut releases);
+        let mut decided = Decided { events, releases: Vec::with_capacity(2) };
+        for effect in effects_after(&slot.execution, &decided.events) {
+            slot.carry_out(&self.tools, now, effect, &mut decided);
         }
-        slot.stop_attempts(&events);
+        let releases = &mut decided.releases;
+        slot.stop_attempts(&decided.events);
         let accepted = Accepted { execution: id, sequence: slot.execution.sequence };
         if let Some(reply) = reply.and_then(Option::take) {
             releases.push(Release::Accepted(reply, accepted));
@@ -275,18 +276,13 @@ impl Shard {
             releases.extend(shown.map(show));
             releases.push(Release::Ended(id));
         }
-        self.hand_on(id, first_sequence, events, releases);
+        self.hand_on(id, first_sequence, decided);
         Ok(())
     }
 
     /// Hands what was decided to the committer, and notes what it means for the shard.
-    fn hand_on(
-        &mut self,
-        id: ExecutionId,
-        first_sequence: u64,
-        events: Vec<Event>,
-        releases: Vec<Release>,
-    ) {
+    fn hand_on(&mut self, id: ExecutionId, first_sequence: u64, decided: Decided) {
+        let Decided { events, releases } = decided;
         let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.rearm(&mut self.timers);
         if !slot.execution.ready.is_empty() {
@@ -313,13 +309,13 @@ impl Shard {
         let cut_off: Vec<JobId> = slot.jobs_with_workers();
         // Jobs that wait are offered after the lost ones are scheduled again, so that each is
         // offered once.
-        let mut releases = Vec::new();
-        let mut events = Vec::new();
+        let mut decided = Decided::default();
         let first_sequence = slot.execution.sequence + 1;
+        let now = self.tools.clock.now();
         for effect in owed {
-            slot.carry_out(&self.tools, effect, &mut events, &mut releases);
+            slot.carry_out(&self.tools, now, effect, &mut decided);
         }
-        self.hand_on(id, first_sequence, events, releases);
+        self.hand_on(id, first_sequence, decided);
         if !cut_off.is_empty() {
             let command = Command::LoseAttempts { jobs: cut_off, stopped: false };
             drop(self.decide_on(id, command, None));
@@ -332,13 +328,13 @@ impl Shard {
             return self.tools.dispatch.give_back(job_type);
         };
         let first_sequence = slot.execution.sequence + 1;
-        let mut events = Vec::new();
-        let mut releases = Vec::new();
-        slot.start(&self.tools, *job, *attempt, &mut events, &mut releases);
-        if events.is_empty() {
-            return self.tools.dispatch.give_back(job_type);
+        let mut decided = Decided::default();
+        let now = self.tools.clock.now();
+        if slot.start(&self.tools, now, (*job, *attempt), &mut decided) {
+            self.hand_on(*execution, first_sequence, decided);
+        } else {
+            self.tools.dispatch.give_back(job_type);
         }
-        self.hand_on(*execution, first_sequence, events, releases);
     }
 
     fn fire_due_timers(&mut self) {
@@ -438,7 +434,7 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
-        self.hand_on(id, first_sequence, vec![event], Vec::new());
+        self.hand_on(id, first_sequence, Decided { events: vec![event], releases: Vec::new() });
     }
 
     /// A panic in decide left the execution half changed in memory; its log is whole. It is set
