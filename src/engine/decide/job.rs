@@ -116,6 +116,7 @@ impl Decision<'_> {
         stopped: bool,
     ) -> Result<(), Rejection> {
         self.require("to lose attempts", &[Status::Running, Status::Cancelling])?;
+        let before = self.events.len();
         for id in jobs {
             let Some(job) = self.execution.jobs.get(id) else { continue };
             let attempt = job.attempt;
@@ -127,6 +128,9 @@ impl Decision<'_> {
                 JobStatus::Cancelling => self.emit(JobCancelled { job: *id }),
                 JobStatus::Pending | JobStatus::Retrying => {}
             }
+        }
+        if self.events.len() == before {
+            return Err(Rejection::NothingToDo);
         }
         self.end_cancel_when_quiet();
         Ok(())
