@@ -3,6 +3,9 @@
 
 pub mod arbitrary;
 pub mod faulty_store;
+pub mod generate;
+pub mod random;
+pub mod simulate;
 pub mod store_suite;
 
 pub use faulty_store::FaultyStore;
