@@ -111,6 +111,8 @@ impl Shard {
             let id = execution.id;
             let has_program = program.is_some();
             self.slots.insert(id, Slot::new(execution, program));
+            // The next checkpoint covers the log that it was folded from.
+            self.mark_dirty(id);
             if has_program {
                 self.resume(id);
             } else {
@@ -264,7 +266,8 @@ impl Shard {
     ) -> Result<(), Rejection> {
         let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
         let first_sequence = slot.execution.sequence + 1;
-        let Some(mut events) = slot.decide(&self.tools, command)? else {
+        let now = self.tools.clock.now();
+        let Some(mut events) = slot.decide(&self.tools, command, now)? else {
             return self.set_aside_after_panic(id, first_sequence);
         };
         let mut releases = Vec::with_capacity(2);
@@ -277,10 +280,6 @@ impl Shard {
             self.advances.push_back(id);
         }
         slot.rearm(&mut self.timers);
-        if !slot.is_dirty {
-            slot.is_dirty = true;
-            self.dirty.push(id);
-        }
         let accepted = Accepted { execution: id, sequence: slot.execution.sequence };
         if let Some(reply) = reply.and_then(Option::take) {
             releases.push(Release::Accepted(reply, accepted));
@@ -293,7 +292,18 @@ impl Shard {
         }
         let transition = slot.transition(first_sequence, events);
         self.units.push(Unit { transition: Some(transition), releases });
+        self.mark_dirty(id);
         Ok(())
+    }
+
+    /// The next checkpoint must save the execution.
+    fn mark_dirty(&mut self, id: ExecutionId) {
+        if let Some(slot) = self.slots.get_mut(&id)
+            && !slot.is_dirty
+        {
+            slot.is_dirty = true;
+            self.dirty.push(id);
+        }
     }
 
     /// Brings a recovered execution back to life: attempts that the crash cut off are recorded as
@@ -318,6 +328,7 @@ impl Shard {
             (!events.is_empty()).then(|| slot.transition(first_sequence, events));
         if transition.is_some() || !releases.is_empty() {
             self.units.push(Unit { transition, releases });
+            self.mark_dirty(id);
         }
         if !cut_off.is_empty() {
             let command = Command::LoseAttempts { jobs: cut_off, stopped: false };
@@ -340,6 +351,7 @@ impl Shard {
         slot.rearm(&mut self.timers);
         let transition = Some(slot.transition(first_sequence, events));
         self.units.push(Unit { transition, releases });
+        self.mark_dirty(*execution);
     }
 
     fn fire_due_timers(&mut self) {
@@ -441,6 +453,7 @@ impl Shard {
         slot.execution.apply(&event, slot.execution.updated_at);
         let transition = Some(slot.transition(first_sequence, vec![event]));
         self.units.push(Unit { transition, releases: Vec::new() });
+        self.mark_dirty(id);
     }
 
     /// A panic in decide left the execution half changed in memory; its log is whole. It is set
@@ -476,6 +489,7 @@ impl Slot {
         &mut self,
         tools: &ShardTools,
         command: Command,
+        now: Timestamp,
     ) -> Result<Option<Vec<Event>>, Rejection> {
         let Some(program) = self.program.clone() else {
             let reason = "its definition is missing from the log".to_owned();
@@ -483,7 +497,7 @@ impl Slot {
         };
         let input = DecisionInput {
             program: &program,
-            now: tools.clock.now(),
+            now,
             seed: tools.ids.seed(),
             limits: &tools.limits.engine,
         };
@@ -530,7 +544,10 @@ impl Slot {
         let token = tools.ids.token();
         let worker = tools.worker_name.clone();
         let command = Command::StartJob { job, attempt, worker, token };
-        let Ok(Some(started)) = self.decide(tools, command) else { return };
+        // All events of a transition have one time: that of its first decision.
+        let now =
+            if events.is_empty() { tools.clock.now() } else { self.execution.updated_at };
+        let Ok(Some(started)) = self.decide(tools, command, now) else { return };
         events.extend(started);
         let Some(open) = self.execution.jobs.get(&job) else { return };
         let reporter = Reporter::new(token, tools.reporters.clone());
