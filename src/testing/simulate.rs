@@ -84,6 +84,11 @@ impl Simulation {
         }
     }
 
+    /// Makes what comes next hang on `choice` alone.
+    pub fn steer(&mut self, choice: u64) {
+        self.random = Random::new(choice);
+    }
+
     /// The command that begins it.
     pub fn start_command(&mut self) -> Command {
         Command::StartExecution {

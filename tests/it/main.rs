@@ -4,4 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test it is a failure like any other")]
 
 mod architecture;
+#[cfg(feature = "testing")]
+mod fuzz_bodies;
+#[cfg(feature = "testing")]
+mod runtime;
 mod source_text;
