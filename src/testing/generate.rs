@@ -128,7 +128,8 @@ impl Generator {
             (true, 0) => put(&mut state, "Output", json!({"in": "{% $states.input %}"})),
             (true, 1) => put(&mut state, "Output", json!("{% $states.input.missing %}")),
             (_, 2) => {
-                let value = if self.jsonata { "{% $states.context.State.Name %}" } else { "$$.State.Name" };
+                let value =
+                    if self.jsonata { "{% $states.context.State.Name %}" } else { "$$.State.Name" };
                 let key = if self.jsonata { "seen" } else { "seen.$" };
                 put(&mut state, "Assign", json!({key: value, "count": 1}));
             }

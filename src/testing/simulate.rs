@@ -6,13 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::random::Random;
 use super::generate::{ERRORS, input, result};
+use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Program, Rejection, Timer, Timestamp, Token, decide, effects_after,
-    pending_effects,
+    JobStatus, Program, Rejection, Timer, Timestamp, Token, decide, effects_after, pending_effects,
 };
 use crate::language::Json;
 use crate::store::codec::{decode_execution, encode_execution};
@@ -73,8 +72,7 @@ impl Simulation {
             if commands > PATIENCE {
                 return Err(format!("{PATIENCE} commands did not end it: {:?}", self.execution));
             }
-            let command =
-                if commands < CHAOS { self.any_command() } else { self.useful_command() };
+            let command = if commands < CHAOS { self.any_command() } else { self.useful_command() };
             drop(self.give(command)?);
         }
         let late = self.any_command();

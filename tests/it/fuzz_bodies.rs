@@ -41,7 +41,12 @@ fn run(target: &str, body: fn(&[u8])) {
         let data = random.pick(&saved).map(|(_, data)| data.clone()).unwrap_or_default();
         try_one(format!("mutation {seed}"), &random.mutated(&data));
     }
-    assert!(faults.is_empty(), "{} inputs of {target} fail, the first: {}", faults.len(), faults[0]);
+    assert!(
+        faults.is_empty(),
+        "{} inputs of {target} fail, the first: {}",
+        faults.len(),
+        faults[0]
+    );
 }
 
 #[test]

@@ -39,8 +39,7 @@ pub(super) fn timers_are_what_is_waited_for(e: &Execution) -> Result<(), Violati
                 ensure(holds, NAME, || format!("{timer:?} is {found:?}, earliest {at}"))?;
                 left.retain(|(_, other)| *other != timer);
             }
-            if let Some(limit) = left.iter().find(|(_, t)| *t == Timer::ExecutionTimeout).copied()
-            {
+            if let Some(limit) = left.iter().find(|(_, t)| *t == Timer::ExecutionTimeout).copied() {
                 left.remove(&limit);
             }
         }

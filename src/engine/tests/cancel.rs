@@ -15,7 +15,10 @@ fn an_execution_without_workers_is_cancelled_at_once() {
     let wait = json!({"Type": "Wait", "Seconds": 5, "End": true});
     let mut run = given(&only(wait)).started(&json!({}));
     run.cancel();
-    assert_eq!((run.names().as_str(), run.status()), ("CancelRequested ExecutionCancelled", "cancelled"));
+    assert_eq!(
+        (run.names().as_str(), run.status()),
+        ("CancelRequested ExecutionCancelled", "cancelled")
+    );
 }
 
 #[test]
@@ -37,7 +40,10 @@ fn a_result_that_comes_while_cancelling_is_kept() {
     run.cancel();
     let output = Json::from_value(&json!("done"));
     run.when(Command::CompleteJob { job: JobId(1), token, output });
-    assert_eq!((run.names().as_str(), run.status()), ("JobSucceeded ExecutionCancelled", "cancelled"));
+    assert_eq!(
+        (run.names().as_str(), run.status()),
+        ("JobSucceeded ExecutionCancelled", "cancelled")
+    );
     assert_eq!(run.execution.steps["A"].result, Some(Json::from_value(&json!("done"))));
 }
 

@@ -88,9 +88,12 @@ fn the_context_object_names_execution_state_and_machine() {
         "start.$": "$$.Execution.StartTime", "entered.$": "$$.State.EnteredTime",
         "machine.$": "$$.StateMachine.Name"}, "End": true});
     let run = given(&only(state)).started(&json!({"a": 1}));
-    assert_eq!(run.output(), json!({
+    assert_eq!(
+        run.output(),
+        json!({
         "id": run.execution.id.to_string(), "input": 1, "machine": "w",
-        "start": "2023-11-14T22:13:20.000Z", "entered": "2023-11-14T22:13:20.000Z"}));
+        "start": "2023-11-14T22:13:20.000Z", "entered": "2023-11-14T22:13:20.000Z"})
+    );
     let jsonata = json!({"Type": "Succeed", "Output": "{% $states.context.State.Name %}"});
     assert_eq!(given(&only_jsonata(jsonata)).started(&json!({})).output(), json!("A"));
 }

@@ -10,7 +10,10 @@ fn pass_gives_its_input_or_its_result() {
     let plain = given(&only(json!({"Type": "Pass", "End": true}))).started(&json!([1]));
     assert_eq!(plain.output(), json!([1]));
     let fixed = json!({"Type": "Pass", "Result": {"x": 1}, "ResultPath": "$.r", "End": true});
-    assert_eq!(given(&only(fixed)).started(&json!({"a": 1})).output(), json!({"a": 1, "r": {"x": 1}}));
+    assert_eq!(
+        given(&only(fixed)).started(&json!({"a": 1})).output(),
+        json!({"a": 1, "r": {"x": 1}})
+    );
     let made = json!({"Type": "Pass", "Output": "{% $states.input.a + 1 %}", "End": true});
     assert_eq!(given(&only_jsonata(made)).started(&json!({"a": 1})).output(), json!(2));
 }
@@ -93,8 +96,18 @@ fn wait_waits_for_a_time_span_or_a_moment() {
         (only(json!({"Type": "Wait", "SecondsPath": "$.s", "End": true})), 7000),
         (only(json!({"Type": "Wait", "Timestamp": "2023-11-14T22:13:21Z", "End": true})), 1000),
         (only(json!({"Type": "Wait", "TimestampPath": "$.t", "End": true})), 2500),
-        (only_jsonata(json!({"Type": "Wait", "Seconds": "{% $states.input.s + 1 %}", "End": true})), 8000),
-        (only_jsonata(json!({"Type": "Wait", "Timestamp": "{% $states.input.t %}", "End": true})), 2500),
+        (
+            only_jsonata(
+                json!({"Type": "Wait", "Seconds": "{% $states.input.s + 1 %}", "End": true}),
+            ),
+            8000,
+        ),
+        (
+            only_jsonata(
+                json!({"Type": "Wait", "Timestamp": "{% $states.input.t %}", "End": true}),
+            ),
+            2500,
+        ),
     ];
     let input = json!({"s": 7, "t": "2023-11-14T22:13:22.5Z"});
     for (definition, ms) in cases {

@@ -134,7 +134,11 @@ async fn a_job_that_queued_for_its_worker_is_in_the_next_checkpoint() {
     registry.handle("work", move |job: JobContext, n: u64| {
         let opened = opened.clone();
         async move {
-            if n == 0 { opened.notified().await } else { job.cancel_token().cancelled().await }
+            if n == 0 {
+                opened.notified().await
+            } else {
+                job.cancel_token().cancelled().await
+            }
             Ok(n)
         }
     });

@@ -28,8 +28,7 @@ async fn after_a_failed_write_nothing_is_acknowledged() {
             let error = within(system.start("w", json!(3))).await.unwrap_err();
             assert_eq!(error.code(), "STOPPED_BY_STORE");
             let definition = one_task("echo", &json!({"Comment": "new"})).to_string();
-            let deployed =
-                system.deploy("w", &definition, everstep::language::Format::Json).await;
+            let deployed = system.deploy("w", &definition, everstep::language::Format::Json).await;
             assert!(deployed.is_err());
         }
         assert!(within(system.stop()).await.is_err());

@@ -64,7 +64,11 @@ async fn a_retry_comes_after_its_backoff() {
     let system = world
         .open(|builder| {
             builder.handle("flaky", |job: JobContext, _: Value| async move {
-                if job.attempt() < 3 { Err(JobError::new("Mine", "not yet")) } else { Ok(job.attempt()) }
+                if job.attempt() < 3 {
+                    Err(JobError::new("Mine", "not yet"))
+                } else {
+                    Ok(job.attempt())
+                }
             })
         })
         .await;
