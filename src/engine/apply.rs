@@ -491,6 +491,10 @@ impl Execution {
 
     fn move_heartbeat(&mut self, id: JobId, beat_at: Timestamp) {
         let Some(job) = self.jobs.get(&id) else { return };
+        // A worker that was asked to stop has until the cancel's deadline, whatever it reports.
+        if job.status != JobStatus::Running {
+            return;
+        }
         if let Some(seconds) = job.heartbeat_seconds {
             let timer = Timer::Heartbeat(id, job.attempt);
             self.timers.retain(|(_, other)| *other != timer);

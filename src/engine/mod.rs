@@ -15,10 +15,14 @@ pub mod effect;
 pub mod event;
 pub mod execution;
 pub mod id;
+pub mod invariants;
 pub mod limits;
 pub mod program;
 pub mod progress;
 pub mod rejection;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::Command;
 pub use decide::{DecisionInput, decide};

@@ -407,7 +407,9 @@ impl Orchestrator {
             inner.shards.note_all(|| Note::Stop);
             self.within(STOP_WORKERS, inner.dispatch.quiet()).await;
         }
-        self.checkpoint().await;
+        if self.check_healthy().is_ok() {
+            self.checkpoint().await;
+        }
         inner.dispatch.close();
         inner.shards.close();
         for task in inner.shard_tasks.lock().await.drain(..) {

@@ -179,7 +179,9 @@ impl Slot {
 
     /// Brings the shard's timers in line with the execution's earliest.
     pub(super) fn rearm(&mut self, timers: &mut BTreeSet<(Timestamp, ExecutionId)>) {
-        let wanted = self.execution.timers.first().map(|(due, _)| *due);
+        // What was set aside waits for people, not for time.
+        let waits = self.execution.set_aside.is_none();
+        let wanted = self.execution.timers.first().filter(|_| waits).map(|(due, _)| *due);
         if wanted == self.armed {
             return;
         }

@@ -7,4 +7,8 @@ mod architecture;
 #[cfg(feature = "cli")]
 mod cli;
 mod durability;
+#[cfg(feature = "testing")]
+mod fuzz_bodies;
+#[cfg(feature = "testing")]
+mod runtime;
 mod source_text;

@@ -54,7 +54,10 @@ pub fn decide(
     let mut decision = Decision { input, now, execution, events: Vec::with_capacity(6), draws: 0 };
     decision.take(command)?;
     decision.run();
-    Ok(decision.events)
+    let events = decision.events;
+    debug_assert_eq!(super::invariants::check(execution), Ok(()), "after {events:?}");
+    debug_assert!(!events.is_empty(), "a command that changes nothing is refused");
+    Ok(events)
 }
 
 /// A decision in the making.
