@@ -135,9 +135,9 @@ async fn a_job_that_queued_for_its_worker_is_in_the_next_checkpoint() {
         let opened = opened.clone();
         async move {
             if n == 0 {
-                opened.notified().await
+                opened.notified().await;
             } else {
-                job.cancel_token().cancelled().await
+                job.cancel_token().cancelled().await;
             }
             Ok(n)
         }
