@@ -50,8 +50,14 @@ impl Execution {
             }
             Event::ForkStarted(body) => self.fork_started(body),
             Event::FrameStarted(body) => self.frame_started(body, at),
-            Event::FrameSucceeded(body) => self.frame_succeeded(body.frame, &body.output),
-            Event::FrameFailed(body) => self.frame_failed(body.frame, &body.failure),
+            Event::FrameSucceeded(body) => {
+                self.progress = self.progress.max(body.progress);
+                self.frame_succeeded(body.frame, &body.output);
+            }
+            Event::FrameFailed(body) => {
+                self.progress = self.progress.max(body.progress);
+                self.frame_failed(body.frame, &body.failure);
+            }
             Event::FrameCancelled(body) => {
                 self.close_frame(body.frame);
             }

@@ -85,8 +85,14 @@ impl Seen {
             Event::StateExited(body) => self.ensure_quiet(body.frame),
             Event::FailureCaught(body) => self.ensure_quiet(body.frame),
             Event::RetryScheduled(body) => self.ensure_quiet(body.frame),
-            Event::FrameSucceeded(body) => self.close(body.frame),
-            Event::FrameFailed(body) => self.close(body.frame),
+            Event::FrameSucceeded(body) => {
+                self.advance(body.progress)?;
+                self.close(body.frame)
+            }
+            Event::FrameFailed(body) => {
+                self.advance(body.progress)?;
+                self.close(body.frame)
+            }
             Event::FrameCancelled(body) => self.close(body.frame),
             Event::ForkStarted(body) => ensure(self.is_open(body.frame), NAME, || {
                 format!("frame {} opens a state but is not open", body.frame)

@@ -174,3 +174,15 @@ fn a_map_inside_a_parallel_keeps_its_own_variables() {
     assert!(inputs.contains(&json!(["o", 1])) && inputs.contains(&json!(["o", 2])), "{inputs:?}");
     assert_eq!(run.output().as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn each_item_that_ends_moves_progress() {
+    let fields = json!({"ToleratedFailureCount": 1});
+    let mut run = given(&map(&fields)).started(&json!([1, 2, 3, 4]));
+    run.complete(1, &json!(1));
+    assert_eq!(run.execution.progress, 25);
+    run.fail(2, "Mine");
+    assert_eq!(run.execution.progress, 50);
+    run.complete(3, &json!(3));
+    assert_eq!(run.execution.progress, 75);
+}
