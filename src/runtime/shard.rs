@@ -61,7 +61,14 @@ pub(super) struct Shard {
     /// Executions that ended since the last checkpoint.
     finished: HashMap<ExecutionId, Summary>,
     /// What a running checkpoint still has to save.
-    saving: Option<Vec<ExecutionId>>,
+    saving: Option<Saving>,
+}
+
+/// What a running checkpoint still has to save.
+#[derive(Default)]
+struct Saving {
+    round: u64,
+    todo: Vec<ExecutionId>,
 }
 
 /// An execution that recovery found.
@@ -186,8 +193,10 @@ impl Shard {
                 }
             }
             Note::Ended(execution) => self.forget(execution),
-            Note::Checkpoint => {
-                self.saving.get_or_insert_default().append(&mut self.dirty);
+            Note::Checkpoint(round) => {
+                let saving = self.saving.get_or_insert_default();
+                saving.round = saving.round.max(round);
+                saving.todo.append(&mut self.dirty);
             }
             Note::Stop => self.lose_all_attempts(),
         }
@@ -388,7 +397,8 @@ impl Shard {
 
     /// Saves a part of what a running checkpoint asks for.
     fn save_some(&mut self) {
-        let Some(todo) = &mut self.saving else { return };
+        let Some(Saving { round, todo }) = &mut self.saving else { return };
+        let round = *round;
         let rest = todo.len().saturating_sub(TURN_SNAPSHOTS);
         let snapshots = todo
             .split_off(rest)
@@ -409,7 +419,7 @@ impl Shard {
         self.release(Release::Checkpoint(Saved::Part { snapshots, finished }));
         if done {
             self.saving = None;
-            self.release(Release::Checkpoint(Saved::ShardDone));
+            self.release(Release::Checkpoint(Saved::ShardDone(round)));
         }
     }
 
