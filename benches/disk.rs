@@ -72,7 +72,12 @@ pub fn bytes_of(folder: &Path) -> u64 {
 
 /// Resident memory of this process in bytes, as the system counts it.
 pub fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    resident_of(std::process::id())
+}
+
+/// Resident memory of a process in bytes.
+pub fn resident_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes =
         line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
