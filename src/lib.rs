@@ -1,4 +1,20 @@
-//! Everstep: a durable state-machine orchestrator.
+#![doc = include_str!("../README.md")]
+//!
+//! # The modules
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`language`] | definitions and their expressions; pure |
+//! | [`engine`] | what can be asked, what happens, and what follows from it; pure |
+//! | [`store`] | the durable log |
+//! | [`runtime`] | the [`Orchestrator`]: shards, committer, timers, recovery |
+//! | [`worker`] | what runs jobs: typed handlers, bound commands |
+//! | [`view`] | what people see |
+//! | [`config`] | `everstep.toml` |
+//! | `server` | the control socket (feature `server`) |
+//! | `cli` | the program (feature `cli`) |
+//! | `testing` | clocks, stores and generators for tests (feature `testing`) |
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
@@ -13,3 +29,7 @@ pub mod telemetry;
 pub mod testing;
 pub mod view;
 pub mod worker;
+
+pub use language::{Format, Json};
+pub use runtime::{Orchestrator, Outcome};
+pub use worker::{JobContext, JobError};

@@ -2,7 +2,7 @@
 //!
 //! The body of a record is the event's own struct, never the enum around it: bincode writes an
 //! enum by its index, and would silently read the wrong variant after a reordering. Which struct
-//! it is stands in the frame, as a tag from the table below (see [`super::frame`]).
+//! it is stands in the frame, as a tag from the table below (see `frame.rs`).
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bincode::enc::write::Writer;

@@ -1,7 +1,7 @@
 //! What is true of every execution between two commands, and of every history.
 //!
 //! Each rule is a function with a name. Tests, the simulator and fuzzing hold them after every
-//! command; debug builds do so in [`super::decide`]; `log verify` holds them against a log.
+//! command; debug builds do so in [`super::decide()`]; `log verify` holds them against a log.
 
 mod history;
 mod state;
