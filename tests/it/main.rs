@@ -11,6 +11,8 @@
 mod architecture;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod crash;
 mod durability;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
