@@ -19,6 +19,8 @@ pub mod limits;
 pub mod program;
 pub mod progress;
 pub mod rejection;
+#[cfg(test)]
+mod replay_tests;
 
 pub use command::Command;
 pub use decide::{DecisionInput, decide};
