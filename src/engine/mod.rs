@@ -21,6 +21,7 @@ pub mod progress;
 pub mod rejection;
 #[cfg(test)]
 mod replay_tests;
+pub mod test_state;
 
 pub use command::Command;
 pub use decide::{DecisionInput, decide};
@@ -31,3 +32,4 @@ pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use limits::EngineLimits;
 pub use program::Program;
 pub use rejection::Rejection;
+pub use test_state::{StateTest, TestedState, test_state};
