@@ -33,7 +33,8 @@ mod subscriber {
     {
         let usual = match verbosity {
             Verbosity::Quiet => "error",
-            Verbosity::Normal => "warn",
+            // Left-over commands are told in the program's own words.
+            Verbosity::Normal => "warn,everstep::worker::command::leftovers=error",
             Verbosity::Verbose => "everstep=info,warn",
             Verbosity::Debug => "everstep=debug,info",
         };

@@ -1,6 +1,7 @@
 //! `everstep run`: a workflow to its end, with the engine in this process.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,10 +18,12 @@ use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::Json;
 use crate::runtime::{Orchestrator, Start, Summary};
 use crate::view::Card;
-use std::sync::Arc;
 
 /// How often what runs is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How many of the newest executions are looked at for others that go on.
+const ROWS: usize = 1000;
 
 /// What `run` was last asked for in a data folder, so that `run --resume` needs no file.
 const LAST_RUN: &str = "last-run.json";
@@ -137,7 +140,8 @@ async fn drive(
     signals: &mut Signals,
 ) -> Outcome {
     let everstep = &engine.orchestrator;
-    let rows = everstep.list(usize::MAX).await?;
+    // Only to go on with one all of them must be looked at.
+    let rows = everstep.list(if arguments.resume { usize::MAX } else { ROWS }).await?;
     let id = match to_resume(arguments, plan, &rows) {
         Some(row) => {
             if is_unfinished(row) {
@@ -207,11 +211,14 @@ async fn follow(
     signals: &mut Signals,
 ) -> Result<Followed, Box<Fault>> {
     let everstep = &engine.orchestrator;
-    let mut progress = Progress::new(&context.ui);
     let first = everstep.execution(id).await?;
+    if first.status.is_terminal() {
+        return Ok(Followed::Ended(Box::new(first)));
+    }
+    let mut progress = Progress::new(&context.ui);
     progress.skip_past(&Card::of(program, &first, wait::now()));
     let unserved = engine.unserved(program);
-    if !unserved.is_empty() && !first.status.is_terminal() {
+    if !unserved.is_empty() {
         return Err(fault::unserved(&unserved, &everstep.job_types()));
     }
     let mut looks = tokio::time::interval(LOOK);
@@ -221,7 +228,7 @@ async fn follow(
             biased;
             () = signals.next() => {
                 drop(progress);
-                context.ui.say("stopping (once more ends at once)");
+                context.ui.say("stopping: running jobs may end (once more ends at once)");
                 return Ok(Followed::Interrupted);
             }
             error = everstep.failed() => return Err(error.into()),

@@ -50,8 +50,14 @@ impl Execution {
             }
             Event::ForkStarted(body) => self.fork_started(body),
             Event::FrameStarted(body) => self.frame_started(body, at),
-            Event::FrameSucceeded(body) => self.frame_succeeded(body.frame, &body.output),
-            Event::FrameFailed(body) => self.frame_failed(body.frame, &body.failure),
+            Event::FrameSucceeded(body) => {
+                self.progress = self.progress.max(body.progress);
+                self.frame_succeeded(body.frame, &body.output);
+            }
+            Event::FrameFailed(body) => {
+                self.progress = self.progress.max(body.progress);
+                self.frame_failed(body.frame, &body.failure);
+            }
             Event::FrameCancelled(body) => {
                 self.close_frame(body.frame);
             }
@@ -491,6 +497,10 @@ impl Execution {
 
     fn move_heartbeat(&mut self, id: JobId, beat_at: Timestamp) {
         let Some(job) = self.jobs.get(&id) else { return };
+        // A worker that was asked to stop has until the cancel's deadline, whatever it reports.
+        if job.status != JobStatus::Running {
+            return;
+        }
         if let Some(seconds) = job.heartbeat_seconds {
             let timer = Timer::Heartbeat(id, job.attempt);
             self.timers.retain(|(_, other)| *other != timer);

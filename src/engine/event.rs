@@ -210,6 +210,8 @@ events! {
         frame: FrameId,
         /// Its output: always the last state's.
         output: Data,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
     }
     /// A branch or an iteration failed.
     FrameFailed {
@@ -217,6 +219,8 @@ events! {
         frame: FrameId,
         /// Why.
         failure: Failure,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
     }
     /// A branch or an iteration was stopped, because a sibling failed or the execution ends.
     FrameCancelled {

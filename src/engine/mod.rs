@@ -15,6 +15,7 @@ pub mod effect;
 pub mod event;
 pub mod execution;
 pub mod id;
+pub mod invariants;
 pub mod limits;
 pub mod program;
 pub mod progress;
@@ -22,6 +23,9 @@ pub mod rejection;
 #[cfg(test)]
 mod replay_tests;
 pub mod test_state;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::Command;
 pub use decide::{DecisionInput, decide};

@@ -25,6 +25,13 @@ impl Json {
     /// # Errors
     /// The place and kind of the first fault in the text.
     pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        // The tree is thrown away: what matters is that there is one. A raw value may also hold
+        // what no tree can: half a surrogate pair, a number past all numbers, too deep a nesting.
+        serde_json::from_str::<Value>(text).and_then(|_| Self::parse_raw(text))
+    }
+
+    /// Keeps text that is known to have been a document of ours.
+    fn parse_raw(text: &str) -> Result<Self, serde_json::Error> {
         let raw: &RawValue = serde_json::from_str(text)?;
         Ok(Self(Arc::from(raw.get())))
     }
@@ -38,9 +45,16 @@ impl Json {
     /// Writes any serializable value as compact text.
     ///
     /// # Errors
-    /// What the value's own `Serialize` reports, for example a map with keys that are not strings.
+    /// What the value's own `Serialize` reports, for example a map with keys that are not strings;
+    /// or that it is nested deeper than a document may be.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::to_string(value).map(|text| Self(Arc::from(text)))
+        let text = serde_json::to_string(value)?;
+        if nesting(&text) > MAX_NESTING {
+            return Err(serde::ser::Error::custom(format!(
+                "the value is nested deeper than {MAX_NESTING} levels"
+            )));
+        }
+        Ok(Self(Arc::from(text)))
     }
 
     /// The document `null`.
@@ -58,8 +72,6 @@ impl Json {
     /// Parses the text into a tree.
     #[must_use]
     pub fn value(&self) -> Value {
-        // Nesting is the only thing that validation by RawValue and parsing judge differently; a
-        // document deeper than serde_json's limit of 128 is refused where it enters.
         serde_json::from_str(&self.0).unwrap_or(Value::Null)
     }
 
@@ -90,7 +102,7 @@ impl Json {
     /// The part of the text at `range`, as a document of its own; `null` where that is not one.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
-        self.0.get(range).and_then(|text| Self::parse(text).ok()).unwrap_or_else(Self::null)
+        self.0.get(range).and_then(|text| Self::parse_raw(text).ok()).unwrap_or_else(Self::null)
     }
 
     /// An array of the given documents.
@@ -106,6 +118,28 @@ impl Json {
         text.push(']');
         Self(Arc::from(text))
     }
+}
+
+/// How deep a document may be nested: what `serde_json` reads back.
+const MAX_NESTING: usize = 127;
+
+/// How deep the brackets of a JSON text are nested.
+fn nesting(text: &str) -> usize {
+    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 impl fmt::Debug for Json {
@@ -146,7 +180,7 @@ impl<'de> Deserialize<'de> for Json {
             Ok(Self(Arc::from(raw.get())))
         } else {
             let text = String::deserialize(deserializer)?;
-            Self::parse(&text).map_err(serde::de::Error::custom)
+            Self::parse_raw(&text).map_err(serde::de::Error::custom)
         }
     }
 }
@@ -173,6 +207,21 @@ mod tests {
         let bytes = bincode::serde::encode_to_vec(&json, config).unwrap();
         let (back, _): (Json, usize) = bincode::serde::decode_from_slice(&bytes, config).unwrap();
         assert_eq!(back, json);
+    }
+
+    #[test]
+    fn what_could_not_be_read_back_is_refused() {
+        let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(Json::parse(&deep(127)).is_ok());
+        assert!(Json::parse(&deep(128)).is_err());
+        assert!(Json::parse("1e999").is_err());
+        assert!(Json::parse(r#""\ud800""#).is_err());
+        let mut value = Value::from("]]]{{\\\"");
+        for _ in 0..127 {
+            value = Value::from(vec![value]);
+        }
+        assert_eq!(Json::from_serialize(&value).unwrap().value(), value);
+        assert!(Json::from_serialize(&vec![value]).is_err());
     }
 
     #[test]

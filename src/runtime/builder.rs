@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 
 use super::attempt::ReporterPlace;
-use super::checkpoint::CheckpointWriter;
+use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource, RandomIds, SystemClock};
 use super::committer::{Committer, Health};
 use super::definitions::Definitions;
@@ -135,14 +135,15 @@ impl Builder {
             Arc::new(Dispatch::new(services(&self.registry), shards.clone(), runtime.clone()));
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
-        let (rounds, rounds_out) = watch::channel(0);
+        let (rounds_done, rounds_out) = watch::channel(0);
+        let rounds = Rounds::new(parts, shards.clone());
 
         let writer = CheckpointWriter {
             store: store.clone(),
             definitions: definitions.clone(),
             parts: parts_out,
             shards: shards.count(),
-            rounds,
+            rounds: rounds_done,
         };
         let committer = Committer {
             store: store.clone(),
@@ -151,10 +152,9 @@ impl Builder {
             group_units: limits.group_units,
             checkpoint_events: limits.checkpoint_events,
             dispatch: dispatch.clone(),
-            shards: shards.clone(),
             durable,
             health,
-            checkpoints: parts.clone(),
+            rounds: rounds.clone(),
         };
         let threads = Threads::start(committer, writer, &runtime)?;
         let interval = limits.progress_interval;
@@ -173,12 +173,12 @@ impl Builder {
         Ok(Orchestrator::from_inner(Inner {
             store,
             definitions,
-            deploying: Mutex::new(()),
+            deploying: Arc::new(Mutex::new(())),
             dispatch,
             shards,
             units,
-            checkpoints: parts,
-            rounds: rounds_out,
+            rounds,
+            rounds_done: rounds_out,
             durable: durable_out,
             health: health_out,
             clock: self.clock,

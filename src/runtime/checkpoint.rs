@@ -4,23 +4,56 @@
 //! since the last round. Their answers pass through the committer, behind all events they hold, so
 //! a checkpoint is never ahead of the log. A thread of its own writes them, beside the commits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use async_channel::Receiver;
+use async_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::definitions::Definitions;
+use super::shards::{Note, Shards};
 use crate::store::{Checkpoint, EventStore, Finished, Position, Snapshot};
 
 /// A shard's part of a round.
 pub(super) enum Saved {
     /// Some of its executions.
     Part { snapshots: Vec<Snapshot>, finished: Vec<Finished> },
-    /// It has given all.
-    ShardDone,
-    /// A round began when the log ended here.
-    RoundBegan(Position),
+    /// It has given all for this round.
+    ShardDone(u64),
+    /// A round began when the log ended at the position.
+    RoundBegan(u64, Position),
+}
+
+/// Begins rounds. A round that begins while another is under way takes its place: it covers more.
+pub(super) struct Rounds {
+    last: Mutex<u64>,
+    parts: Sender<Saved>,
+    shards: Shards,
+}
+
+impl Rounds {
+    pub(super) fn new(parts: Sender<Saved>, shards: Shards) -> Arc<Self> {
+        Arc::new(Self { last: Mutex::new(0), parts, shards })
+    }
+
+    /// Asks every shard for what changed up to `covered`, the last durable position.
+    pub(super) fn begin(&self, covered: Position) {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        *last += 1;
+        // The writer is gone only when the process stops.
+        drop(self.parts.try_send(Saved::RoundBegan(*last, covered)));
+        self.shards.note_all(|| Note::Checkpoint(*last));
+    }
+
+    /// Passes on what a shard saved; never waits.
+    pub(super) fn pass_on(&self, saved: Saved) {
+        drop(self.parts.try_send(saved));
+    }
+
+    /// Lets the writer end once it has written what it has.
+    pub(super) fn close(&self) {
+        self.parts.close();
+    }
 }
 
 /// Writes what shards save.
@@ -36,27 +69,27 @@ pub(super) struct CheckpointWriter {
 impl CheckpointWriter {
     /// Writes until nobody can send any more.
     pub(super) fn run(self, runtime: &Handle) {
-        let mut began_at = None;
+        let mut current = (0, None);
         let mut done = 0;
         while let Ok(saved) = self.parts.recv_blocking() {
             let checkpoint = match saved {
-                Saved::RoundBegan(position) => {
-                    began_at = Some(position);
+                Saved::RoundBegan(round, covered) => {
+                    current = (round, Some(covered));
                     done = 0;
                     continue;
                 }
                 Saved::Part { snapshots, finished } => {
                     Checkpoint { snapshots, finished, complete_to: None }
                 }
-                Saved::ShardDone => {
-                    done += 1;
-                    if done < self.shards {
+                Saved::ShardDone(round) => {
+                    done += usize::from(round == current.0);
+                    if round != current.0 || done < self.shards {
                         continue;
                     }
                     Checkpoint {
                         snapshots: self.definition_snapshots(),
                         finished: Vec::new(),
-                        complete_to: began_at,
+                        complete_to: current.1,
                     }
                 }
             };

@@ -6,18 +6,20 @@
 
 use std::sync::Arc;
 
-use async_channel::{Receiver, Sender};
+use async_channel::Receiver;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::attempt::Attempt;
-use super::checkpoint::Saved;
+use super::checkpoint::{Rounds, Saved};
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
-use super::shards::{Note, Shards};
 use super::summary::Summary;
 use crate::engine::{Execution, ExecutionId};
 use crate::store::{self, Appended, Epoch, EventStore, Position, Transition};
+
+/// Looks for further units before the committer sleeps: some tens of microseconds.
+const SPINS: u32 = 1500;
 
 /// A decision on its way to the log, with what must wait for it.
 pub(super) struct Unit {
@@ -72,20 +74,19 @@ pub(super) struct Committer {
     pub(super) group_units: usize,
     pub(super) checkpoint_events: u64,
     pub(super) dispatch: Arc<Dispatch>,
-    pub(super) shards: Shards,
     pub(super) durable: watch::Sender<Position>,
     pub(super) health: watch::Sender<Health>,
-    pub(super) checkpoints: Sender<Saved>,
+    pub(super) rounds: Arc<Rounds>,
 }
 
 impl Committer {
     /// Commits until nobody can send any more, or a write fails.
     pub(super) fn run(self, runtime: &Handle) {
         let mut checkpoint_at = self.store.last_position() + self.checkpoint_events;
-        while let Ok(first) = self.units.recv_blocking() {
+        while let Some(first) = self.next_units() {
             if self.store.last_position() >= checkpoint_at {
                 checkpoint_at = self.store.last_position() + self.checkpoint_events;
-                self.begin_checkpoint();
+                self.rounds.begin(self.store.last_position());
             }
             let mut group = first;
             while group.len() < self.group_units
@@ -93,24 +94,28 @@ impl Committer {
             {
                 group.extend(more);
             }
-            if let Err(error) = self.commit(group, runtime) {
-                tracing::error!(code = error.code(), %error, "the log cannot be written");
-                self.health.send_replace(Health::Failed(error.to_string().into()));
-                // Dropping what waits tells every caller; nothing of it is acknowledged.
-                self.units.close();
-                while self.units.try_recv().is_ok() {}
+            if !self.commit(group, runtime) {
                 return;
             }
         }
     }
 
-    /// Everything up to here will be covered when every shard has answered.
-    fn begin_checkpoint(&self) {
-        drop(self.checkpoints.try_send(Saved::RoundBegan(self.store.last_position())));
-        self.shards.note_all(|| Note::Checkpoint);
+    /// Waits for units; none when nobody can send any more.
+    ///
+    /// After a commit the next units are often only a worker's moment away, so look for them for
+    /// some microseconds before going to sleep: being woken costs more than that.
+    fn next_units(&self) -> Option<Vec<Unit>> {
+        for _ in 0..SPINS {
+            if let Ok(units) = self.units.try_recv() {
+                return Some(units);
+            }
+            std::hint::spin_loop();
+        }
+        self.units.recv_blocking().ok()
     }
 
-    fn commit(&self, group: Vec<Unit>, runtime: &Handle) -> Result<(), store::Error> {
+    /// Makes a group durable and lets go of what waits for it; whether the log still works.
+    fn commit(&self, group: Vec<Unit>, runtime: &Handle) -> bool {
         let mut transitions = Vec::with_capacity(group.len());
         let mut releases = Vec::with_capacity(group.len());
         for unit in group {
@@ -118,16 +123,33 @@ impl Committer {
             releases.push(unit.releases);
         }
         if !transitions.is_empty() {
-            let appended = runtime.block_on(self.store.append(self.epoch, transitions))?;
-            // Shards are the only writers and number their own events.
-            if appended.iter().any(|a| matches!(a, Appended::Conflict { .. })) {
-                let first = "a history moved under its only writer".to_owned();
-                return Err(store::Error::Stopped { first });
+            if let Err(error) = self.append(transitions, runtime) {
+                // Before the waiting callers are dropped with `releases`: they ask why.
+                self.fail(&error);
+                return false;
             }
             self.durable.send_replace(self.store.last_position());
         }
         releases.into_iter().flatten().for_each(|release| self.release(release));
+        true
+    }
+
+    fn append(&self, batch: Vec<Transition>, runtime: &Handle) -> Result<(), store::Error> {
+        let appended = runtime.block_on(self.store.append(self.epoch, batch))?;
+        // Shards are the only writers and number their own events.
+        if appended.iter().any(|a| matches!(a, Appended::Conflict { .. })) {
+            let first = "a history moved under its only writer".to_owned();
+            return Err(store::Error::Stopped { first });
+        }
         Ok(())
+    }
+
+    /// Nothing is acknowledged any more. Dropping what waits tells every caller.
+    fn fail(&self, error: &store::Error) {
+        tracing::error!(code = error.code(), %error, "the log cannot be written");
+        self.health.send_replace(Health::Failed(error.to_string().into()));
+        self.units.close();
+        while self.units.try_recv().is_ok() {}
     }
 
     /// Lets go. Never waits: everything here goes to a place that is known to be free.
@@ -140,8 +162,7 @@ impl Committer {
             Release::Offer(offer) => self.dispatch.offer(offer),
             Release::Run(attempt) => self.dispatch.run(*attempt),
             Release::Ended(execution) => self.dispatch.ended(execution),
-            // The writer of checkpoints is gone only when the process stops.
-            Release::Checkpoint(saved) => drop(self.checkpoints.try_send(saved)),
+            Release::Checkpoint(saved) => self.rounds.pass_on(saved),
         }
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::builder::Builder;
-use super::checkpoint::{CheckpointWriter, Saved};
+use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Committer, Health, Release, Unit};
 use super::definitions::{Definitions, stream_of};
@@ -22,9 +22,10 @@ use super::limits::Limits;
 use super::recovery::RecoveryReport;
 use super::shards::{Note, Request, Shards};
 use super::summary::Summary;
+use super::tasks;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
-use crate::language::{self, DefinitionHash, Format, Json};
+use crate::language::{self, DefinitionHash, Format, Json, Workflow};
 use crate::store::{self, EventStore, Position, Record, Transition};
 
 /// How long workers that were told to stop may take before the process ends without them.
@@ -44,12 +45,12 @@ pub struct Orchestrator {
 pub(super) struct Inner {
     pub(super) store: Arc<dyn EventStore>,
     pub(super) definitions: Arc<Definitions>,
-    pub(super) deploying: Mutex<()>,
+    pub(super) deploying: Arc<Mutex<()>>,
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) shards: Shards,
     pub(super) units: Sender<Vec<Unit>>,
-    pub(super) checkpoints: Sender<Saved>,
-    pub(super) rounds: watch::Receiver<u64>,
+    pub(super) rounds: Arc<Rounds>,
+    pub(super) rounds_done: watch::Receiver<u64>,
     pub(super) durable: watch::Receiver<Position>,
     pub(super) health: watch::Receiver<Health>,
     pub(super) clock: Arc<dyn Clock>,
@@ -122,7 +123,19 @@ impl Orchestrator {
         check_name(name)?;
         let workflow = language::parse(text, format, &language::Options::default())
             .map_err(|faults| Error::InvalidDefinition { faults })?;
-        let _one_at_a_time = self.inner.deploying.lock().await;
+        let one_at_a_time = self.inner.deploying.clone().lock_owned().await;
+        let (this, name) = (self.clone(), name.to_owned());
+        // In a task of its own: a caller that gives up must not leave a version in the log that
+        // is not known here.
+        let deploying = tasks::spawn(&Handle::current(), async move {
+            let deployed = this.store_definition(&name, workflow).await;
+            drop(one_at_a_time);
+            deployed
+        });
+        deploying.await.map_err(|_| self.gone())?
+    }
+
+    async fn store_definition(&self, name: &str, workflow: Workflow) -> Result<Deployed, Error> {
         let known = self.inner.definitions.version_count(name);
         let hash = workflow.hash;
         if self.inner.definitions.newest(name).is_some_and(|(newest, _)| newest == hash) {
@@ -407,7 +420,9 @@ impl Orchestrator {
             inner.shards.note_all(|| Note::Stop);
             self.within(STOP_WORKERS, inner.dispatch.quiet()).await;
         }
-        self.checkpoint().await;
+        if self.check_healthy().is_ok() {
+            self.checkpoint().await;
+        }
         inner.dispatch.close();
         inner.shards.close();
         for task in inner.shard_tasks.lock().await.drain(..) {
@@ -416,7 +431,7 @@ impl Orchestrator {
         }
         inner.units.close();
         if let Some(threads) = inner.threads.lock().await.take() {
-            inner.checkpoints.close();
+            inner.rounds.close();
             drop(tokio::task::spawn_blocking(move || threads.join()).await);
         }
         self.check_healthy()
@@ -425,10 +440,9 @@ impl Orchestrator {
     /// Writes a checkpoint, so that the next start reads little of the log.
     pub async fn checkpoint(&self) {
         let inner = &self.inner;
-        let mut rounds = inner.rounds.clone();
+        let mut rounds = inner.rounds_done.clone();
         let before = *rounds.borrow();
-        drop(inner.checkpoints.try_send(Saved::RoundBegan(inner.store.last_position())));
-        inner.shards.note_all(|| Note::Checkpoint);
+        inner.rounds.begin(inner.store.last_position());
         let done = async {
             drop(rounds.wait_for(|rounds| *rounds > before).await);
         };
@@ -471,7 +485,7 @@ impl Drop for Inner {
         self.dispatch.close();
         self.shards.close();
         self.units.close();
-        self.checkpoints.close();
+        self.rounds.close();
     }
 }
 

@@ -19,7 +19,7 @@ use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::limits::Limits;
 use super::shards::{Lanes, Note, Request};
-use super::slot::Slot;
+use super::slot::{Decided, Slot};
 use super::summary::Summary;
 use crate::engine::event::ExecutionSetAside;
 use crate::engine::{
@@ -61,7 +61,14 @@ pub(super) struct Shard {
     /// Executions that ended since the last checkpoint.
     finished: HashMap<ExecutionId, Summary>,
     /// What a running checkpoint still has to save.
-    saving: Option<Vec<ExecutionId>>,
+    saving: Option<Saving>,
+}
+
+/// What a running checkpoint still has to save.
+#[derive(Default)]
+struct Saving {
+    round: u64,
+    todo: Vec<ExecutionId>,
 }
 
 /// An execution that recovery found.
@@ -186,8 +193,10 @@ impl Shard {
                 }
             }
             Note::Ended(execution) => self.forget(execution),
-            Note::Checkpoint => {
-                self.saving.get_or_insert_default().append(&mut self.dirty);
+            Note::Checkpoint(round) => {
+                let saving = self.saving.get_or_insert_default();
+                saving.round = saving.round.max(round);
+                saving.todo.append(&mut self.dirty);
             }
             Note::Stop => self.lose_all_attempts(),
         }
@@ -256,15 +265,16 @@ impl Shard {
     ) -> Result<(), Rejection> {
         let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
         let first_sequence = slot.execution.sequence + 1;
-        let Some(mut events) = slot.decide(&self.tools, command)? else {
+        let now = self.tools.clock.now();
+        let Some(events) = slot.decide(&self.tools, now, command)? else {
             return self.set_aside_after_panic(id, first_sequence);
         };
-        let mut releases = Vec::with_capacity(2);
-        let effects = effects_after(&slot.execution, &events);
-        for effect in effects {
-            slot.carry_out(&self.tools, effect, &mut events, &mut releases);
+        let mut decided = Decided { events, releases: Vec::with_capacity(2) };
+        for effect in effects_after(&slot.execution, &decided.events) {
+            slot.carry_out(&self.tools, now, effect, &mut decided);
         }
-        slot.stop_attempts(&events);
+        let releases = &mut decided.releases;
+        slot.stop_attempts(&decided.events);
         let accepted = Accepted { execution: id, sequence: slot.execution.sequence };
         if let Some(reply) = reply.and_then(Option::take) {
             releases.push(Release::Accepted(reply, accepted));
@@ -275,18 +285,13 @@ impl Shard {
             releases.extend(shown.map(show));
             releases.push(Release::Ended(id));
         }
-        self.hand_on(id, first_sequence, events, releases);
+        self.hand_on(id, first_sequence, decided);
         Ok(())
     }
 
     /// Hands what was decided to the committer, and notes what it means for the shard.
-    fn hand_on(
-        &mut self,
-        id: ExecutionId,
-        first_sequence: u64,
-        events: Vec<Event>,
-        releases: Vec<Release>,
-    ) {
+    fn hand_on(&mut self, id: ExecutionId, first_sequence: u64, decided: Decided) {
+        let Decided { events, releases } = decided;
         let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.rearm(&mut self.timers);
         if !slot.execution.ready.is_empty() {
@@ -313,13 +318,13 @@ impl Shard {
         let cut_off: Vec<JobId> = slot.jobs_with_workers();
         // Jobs that wait are offered after the lost ones are scheduled again, so that each is
         // offered once.
-        let mut releases = Vec::new();
-        let mut events = Vec::new();
+        let mut decided = Decided::default();
         let first_sequence = slot.execution.sequence + 1;
+        let now = self.tools.clock.now();
         for effect in owed {
-            slot.carry_out(&self.tools, effect, &mut events, &mut releases);
+            slot.carry_out(&self.tools, now, effect, &mut decided);
         }
-        self.hand_on(id, first_sequence, events, releases);
+        self.hand_on(id, first_sequence, decided);
         if !cut_off.is_empty() {
             let command = Command::LoseAttempts { jobs: cut_off, stopped: false };
             drop(self.decide_on(id, command, None));
@@ -332,13 +337,13 @@ impl Shard {
             return self.tools.dispatch.give_back(job_type);
         };
         let first_sequence = slot.execution.sequence + 1;
-        let mut events = Vec::new();
-        let mut releases = Vec::new();
-        slot.start(&self.tools, *job, *attempt, &mut events, &mut releases);
-        if events.is_empty() {
-            return self.tools.dispatch.give_back(job_type);
+        let mut decided = Decided::default();
+        let now = self.tools.clock.now();
+        if slot.start(&self.tools, now, (*job, *attempt), &mut decided) {
+            self.hand_on(*execution, first_sequence, decided);
+        } else {
+            self.tools.dispatch.give_back(job_type);
         }
-        self.hand_on(*execution, first_sequence, events, releases);
     }
 
     fn fire_due_timers(&mut self) {
@@ -392,7 +397,8 @@ impl Shard {
 
     /// Saves a part of what a running checkpoint asks for.
     fn save_some(&mut self) {
-        let Some(todo) = &mut self.saving else { return };
+        let Some(Saving { round, todo }) = &mut self.saving else { return };
+        let round = *round;
         let rest = todo.len().saturating_sub(TURN_SNAPSHOTS);
         let snapshots = todo
             .split_off(rest)
@@ -413,7 +419,7 @@ impl Shard {
         self.release(Release::Checkpoint(Saved::Part { snapshots, finished }));
         if done {
             self.saving = None;
-            self.release(Release::Checkpoint(Saved::ShardDone));
+            self.release(Release::Checkpoint(Saved::ShardDone(round)));
         }
     }
 
@@ -438,7 +444,7 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
-        self.hand_on(id, first_sequence, vec![event], Vec::new());
+        self.hand_on(id, first_sequence, Decided { events: vec![event], releases: Vec::new() });
     }
 
     /// A panic in decide left the execution half changed in memory; its log is whole. It is set

@@ -43,8 +43,8 @@ pub(super) enum Note {
     Reported { execution: ExecutionId, command: Command },
     /// The end of an execution is durable.
     Ended(ExecutionId),
-    /// Take part in a checkpoint.
-    Checkpoint,
+    /// Take part in this round of a checkpoint.
+    Checkpoint(u64),
     /// The process stops: running attempts are lost, in order.
     Stop,
 }

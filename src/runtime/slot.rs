@@ -27,6 +27,13 @@ pub(super) struct Slot {
     pub(super) is_dirty: bool,
 }
 
+/// What was decided in one transition, and what waits for it.
+#[derive(Default)]
+pub(super) struct Decided {
+    pub(super) events: Vec<Event>,
+    pub(super) releases: Vec<Release>,
+}
+
 /// An attempt that a worker of this process has.
 struct Running {
     attempt: u32,
@@ -46,10 +53,12 @@ impl Slot {
         }
     }
 
-    /// Decides; nothing when the engine panicked.
+    /// Decides; nothing when the engine panicked. Decisions of one transition are given the same
+    /// time, because the log keeps one for all its events.
     pub(super) fn decide(
         &mut self,
         tools: &ShardTools,
+        now: Timestamp,
         command: Command,
     ) -> Result<Option<Vec<Event>>, Rejection> {
         let Some(program) = self.program.clone() else {
@@ -58,7 +67,7 @@ impl Slot {
         };
         let input = DecisionInput {
             program: &program,
-            now: tools.clock.now(),
+            now,
             seed: tools.ids.seed(),
             limits: &tools.limits.engine,
         };
@@ -73,41 +82,38 @@ impl Slot {
     pub(super) fn carry_out(
         &mut self,
         tools: &ShardTools,
+        now: Timestamp,
         effect: Effect,
-        events: &mut Vec<Event>,
-        releases: &mut Vec<Release>,
+        decided: &mut Decided,
     ) {
         let Effect::OfferJob { job, attempt } = effect else { return };
         let Some(job_type) = self.execution.jobs.get(&job).map(|job| job.job_type.clone()) else {
             return;
         };
         if tools.dispatch.try_reserve(&job_type) {
-            let before = events.len();
-            self.start(tools, job, attempt, events, releases);
-            if events.len() == before {
+            if !self.start(tools, now, (job, attempt), decided) {
                 tools.dispatch.give_back(&job_type);
             }
         } else {
             let execution = self.execution.id;
-            releases.push(Release::Offer(Offer { execution, job, attempt, job_type }));
+            decided.releases.push(Release::Offer(Offer { execution, job, attempt, job_type }));
         }
     }
 
-    /// Starts an attempt whose slot is reserved.
+    /// Starts an attempt whose slot is reserved, unless it is no longer wanted.
     pub(super) fn start(
         &mut self,
         tools: &ShardTools,
-        job: JobId,
-        attempt: u32,
-        events: &mut Vec<Event>,
-        releases: &mut Vec<Release>,
-    ) {
+        now: Timestamp,
+        (job, attempt): (JobId, u32),
+        decided: &mut Decided,
+    ) -> bool {
         let token = tools.ids.token();
         let worker = tools.worker_name.clone();
         let command = Command::StartJob { job, attempt, worker, token };
-        let Ok(Some(started)) = self.decide(tools, command) else { return };
-        events.extend(started);
-        let Some(open) = self.execution.jobs.get(&job) else { return };
+        let Ok(Some(started)) = self.decide(tools, now, command) else { return false };
+        decided.events.extend(started);
+        let Some(open) = self.execution.jobs.get(&job) else { return false };
         let reporter = Reporter::new(token, tools.reporters.clone());
         let (cancel, cancel_token) = CancelToken::new();
         let release = Attempt {
@@ -119,7 +125,8 @@ impl Slot {
             reporter: reporter.clone(),
         };
         self.attempts.insert(job, Running { attempt, cancel, reporter });
-        releases.push(Release::Run(Box::new(release)));
+        decided.releases.push(Release::Run(Box::new(release)));
+        true
     }
 
     /// Asks the workers of attempts that no longer count to stop.
@@ -172,7 +179,9 @@ impl Slot {
 
     /// Brings the shard's timers in line with the execution's earliest.
     pub(super) fn rearm(&mut self, timers: &mut BTreeSet<(Timestamp, ExecutionId)>) {
-        let wanted = self.execution.timers.first().map(|(due, _)| *due);
+        // What was set aside waits for people, not for time.
+        let waits = self.execution.set_aside.is_none();
+        let wanted = self.execution.timers.first().filter(|_| waits).map(|(due, _)| *due);
         if wanted == self.armed {
             return;
         }

@@ -14,7 +14,7 @@ use crate::engine::{Event, ExecutionId, Timestamp};
 
 pub mod codec;
 mod error;
-mod frame;
+pub(crate) mod frame;
 mod memory;
 mod sled;
 mod upcast;

@@ -1,8 +1,15 @@
 //! What tests of this crate, and of programs built on it, need: stores that fail on command, the
-//! suite every store must pass, made-up events.
+//! suite every store must pass, made-up events and definitions, a clock
+//! that is moved by hand, a simulator of one execution, the bodies of fuzz targets.
 
 pub mod arbitrary;
+pub mod clock;
 pub mod faulty_store;
+pub mod fuzz;
+pub mod generate;
+pub mod random;
+pub mod simulate;
 pub mod store_suite;
 
+pub use clock::{SeededIds, VirtualClock};
 pub use faulty_store::FaultyStore;

@@ -356,6 +356,34 @@ fn an_interrupted_run_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_second_interrupt_does_not_wait_for_jobs() {
+    let place = Place::new();
+    let stuck =
+        "\n[jobs.stuck]\ncommand = [\"/bin/sh\", \"-c\", \"echo > began; exec sleep 60\"]\n";
+    place.write("everstep.toml", &format!("{CONFIG}{stuck}"));
+    place.write(
+        "stuck.yaml",
+        "StartAt: A\nStates:\n  A: {Type: Task, Resource: stuck, End: true}\n",
+    );
+    let (child, mut lines) = place.spawn_until(&["run", "stuck.yaml"], "started stuck");
+    let began = place.path().join("began");
+    while !began.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    signal(&child, "-INT");
+    let mut line = String::new();
+    while !line.contains("stopping") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0);
+    }
+    signal(&child, "-INT");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    // The next one to open the folder ends the program that was left running.
+    let ran = place.ran(&["cancel", "@"], 0);
+    assert!(ran.stderr.contains("stopped a program that was left running"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_killed_run_goes_on_without_naming_its_file() {
     let place = Place::new();
     let (mut child, _rest) = place.spawn_until(&["run", "slow.yaml"], "waits until");

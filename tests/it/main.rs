@@ -1,10 +1,19 @@
 //! Integration tests: everything here uses the crate from outside.
 //!
 //! One binary, because each would be linked anew; `architecture` holds that no file is forgotten.
-#![expect(clippy::unwrap_used, reason = "in a test it is a failure like any other")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "in a test it is a failure like any other"
+)]
 
 mod architecture;
 #[cfg(feature = "cli")]
 mod cli;
 mod durability;
+#[cfg(feature = "testing")]
+mod fuzz_bodies;
+#[cfg(feature = "testing")]
+mod runtime;
 mod source_text;

@@ -90,7 +90,7 @@ impl Decision<'_> {
         if frame == FrameId::ROOT {
             self.emit(ExecutionFailed { failure });
         } else {
-            self.emit(FrameFailed { frame, failure });
+            self.emit_with_progress(FrameFailed { frame, failure, progress: 0 }.into());
         }
     }
 

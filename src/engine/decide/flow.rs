@@ -167,8 +167,8 @@ impl<'e> Evaluation<'e> {
             // Who watches wants to see every stage.
             _ if self.probe.is_some() => {}
             (ResultPath::Discard, _) if plain_output => return Ok(Data::Kept),
-            (ResultPath::Whole, Work::Result(_)) if plain_output && plain_result => {
-                return Ok(Data::Result);
+            (ResultPath::Whole, Work::Result(result)) if plain_output && plain_result => {
+                return self.limited(result.clone()).map(|_| Data::Result);
             }
             (ResultPath::Whole, Work::Fixed(fixed)) if plain_output && plain_result => {
                 return Ok(Data::New(fixed.clone()));
@@ -215,7 +215,7 @@ impl<'e> Evaluation<'e> {
 
     fn jsonata_output(&self, output: Option<&Template>, work: &Work) -> Result<Data, Failure> {
         match (output, work) {
-            (None, Work::Result(_)) => Ok(Data::Result),
+            (None, Work::Result(result)) => self.limited(result.clone()).map(|_| Data::Result),
             (None, Work::Fixed(json)) => Ok(Data::New(json.clone())),
             (None, Work::Nothing) => Ok(Data::Kept),
             (Some(output), work) => {

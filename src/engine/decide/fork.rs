@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Decision;
 use super::flow::{Evaluation, PARAMETERS};
+use super::job::too_large;
 use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted};
 use crate::engine::execution::{Activity, Fork};
 use crate::engine::id::FrameId;
@@ -144,6 +145,11 @@ impl Decision<'_> {
             inputs.push(self.item_input(frame, state, map, i, item)?);
         }
         let array = Json::array(&inputs);
+        let shared = batch_input.as_ref().map_or(0, Json::len_bytes);
+        let (bytes, limit) = (array.len_bytes() + shared, self.input.limits.payload_bytes);
+        if bytes > limit {
+            return Err(too_large(&format!("batch {index} of {:?}", state.name), bytes, limit));
+        }
         let text = match batch_input {
             None => format!("{{\"Items\":{array}}}"),
             Some(input) => format!("{{\"BatchInput\":{input},\"Items\":{array}}}"),

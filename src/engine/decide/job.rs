@@ -108,6 +108,7 @@ impl Decision<'_> {
 
     pub(super) fn lose_attempts(&mut self, jobs: &[JobId], stopped: bool) -> Result<(), Rejection> {
         self.require("to lose attempts", &[Status::Running, Status::Cancelling])?;
+        let before = self.events.len();
         for id in jobs {
             let Some(job) = self.execution.jobs.get(id) else { continue };
             let attempt = job.attempt;
@@ -119,6 +120,9 @@ impl Decision<'_> {
                 JobStatus::Cancelling => self.emit(JobCancelled { job: *id }),
                 JobStatus::Pending | JobStatus::Retrying => {}
             }
+        }
+        if self.events.len() == before {
+            return Err(Rejection::NothingToDo);
         }
         self.end_cancel_when_quiet();
         Ok(())

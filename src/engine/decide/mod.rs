@@ -67,7 +67,10 @@ pub(super) fn decide_watched(
     let mut decision = Decision { input, now, execution, events, draws: 0, probe };
     decision.take(command)?;
     decision.run();
-    Ok(decision.events)
+    let events = decision.events;
+    debug_assert_eq!(super::invariants::check(execution), Ok(()), "after {events:?}");
+    debug_assert!(!events.is_empty(), "a command that changes nothing is refused");
+    Ok(events)
 }
 
 /// A decision in the making.

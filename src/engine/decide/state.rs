@@ -33,6 +33,8 @@ impl Decision<'_> {
         match &mut event {
             Event::StateEntered(body) => body.progress = percent,
             Event::JobProgressed(body) => body.progress = percent,
+            Event::FrameSucceeded(body) => body.progress = percent,
+            Event::FrameFailed(body) => body.progress = percent,
             _ => {}
         }
         self.events.push(event);
@@ -94,7 +96,8 @@ impl Decision<'_> {
         if frame == FrameId::ROOT {
             self.emit(ExecutionCompleted { output: Data::Kept });
         } else {
-            self.emit(FrameSucceeded { frame, output: Data::Kept });
+            let output = Data::Kept;
+            self.emit_with_progress(FrameSucceeded { frame, output, progress: 0 }.into());
         }
     }
 

@@ -1,0 +1,258 @@
+//! Rules about a history as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Violation, ensure};
+use crate::engine::event::Event;
+use crate::engine::id::{FrameId, JobId, Timestamp};
+
+/// Holds every rule against the history of one execution, from its first event on: time never
+/// runs backward; it begins once, ends at most once, and nothing follows its end; progress never
+/// falls; each attempt of a job is scheduled once, taken once and completed once; each frame has
+/// one parent; what ends has no part that is still open.
+///
+/// # Errors
+/// The first rule that does not hold.
+pub fn check_history(history: &[(Event, Timestamp)]) -> Result<(), Violation> {
+    let mut seen = Seen::default();
+    for (index, (event, at)) in history.iter().enumerate() {
+        seen.take(event, *at).map_err(|violation| Violation {
+            name: violation.name,
+            detail: format!("event {} ({}): {}", index + 1, event.name(), violation.detail),
+        })?;
+    }
+    Ok(())
+}
+
+/// What the events so far have opened.
+#[derive(Default)]
+struct Seen {
+    time: Timestamp,
+    begun: bool,
+    ended: bool,
+    progress: u8,
+    /// Open frames with their parents.
+    frames: BTreeMap<FrameId, FrameId>,
+    used_frames: BTreeSet<FrameId>,
+    jobs: BTreeMap<JobId, Attempts>,
+}
+
+/// The attempts of a job.
+struct Attempts {
+    frame: FrameId,
+    newest: u32,
+    state: Attempt,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    Pending,
+    Running,
+    Lost,
+    Over,
+    Cancelled,
+}
+
+impl Seen {
+    fn take(&mut self, event: &Event, at: Timestamp) -> Result<(), Violation> {
+        ensure(at >= self.time, "time_never_runs_backward", || {
+            format!("{at} comes after {}", self.time)
+        })?;
+        self.time = at;
+        let begins = matches!(event, Event::ExecutionStarted(_));
+        ensure(begins != self.begun, "a_history_begins_once", String::new)?;
+        self.begun = true;
+        ensure(!self.ended, "nothing_follows_the_end", String::new)?;
+        self.take_frame_event(event)?;
+        self.take_job_event(event)?;
+        self.take_end(event)
+    }
+
+    fn take_frame_event(&mut self, event: &Event) -> Result<(), Violation> {
+        const NAME: &str = "a_parent_ends_after_its_children";
+        match event {
+            Event::StateEntered(body) => self.advance(body.progress),
+            Event::JobProgressed(body) => self.advance(body.progress),
+            Event::FrameStarted(body) => {
+                let known = self.is_open(body.parent);
+                let fresh = body.frame != FrameId::ROOT && self.used_frames.insert(body.frame);
+                ensure(known && fresh, "a_frame_has_one_parent", || {
+                    format!("frame {} of frame {}", body.frame, body.parent)
+                })?;
+                self.frames.insert(body.frame, body.parent);
+                Ok(())
+            }
+            Event::StateExited(body) => self.ensure_quiet(body.frame),
+            Event::FailureCaught(body) => self.ensure_quiet(body.frame),
+            Event::RetryScheduled(body) => self.ensure_quiet(body.frame),
+            Event::FrameSucceeded(body) => {
+                self.advance(body.progress)?;
+                self.close(body.frame)
+            }
+            Event::FrameFailed(body) => {
+                self.advance(body.progress)?;
+                self.close(body.frame)
+            }
+            Event::FrameCancelled(body) => self.close(body.frame),
+            Event::ForkStarted(body) => ensure(self.is_open(body.frame), NAME, || {
+                format!("frame {} opens a state but is not open", body.frame)
+            }),
+            Event::DefinitionStored(_)
+            | Event::ExecutionStarted(_)
+            | Event::RetryStarted(_)
+            | Event::WaitStarted(_)
+            | Event::WaitEnded(_)
+            | Event::JobScheduled(_)
+            | Event::JobStarted(_)
+            | Event::JobHeartbeat(_)
+            | Event::JobSucceeded(_)
+            | Event::JobFailed(_)
+            | Event::JobTimedOut(_)
+            | Event::AttemptLost(_)
+            | Event::JobCancelled(_)
+            | Event::CancelRequested(_)
+            | Event::ExecutionCancelled(_)
+            | Event::ExecutionCompleted(_)
+            | Event::ExecutionFailed(_)
+            | Event::ExecutionTimedOut(_)
+            | Event::ExecutionSetAside(_) => Ok(()),
+        }
+    }
+
+    fn take_job_event(&mut self, event: &Event) -> Result<(), Violation> {
+        use Attempt::{Cancelled, Lost, Over, Pending, Running};
+        match event {
+            Event::JobScheduled(body) => self.schedule(body.job, body.frame, body.attempt),
+            Event::JobStarted(body) => {
+                self.advance_attempt(body.job, body.attempt, &[Pending], Running)
+            }
+            Event::JobSucceeded(body) => {
+                self.advance_attempt(body.job, body.attempt, &[Running], Over)
+            }
+            Event::JobFailed(body) => {
+                // The attempt that was lost once too often fails.
+                self.advance_attempt(body.job, body.attempt, &[Running, Lost], Over)
+            }
+            Event::JobTimedOut(body) => {
+                self.advance_attempt(body.job, body.attempt, &[Running], Over)
+            }
+            Event::AttemptLost(body) => {
+                self.advance_attempt(body.job, body.attempt, &[Running], Lost)
+            }
+            Event::JobCancelled(body) => {
+                let newest = self.jobs.get(&body.job).map_or(0, |job| job.newest);
+                self.advance_attempt(body.job, newest, &[Pending, Running, Over], Cancelled)
+            }
+            Event::JobProgressed(body) => self.ensure_running(body.job),
+            Event::JobHeartbeat(body) => self.ensure_running(body.job),
+            Event::DefinitionStored(_)
+            | Event::ExecutionStarted(_)
+            | Event::StateEntered(_)
+            | Event::StateExited(_)
+            | Event::FailureCaught(_)
+            | Event::RetryScheduled(_)
+            | Event::RetryStarted(_)
+            | Event::WaitStarted(_)
+            | Event::WaitEnded(_)
+            | Event::ForkStarted(_)
+            | Event::FrameStarted(_)
+            | Event::FrameSucceeded(_)
+            | Event::FrameFailed(_)
+            | Event::FrameCancelled(_)
+            | Event::CancelRequested(_)
+            | Event::ExecutionCancelled(_)
+            | Event::ExecutionCompleted(_)
+            | Event::ExecutionFailed(_)
+            | Event::ExecutionTimedOut(_)
+            | Event::ExecutionSetAside(_) => Ok(()),
+        }
+    }
+
+    fn take_end(&mut self, event: &Event) -> Result<(), Violation> {
+        let ends = matches!(
+            event,
+            Event::ExecutionCancelled(_)
+                | Event::ExecutionCompleted(_)
+                | Event::ExecutionFailed(_)
+                | Event::ExecutionTimedOut(_)
+        );
+        if ends {
+            self.ended = true;
+            self.ensure_quiet(FrameId::ROOT)?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, progress: u8) -> Result<(), Violation> {
+        let before = std::mem::replace(&mut self.progress, progress);
+        ensure((before..=99).contains(&progress), "progress_never_falls", || {
+            format!("{progress} percent after {before}")
+        })
+    }
+
+    fn is_open(&self, frame: FrameId) -> bool {
+        frame == FrameId::ROOT || self.frames.contains_key(&frame)
+    }
+
+    /// Nothing inside the frame may be open when it leaves a state or ends.
+    fn ensure_quiet(&self, frame: FrameId) -> Result<(), Violation> {
+        const NAME: &str = "a_parent_ends_after_its_children";
+        let child = self.frames.iter().find(|(_, parent)| **parent == frame);
+        ensure(child.is_none(), NAME, || format!("frame {frame} has open parts: {child:?}"))?;
+        let in_hand = |job: &&Attempts| {
+            job.frame == frame && matches!(job.state, Attempt::Pending | Attempt::Running)
+        };
+        ensure(self.jobs.values().find(in_hand).is_none(), NAME, || {
+            format!("frame {frame} has an open job")
+        })
+    }
+
+    fn close(&mut self, frame: FrameId) -> Result<(), Violation> {
+        self.ensure_quiet(frame)?;
+        ensure(self.frames.remove(&frame).is_some(), "a_frame_ends_once", || {
+            format!("frame {frame} is not open")
+        })?;
+        self.jobs.retain(|_, job| job.frame != frame);
+        Ok(())
+    }
+
+    fn schedule(&mut self, id: JobId, frame: FrameId, attempt: u32) -> Result<(), Violation> {
+        const NAME: &str = "attempts_are_dense";
+        let open = self.is_open(frame);
+        ensure(open, NAME, || format!("job {id} is for frame {frame}, which is not open"))?;
+        let fresh = Attempts { frame, newest: 0, state: Attempt::Over };
+        let job = self.jobs.entry(id).or_insert(fresh);
+        let between = matches!(job.state, Attempt::Over | Attempt::Lost);
+        let next = attempt == job.newest + 1 && job.frame == frame;
+        ensure(between && next, NAME, || {
+            format!("attempt {attempt} of job {id} after attempt {}: {:?}", job.newest, job.state)
+        })?;
+        job.newest = attempt;
+        job.state = Attempt::Pending;
+        Ok(())
+    }
+
+    fn advance_attempt(
+        &mut self,
+        id: JobId,
+        attempt: u32,
+        from: &[Attempt],
+        to: Attempt,
+    ) -> Result<(), Violation> {
+        let job = self.jobs.get_mut(&id);
+        let state = job.as_ref().map(|job| (job.newest, job.state));
+        let fits = state.is_some_and(|(newest, state)| newest == attempt && from.contains(&state));
+        ensure(fits, "an_attempt_ends_once", || {
+            format!("attempt {attempt} of job {id} becomes {to:?}, but it is {state:?}")
+        })?;
+        if let Some(job) = job {
+            job.state = to;
+        }
+        Ok(())
+    }
+
+    fn ensure_running(&self, id: JobId) -> Result<(), Violation> {
+        let running = self.jobs.get(&id).is_some_and(|job| job.state == Attempt::Running);
+        ensure(running, "only_running_jobs_report", || format!("job {id}"))
+    }
+}

@@ -1,0 +1,188 @@
+//! Parallel and Map.
+
+use serde_json::{Value, json};
+
+use super::kit::{Run, given};
+use super::{only, only_jsonata};
+
+fn job_machine(name: &str) -> Value {
+    json!({"StartAt": name, "States": {name: {"Type": "Task", "Resource": "work", "End": true}}})
+}
+
+fn parallel(fields: &Value) -> Value {
+    let mut state = json!({"Type": "Parallel", "End": true,
+        "Branches": [job_machine("X"), job_machine("Y"), job_machine("Z")]});
+    merge(&mut state, fields);
+    only(state)
+}
+
+fn merge(state: &mut Value, fields: &Value) {
+    let state = state.as_object_mut().unwrap();
+    state.extend(fields.as_object().unwrap().clone());
+}
+
+fn map(fields: &Value) -> Value {
+    let mut state = json!({"Type": "Map", "End": true, "ItemProcessor": job_machine("P")});
+    merge(&mut state, fields);
+    only(state)
+}
+
+#[test]
+fn parallel_gives_results_in_the_order_of_its_branches() {
+    let mut run = given(&parallel(&json!({}))).started(&json!({"a": 1}));
+    assert_eq!(run.open_jobs(), [1, 2, 3]);
+    assert_eq!(run.job_input(3), json!({"a": 1}));
+    for job in [2, 3, 1] {
+        run.complete(job, &json!(job));
+    }
+    assert_eq!(run.output(), json!([1, 2, 3]));
+}
+
+#[test]
+fn a_branch_that_fails_cancels_its_siblings() {
+    let mut run = given(&parallel(&json!({}))).started(&json!({}));
+    let token = run.take(3);
+    run.complete(1, &json!(1));
+    run.fail(2, "Mine");
+    assert_eq!(run.names(), "JobFailed FrameFailed JobCancelled FrameCancelled ExecutionFailed");
+    assert_eq!(run.error(), "Mine");
+    let late = crate::engine::Command::CompleteJob {
+        job: crate::engine::JobId(3),
+        token,
+        output: crate::language::Json::null(),
+    };
+    assert_eq!(run.try_command(late).unwrap_err().code(), "NOT_IN_STATUS");
+}
+
+#[test]
+fn a_parallel_that_is_retried_begins_all_branches_again() {
+    let retry = json!({"Retry": [{"ErrorEquals": ["States.ALL"]}]});
+    let mut run = given(&parallel(&retry)).started(&json!({}));
+    run.complete(1, &json!(1));
+    run.fail(2, "Mine");
+    assert_eq!(run.execution.frames.len(), 1);
+    run.fire_next();
+    for job in [4, 5, 6] {
+        run.complete(job, &json!(job));
+    }
+    assert_eq!(run.output(), json!([4, 5, 6]));
+}
+
+#[test]
+fn a_map_runs_each_item_within_its_concurrency() {
+    let mut run = given(&map(&json!({"MaxConcurrency": 2}))).started(&json!(["a", "b", "c"]));
+    assert_eq!(run.open_jobs(), [1, 2]);
+    assert_eq!(run.job_input(2), json!("b"));
+    run.complete(2, &json!("B"));
+    assert_eq!(run.open_jobs(), [1, 3]);
+    run.complete(3, &json!("C"));
+    run.complete(1, &json!("A"));
+    assert_eq!(run.output(), json!(["A", "B", "C"]));
+}
+
+#[test]
+fn a_map_without_items_is_done() {
+    assert_eq!(given(&map(&json!({}))).started(&json!([])).output(), json!([]));
+}
+
+#[test]
+fn a_map_over_what_is_no_array_fails() {
+    assert_eq!(given(&map(&json!({}))).started(&json!({})).error(), "States.Runtime");
+    let run = given(&map(&json!({}))).limits(|limits| limits.map_items = 2);
+    assert_eq!(run.started(&json!([1, 2, 3])).error(), "States.Runtime");
+}
+
+#[test]
+fn an_item_selector_sees_the_item_and_the_input() {
+    let fields = json!({"ItemsPath": "$.list", "ItemSelector": {
+        "item.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index", "all.$": "$.k"}});
+    let run = given(&map(&fields)).started(&json!({"list": [7, 8], "k": true}));
+    assert_eq!(run.job_input(2), json!({"item": 8, "index": 1, "all": true}));
+    let jsonata = json!({"Type": "Map", "End": true, "Items": "{% $states.input.list %}",
+        "ItemSelector": {"v": "{% $states.context.Map.Item.Value * 2 %}"},
+        "ItemProcessor": job_machine("P")});
+    let run = given(&only_jsonata(jsonata)).started(&json!({"list": [7, 8]}));
+    assert_eq!(run.job_input(2), json!({"v": 16}));
+}
+
+#[test]
+fn batches_hold_items_and_what_they_share() {
+    let fields = json!({"ItemsPath": "$.list", "ItemBatcher": {
+        "MaxItemsPerBatch": 2, "BatchInput": {"k.$": "$.k"}}});
+    let mut run = given(&map(&fields)).started(&json!({"list": [1, 2, 3], "k": "v"}));
+    assert_eq!(run.open_jobs(), [1, 2]);
+    assert_eq!(run.job_input(1), json!({"BatchInput": {"k": "v"}, "Items": [1, 2]}));
+    assert_eq!(run.job_input(2), json!({"BatchInput": {"k": "v"}, "Items": [3]}));
+    run.complete(1, &json!("x"));
+    run.complete(2, &json!("y"));
+    assert_eq!(run.output(), json!(["x", "y"]));
+}
+
+#[test]
+fn a_batch_over_the_payload_limit_fails_the_map() {
+    let fields = json!({"ItemBatcher": {"MaxItemsPerBatch": 9}});
+    let run = given(&map(&fields)).limits(|limits| limits.payload_bytes = 30);
+    let items = json!(["0123456789", "0123456789"]);
+    assert_eq!(run.started(&items).status(), "running");
+    let selector = json!({"ItemBatcher": {"MaxItemsPerBatch": 9},
+        "ItemSelector": {"text": "0123456789"}});
+    let run = given(&map(&selector)).limits(|limits| limits.payload_bytes = 30);
+    assert_eq!(run.started(&json!([1, 2, 3])).error(), "States.DataLimitExceeded");
+}
+
+#[test]
+fn tolerated_failures_leave_the_results_of_the_others() {
+    let fields = json!({"ToleratedFailureCount": 1});
+    let mut run = given(&map(&fields)).started(&json!([1, 2, 3]));
+    run.fail(2, "Mine");
+    assert_eq!(run.status(), "running");
+    run.complete(1, &json!(1));
+    run.complete(3, &json!(3));
+    assert_eq!(run.output(), json!([1, 3]));
+    assert_eq!((run.status(), run.execution.total_errors), ("completed_with_errors", 1));
+}
+
+#[test]
+fn one_failure_too_many_fails_the_map() {
+    let fields = json!({"ToleratedFailurePercentage": 50});
+    let mut run = given(&map(&fields)).started(&json!([1, 2, 3]));
+    run.fail(1, "One");
+    assert_eq!(run.status(), "running");
+    run.fail(2, "Two");
+    assert_eq!(run.error(), "Two");
+    assert_eq!(run.count("FrameCancelled"), 1);
+}
+
+#[test]
+fn a_map_inside_a_parallel_keeps_its_own_variables() {
+    let inner = json!({"Type": "Map", "End": true, "MaxConcurrency": 1,
+        "Items": [1, 2], "ItemProcessor": {"StartAt": "P", "States": {
+            "P": {"Type": "Pass", "Assign": {"seen": "{% $states.input %}"}, "Next": "Q"},
+            "Q": {"Type": "Task", "Resource": "work", "Arguments": "{% [$outer, $seen] %}",
+                "End": true}}}});
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "S", "States": {
+        "S": {"Type": "Pass", "Assign": {"outer": "o"}, "Next": "F"},
+        "F": {"Type": "Parallel", "End": true, "Branches": [
+            {"StartAt": "M", "States": {"M": inner}}, job_machine("X")]}}});
+    let mut run: Run = given(&definition).started(&json!({}));
+    let mut inputs = Vec::new();
+    while run.status() == "running" {
+        let job = run.open_jobs()[0];
+        inputs.push(run.job_input(job));
+        run.complete(job, &json!(job));
+    }
+    assert!(inputs.contains(&json!(["o", 1])) && inputs.contains(&json!(["o", 2])), "{inputs:?}");
+    assert_eq!(run.output().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn each_item_that_ends_moves_progress() {
+    let fields = json!({"ToleratedFailureCount": 1});
+    let mut run = given(&map(&fields)).started(&json!([1, 2, 3, 4]));
+    run.complete(1, &json!(1));
+    assert_eq!(run.execution.progress, 25);
+    run.fail(2, "Mine");
+    assert_eq!(run.execution.progress, 50);
+    run.complete(3, &json!(3));
+    assert_eq!(run.execution.progress, 75);
+}

@@ -1,0 +1,268 @@
+//! Made-up definitions that are valid, from a seed: every state type, nested two deep, in both
+//! query languages, with Retry and Catch. Every one ends: states lead only onward.
+
+use serde_json::{Map, Value, json};
+
+use super::random::Random;
+
+/// How deep Parallel and Map may stand in each other.
+const DEPTH: u32 = 2;
+/// Job types that generated Task states name.
+pub const JOB_TYPES: &[&str] = &["alpha", "beta", "gamma"];
+/// Error names that Retry and Catch of generated states match, and workers should fail with.
+pub const ERRORS: &[&str] =
+    &["States.TaskFailed", "States.Timeout", "Made.Up", "Other.Error", "States.Runtime"];
+
+/// A valid definition, as JSON.
+#[must_use]
+pub fn definition(seed: u64) -> Value {
+    let mut generator = Generator { random: Random::new(seed), names: 0, jsonata: false };
+    generator.jsonata = generator.random.one_in(2);
+    let mut machine = generator.machine(DEPTH);
+    if generator.jsonata {
+        put(&mut machine, "QueryLanguage", json!("JSONata"));
+    }
+    if generator.random.one_in(6) {
+        let seconds = 1 + generator.random.below(120);
+        put(&mut machine, "TimeoutSeconds", json!(seconds));
+    }
+    machine
+}
+
+/// An input that generated definitions work on.
+#[must_use]
+pub fn input(seed: u64) -> Value {
+    let mut random = Random::new(seed);
+    let items: Vec<u64> = (0..random.below(6)).collect();
+    json!({"items": items, "number": random.below(10), "text": "ü", "deep": {"flag": true}})
+}
+
+/// The result of a made-up job; states that follow find in it what they look for.
+#[must_use]
+pub fn result(seed: u64) -> Value {
+    if Random::new(seed).one_in(5) { json!(seed % 100) } else { input(seed) }
+}
+
+struct Generator {
+    random: Random,
+    names: u32,
+    jsonata: bool,
+}
+
+fn put(object: &mut Value, key: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(key.to_owned(), value);
+    }
+}
+
+impl Generator {
+    fn name(&mut self) -> String {
+        self.names += 1;
+        format!("S{}", self.names)
+    }
+
+    /// A machine whose states lead from one to a later one.
+    fn machine(&mut self, depth: u32) -> Value {
+        let count = 1 + self.random.index(if depth == DEPTH { 5 } else { 3 });
+        let names: Vec<String> = (0..count).map(|_| self.name()).collect();
+        let mut states = Map::new();
+        for (index, name) in names.iter().enumerate() {
+            let later = names.get(index + 1..).unwrap_or_default();
+            states.insert(name.clone(), self.state(later, depth));
+        }
+        json!({"StartAt": names.first(), "States": states})
+    }
+
+    /// A state from which each of `later` may follow. The next of them always does in some way, so
+    /// that no state is out of reach.
+    fn state(&mut self, later: &[String], depth: u32) -> Value {
+        let Some(next) = later.first() else { return self.last_state(depth) };
+        if self.random.one_in(6) {
+            return self.choice(later);
+        }
+        let mut state = self.working_state(depth);
+        put(&mut state, "Next", json!(next));
+        self.add_handlers(&mut state, later);
+        self.add_weight(&mut state);
+        state
+    }
+
+    fn last_state(&mut self, depth: u32) -> Value {
+        match self.random.below(8) {
+            0 => json!({"Type": "Succeed"}),
+            1 => json!({"Type": "Fail", "Error": self.error(), "Cause": "made up"}),
+            _ => {
+                let mut state = self.working_state(depth);
+                put(&mut state, "End", json!(true));
+                self.add_handlers(&mut state, &[]);
+                state
+            }
+        }
+    }
+
+    fn working_state(&mut self, depth: u32) -> Value {
+        let nests = depth > 0;
+        match self.random.below(if nests { 10 } else { 6 }) {
+            0 => self.pass(),
+            1 => self.wait(),
+            2..=5 => self.task(),
+            6 | 7 => {
+                let branches: Vec<Value> =
+                    (0..=self.random.below(3)).map(|_| self.machine(depth - 1)).collect();
+                let mut state = json!({"Type": "Parallel", "Branches": branches});
+                self.add_result(&mut state);
+                state
+            }
+            _ => self.map(depth),
+        }
+    }
+
+    fn pass(&mut self) -> Value {
+        let mut state = json!({"Type": "Pass"});
+        match (self.jsonata, self.random.below(4)) {
+            (false, 0) => put(&mut state, "Result", input(self.random.draw())),
+            (false, 1) => {
+                put(&mut state, "Parameters", json!({"whole.$": "$", "fixed": [1, {"a": null}]}));
+                put(&mut state, "ResultPath", json!("$.passed"));
+            }
+            (true, 0) => put(&mut state, "Output", json!({"in": "{% $states.input %}"})),
+            (true, 1) => put(&mut state, "Output", json!("{% $states.input.missing %}")),
+            (_, 2) => {
+                let value =
+                    if self.jsonata { "{% $states.context.State.Name %}" } else { "$$.State.Name" };
+                let key = if self.jsonata { "seen" } else { "seen.$" };
+                put(&mut state, "Assign", json!({key: value, "count": 1}));
+            }
+            _ => {}
+        }
+        state
+    }
+
+    fn wait(&mut self) -> Value {
+        match self.random.below(3) {
+            0 => json!({"Type": "Wait", "Timestamp": "2024-01-01T00:00:00Z"}),
+            1 if self.jsonata => json!({"Type": "Wait", "Seconds": "{% 1 + 2 %}"}),
+            _ => json!({"Type": "Wait", "Seconds": self.random.below(30)}),
+        }
+    }
+
+    fn task(&mut self) -> Value {
+        let resource = self.random.pick(JOB_TYPES).copied().unwrap_or_default();
+        let mut state = json!({"Type": "Task", "Resource": resource});
+        if self.random.one_in(3) {
+            put(&mut state, "TimeoutSeconds", json!(10 + self.random.below(60)));
+        }
+        if self.random.one_in(4) {
+            put(&mut state, "HeartbeatSeconds", json!(1 + self.random.below(9)));
+        }
+        self.add_result(&mut state);
+        state
+    }
+
+    fn map(&mut self, depth: u32) -> Value {
+        let mut state = json!({"Type": "Map", "ItemProcessor": self.machine(depth - 1)});
+        if self.jsonata {
+            put(&mut state, "Items", json!("{% [1, 2, 3, {\"a\": 4}] %}"));
+        } else {
+            // Sometimes there are no such items, and the state fails.
+            put(&mut state, "ItemsPath", json!("$.items"));
+        }
+        if self.random.one_in(3) {
+            put(&mut state, "MaxConcurrency", json!(1 + self.random.below(3)));
+        }
+        if self.random.one_in(3) {
+            put(&mut state, "ItemBatcher", json!({"MaxItemsPerBatch": 1 + self.random.below(3)}));
+        }
+        if self.random.one_in(3) {
+            put(&mut state, "ToleratedFailureCount", json!(1 + self.random.below(3)));
+        }
+        if self.random.one_in(3) {
+            let (key, value) = if self.jsonata {
+                ("index", "{% $states.context.Map.Item.Index %}")
+            } else {
+                ("index.$", "$$.Map.Item.Index")
+            };
+            put(&mut state, "ItemSelector", json!({key: value, "items": [1, 2], "fixed": true}));
+        }
+        self.add_result(&mut state);
+        state
+    }
+
+    fn choice(&mut self, later: &[String]) -> Value {
+        let next = later.first();
+        let other = self.random.pick(later).cloned();
+        let rule = if self.jsonata {
+            json!({"Condition": "{% $exists($states.input.number) %}", "Next": next})
+        } else {
+            json!({"Variable": "$.number", "IsPresent": true, "Next": next})
+        };
+        let mut state = json!({"Type": "Choice", "Choices": [rule]});
+        if !self.random.one_in(5) {
+            put(&mut state, "Default", json!(other));
+        }
+        state
+    }
+
+    fn add_result(&mut self, state: &mut Value) {
+        match (self.jsonata, self.random.below(4)) {
+            (false, 0) => put(state, "ResultPath", json!("$.result")),
+            (false, 1) => put(state, "ResultPath", Value::Null),
+            (false, 2) => put(state, "ResultSelector", json!({"got.$": "$"})),
+            (true, 0) => put(state, "Output", json!({"got": "{% $states.result %}"})),
+            (true, 1) => put(state, "Output", json!("{% $states.input %}")),
+            _ => {}
+        }
+    }
+
+    fn error(&mut self) -> &'static str {
+        self.random.pick(ERRORS).copied().unwrap_or_default()
+    }
+
+    /// Adds Retry and Catch, where the state's type allows them.
+    fn add_handlers(&mut self, state: &mut Value, later: &[String]) {
+        let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
+        if !matches!(kind, "Task" | "Parallel" | "Map") {
+            return;
+        }
+        if self.random.one_in(2) {
+            let mut retrier = json!({
+                "ErrorEquals": [self.error()],
+                "IntervalSeconds": 1 + self.random.below(5),
+                "MaxAttempts": self.random.below(3),
+            });
+            if self.random.one_in(2) {
+                put(&mut retrier, "JitterStrategy", json!("FULL"));
+            }
+            put(state, "Retry", json!([retrier]));
+        }
+        if !later.is_empty() && self.random.one_in(2) {
+            let target = self.random.pick(later).cloned();
+            let mut catcher = json!({"ErrorEquals": ["States.ALL"], "Next": target});
+            if !self.jsonata && self.random.one_in(2) {
+                put(&mut catcher, "ResultPath", json!("$.error"));
+            }
+            put(state, "Catch", json!([catcher]));
+        }
+    }
+
+    fn add_weight(&mut self, state: &mut Value) {
+        if self.random.one_in(4) {
+            put(state, "Weight", json!(self.random.below(5)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::{self, Format};
+
+    #[test]
+    fn every_generated_definition_is_valid() {
+        for seed in 0..300 {
+            let text = definition(seed).to_string();
+            let parsed = language::parse(&text, Format::Json, &language::Options::default());
+            assert!(parsed.is_ok(), "seed {seed}: {:?}\n{text}", parsed.err());
+        }
+    }
+}
