@@ -571,7 +571,7 @@ fn all_faults_are_reported_at_once() {
 
 #[test]
 fn every_code_is_tested_here_and_explained_in_the_documentation() {
-    let tests = include_str!("faults.rs");
+    let tests = concat!(include_str!("faults.rs"), include_str!("../../aws/tests.rs"));
     let documentation = include_str!("../../../../docs/LANGUAGE.md");
     let names = include_str!("../../diagnostic.rs");
     for code in codes::ALL {
