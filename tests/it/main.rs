@@ -11,6 +11,8 @@
 mod architecture;
 #[cfg(feature = "cli")]
 mod cli;
+#[cfg(feature = "cli")]
+mod definitions;
 mod durability;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
