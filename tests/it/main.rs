@@ -16,6 +16,7 @@ mod definitions;
 mod durability;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
+mod language_table;
 #[cfg(feature = "testing")]
 mod runtime;
 mod source_text;

@@ -239,6 +239,8 @@ fn not_supported() {
             r#""Type":"Task","End":true,"Resource":¦"child.sync:2""#,
             r#""Type":"Task","End":true,"Resource":"r",¦"Credentials":{}"#,
             r#""Type":"Map","End":true,¦"ItemReader":{},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
+            r#""Type":"Map","End":true,¦"ResultWriter":{},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
+            r#""Type":"Map","End":true,¦"Label":"l","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
         ],
     );
 }
