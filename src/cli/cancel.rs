@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::engine::Engine;
+use super::engine::{BoundArgs, Engine};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;
@@ -61,7 +61,15 @@ async fn in_server(context: &Context, arguments: &CancelArgs, live: &Live) -> Ou
 /// No engine runs: one without workers is opened, which records the end and starts no job.
 async fn here(context: &Context, arguments: &CancelArgs, folder: &Path) -> Outcome {
     let mut signals = Signals::listen()?;
-    let mut engine = match Engine::open_with(context, folder, None, Registry::new()).await {
+    let mut engine = match Engine::open_with(
+        context,
+        folder,
+        None,
+        &BoundArgs::default(),
+        Registry::new(),
+    )
+    .await
+    {
         Err(mut fault) if fault.code == "STORE_LOCKED" => {
             fault.exit = Exit::NoServer;
             return Err(fault.hint("wait for that process, or end it with Ctrl-C"));

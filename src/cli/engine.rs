@@ -14,6 +14,14 @@ use crate::runtime::{Limits, Orchestrator, Summary};
 use crate::store::{self, Check, EventStore, SledOptions, SledStore};
 use crate::worker::{Registry, command};
 
+/// Bounds that `run` and `serve` can be asked to hold.
+#[derive(Default, clap::Args)]
+pub(super) struct BoundArgs {
+    /// Hold the quotas of AWS too: 256 KiB of a payload, 25,000 events, 40 items of a Map at once
+    #[arg(long)]
+    aws_limits: bool,
+}
+
 /// A running engine and its control socket.
 pub(super) struct Engine {
     pub(super) orchestrator: Orchestrator,
@@ -29,12 +37,13 @@ impl Engine {
         context: &Context,
         data: &Path,
         config: Option<&Config>,
+        bounds: &BoundArgs,
     ) -> Result<Self, Box<Fault>> {
         let mut registry = Registry::new();
         if let Some(config) = config {
             config.bind(&mut registry, Some(data));
         }
-        Self::open_with(context, data, config, registry).await
+        Self::open_with(context, data, config, bounds, registry).await
     }
 
     /// Opens it with these handlers.
@@ -45,6 +54,7 @@ impl Engine {
         context: &Context,
         data: &Path,
         config: Option<&Config>,
+        bounds: &BoundArgs,
         registry: Registry,
     ) -> Result<Self, Box<Fault>> {
         let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
@@ -64,6 +74,12 @@ impl Engine {
             if let Some(shards) = engine.shards {
                 builder = builder.shards(shards);
             }
+        }
+        if let Some(config) = config {
+            config.limits.set(&mut limits);
+        }
+        if bounds.aws_limits {
+            limits.engine = limits.engine.within_aws();
         }
         let orchestrator = builder.limits(limits).open_store(Arc::new(store)).await?;
         let served = match live::serve(orchestrator.clone(), data).await {

@@ -7,6 +7,7 @@ mod cancel;
 mod data;
 mod engine;
 pub mod exit;
+mod export;
 mod fault;
 mod graph;
 mod help;
@@ -21,6 +22,7 @@ mod show;
 mod signals;
 mod source;
 mod start;
+mod test_state;
 mod ui;
 mod validate;
 mod wait;
@@ -101,6 +103,10 @@ enum Command {
     Log(log::LogCommand),
     /// Check definitions
     Validate(validate::ValidateArgs),
+    /// Print a definition for another system
+    Export(export::ExportArgs),
+    /// Run one state of a definition alone
+    TestState(test_state::TestStateArgs),
     /// Print a workflow as a picture
     Graph(graph::GraphArgs),
     /// Explain a command, or `exit-codes`
@@ -170,6 +176,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),
+        Command::Export(arguments) => export::run(context, &arguments),
+        Command::TestState(arguments) => test_state::run(context, &arguments),
         Command::Graph(arguments) => graph::run(context, &arguments),
         Command::Help(arguments) => help::run(context, &arguments),
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Engine, is_unfinished};
+use super::engine::{BoundArgs, Engine, is_unfinished};
 use super::exit::Exit;
 use super::fault::{self, Fault, Outcome};
 use super::progress::Progress;
@@ -47,6 +47,8 @@ pub(super) struct RunArgs {
     #[arg(long)]
     resume: bool,
     #[command(flatten)]
+    bounds: BoundArgs,
+    #[command(flatten)]
     end: EndArgs,
 }
 
@@ -78,7 +80,7 @@ pub(super) async fn run(context: &Context, arguments: RunArgs) -> Outcome {
     }
     let plan = plan(context, &arguments)?;
     let mut signals = Signals::listen()?;
-    let engine = Engine::open(context, &plan.data, plan.config.as_ref()).await?;
+    let engine = Engine::open(context, &plan.data, plan.config.as_ref(), &arguments.bounds).await?;
     remember(&plan);
     let outcome = drive(context, &arguments, &plan, &engine, &mut signals).await;
     let was_interrupted = matches!(outcome, Ok(Exit::Interrupted));

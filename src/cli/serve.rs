@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::engine::Engine;
+use super::engine::{BoundArgs, Engine};
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::signals::Signals;
@@ -15,6 +15,8 @@ pub(super) struct ServeArgs {
     /// What runs the jobs [default: everstep.toml here]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    bounds: BoundArgs,
 }
 
 pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
@@ -24,7 +26,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     };
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
-    let engine = Engine::open(context, &folder, config.as_ref()).await?;
+    let engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;
     let report = engine.orchestrator.recovery_report().clone();
     let types = engine.orchestrator.job_types();
     let types = if types.is_empty() { "none".to_owned() } else { types.join(", ") };

@@ -9,7 +9,7 @@ use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::input::{self, DefinitionFile};
 use super::ui::Mark;
-use crate::language::{self, Checked, Diagnostic, Severity, render};
+use crate::language::{self, Checked, Diagnostic, Severity, Workflow, render};
 use crate::view::counted;
 
 #[derive(clap::Args)]
@@ -17,6 +17,9 @@ pub(super) struct ValidateArgs {
     /// Definitions, JSON or YAML
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Also find what AWS Step Functions would refuse
+    #[arg(long)]
+    aws: bool,
 }
 
 /// What was found in one file.
@@ -36,7 +39,10 @@ pub(super) fn run(context: &Context, arguments: &ValidateArgs) -> Outcome {
     let mut findings = Vec::new();
     for file in &arguments.files {
         let definition = input::definition(file)?;
-        let checked = checked(&definition);
+        let mut checked = checked(&definition);
+        if arguments.aws {
+            add_faults_on_aws(&mut checked, &definition);
+        }
         if !ui.is_json() {
             ui.print(&words(context, file, &definition.text, &checked))?;
         }
@@ -56,8 +62,21 @@ pub(super) fn run(context: &Context, arguments: &ValidateArgs) -> Outcome {
 pub(super) fn check(context: &Context, file: &Path) -> Result<(), Box<Fault>> {
     let definition = input::definition(file)?;
     let checked = checked(&definition);
-    if checked.workflow.is_some() {
-        return Ok(());
+    sound(context, file, &definition.text, checked).map(drop)
+}
+
+/// Takes the workflow; refuses one with faults, and shows them with their lines of `text`.
+///
+/// # Errors
+/// It has errors.
+pub(super) fn sound(
+    context: &Context,
+    file: &Path,
+    text: &str,
+    checked: Checked,
+) -> Result<Workflow, Box<Fault>> {
+    if let Some(workflow) = checked.workflow {
+        return Ok(workflow);
     }
     let errors = checked.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     let file = file.display().to_string();
@@ -67,10 +86,21 @@ pub(super) fn check(context: &Context, file: &Path) -> Result<(), Box<Fault>> {
         .why("nothing was started")
         .hint(format!("everstep validate {}", super::wait::quoted(&file)));
     if !context.ui.is_json() {
-        context.ui.say(render(&checked.diagnostics, &definition.text, &file).trim_end());
+        context.ui.say(render(&checked.diagnostics, text, &file).trim_end());
     }
     fault.faults = checked.diagnostics;
     Err(fault)
+}
+
+/// What AWS refuses makes the definition invalid too.
+fn add_faults_on_aws(checked: &mut Checked, definition: &DefinitionFile) {
+    let options = language::Options::default();
+    let faults = language::aws::check(&definition.text, definition.format, &options);
+    if !faults.is_empty() {
+        checked.workflow = None;
+    }
+    checked.diagnostics.extend(faults);
+    checked.diagnostics.sort_by_key(|found| (found.line, found.column));
 }
 
 fn checked(definition: &DefinitionFile) -> Checked {
@@ -97,7 +127,7 @@ fn words(context: &Context, file: &Path, text: &str, checked: &Checked) -> Strin
 
 fn finding(file: &Path, checked: Checked) -> Finding {
     let workflow = checked.workflow.as_ref();
-    let types = workflow.map(language::Workflow::job_types).unwrap_or_default();
+    let types = workflow.map(Workflow::job_types).unwrap_or_default();
     Finding {
         file: file.display().to_string(),
         is_valid: workflow.is_some(),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::hint::{nearest, unknown_key};
-use super::{Config, ConfigError, EngineConfig};
+use super::{Config, ConfigError, EngineConfig, LimitsConfig};
 use crate::worker::CommandSettings;
 
 /// The file as it is written. Spans are kept so that a value out of its limits can be shown.
@@ -19,6 +19,8 @@ use crate::worker::CommandSettings;
 struct RawConfig {
     #[serde(default)]
     engine: RawEngine,
+    #[serde(default)]
+    limits: RawLimits,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, RawJob>,
 }
@@ -29,6 +31,16 @@ struct RawEngine {
     data: Option<Spanned<String>>,
     shards: Option<Spanned<u64>>,
     grace_seconds: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawLimits {
+    payload_bytes: Option<Spanned<u64>>,
+    history_events: Option<Spanned<u64>>,
+    map_items: Option<Spanned<u64>>,
+    fork_concurrency: Option<Spanned<u64>>,
+    lost_attempts: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +65,13 @@ const GRACE_SECONDS: RangeInclusive<u64> = 0..=3600;
 const OUTPUT_BYTES: RangeInclusive<u64> = 1..=64 * 1024 * 1024;
 const CONCURRENCY: RangeInclusive<u64> = 1..=4096;
 const SHARDS: RangeInclusive<u64> = 1..=1024;
+/// Up to the default, which all readers of payloads are made for.
+const PAYLOAD_BYTES: RangeInclusive<u64> = 1024..=8 * 1024 * 1024;
+/// From what a small workflow needs to what a disk can hold.
+const HISTORY_EVENTS: RangeInclusive<u64> = 100..=100_000_000;
+const MAP_ITEMS: RangeInclusive<u64> = 1..=100_000_000;
+const FORK_CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
+const LOST_ATTEMPTS: RangeInclusive<u64> = 0..=1000;
 
 /// Turns the file's text into a config, and faults in it into errors with places.
 pub(super) struct Checker<'a> {
@@ -68,7 +87,8 @@ impl Checker<'_> {
             let name = self.text_value(&job_type, "the job type")?;
             jobs.insert(Arc::from(name), self.job(job)?);
         }
-        Ok(Config { path: self.path.to_owned(), engine: self.engine(&raw.engine)?, jobs })
+        let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
+        Ok(Config { path: self.path.to_owned(), engine, limits, jobs })
     }
 
     fn engine(&self, raw: &RawEngine) -> Result<EngineConfig, ConfigError> {
@@ -77,6 +97,18 @@ impl Checker<'_> {
             data: self.folder(raw.data.as_ref(), "data")?,
             shards: self.size(raw.shards.as_ref(), "shards", SHARDS)?,
             grace: grace.map(Duration::from_secs),
+        })
+    }
+
+    fn limits(&self, raw: &RawLimits) -> Result<LimitsConfig, ConfigError> {
+        let (payload, events) = (raw.payload_bytes.as_ref(), raw.history_events.as_ref());
+        let (parts, lost) = (raw.fork_concurrency.as_ref(), raw.lost_attempts.as_ref());
+        Ok(LimitsConfig {
+            payload_bytes: self.size(payload, "payload_bytes", PAYLOAD_BYTES)?,
+            history_events: self.number(events, "history_events", HISTORY_EVENTS)?,
+            map_items: self.small(raw.map_items.as_ref(), "map_items", MAP_ITEMS)?,
+            fork_concurrency: self.small(parts, "fork_concurrency", FORK_CONCURRENCY)?,
+            lost_attempts: self.small(lost, "lost_attempts", LOST_ATTEMPTS)?,
         })
     }
 
@@ -222,6 +254,15 @@ impl Checker<'_> {
         limits: RangeInclusive<u64>,
     ) -> Result<Option<usize>, ConfigError> {
         Ok(self.number(value, key, limits)?.and_then(|number| usize::try_from(number).ok()))
+    }
+
+    fn small(
+        &self,
+        value: Option<&Spanned<u64>>,
+        key: &str,
+        limits: RangeInclusive<u64>,
+    ) -> Result<Option<u32>, ConfigError> {
+        Ok(self.number(value, key, limits)?.and_then(|number| u32::try_from(number).ok()))
     }
 
     /// What the TOML reader refused: a key that nothing reads, or something that does not read.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::check::Checker;
+use crate::runtime::Limits;
 use crate::worker::{CommandHandler, CommandSettings, Registry};
 
 mod check;
@@ -32,6 +33,8 @@ pub struct Config {
     pub path: PathBuf,
     /// How the engine runs.
     pub engine: EngineConfig,
+    /// Bounds on executions.
+    pub limits: LimitsConfig,
     /// The bound commands by job type.
     pub jobs: BTreeMap<Arc<str>, CommandSettings>,
 }
@@ -45,6 +48,33 @@ pub struct EngineConfig {
     pub shards: Option<usize>,
     /// How long running jobs have to end when the process stops.
     pub grace: Option<Duration>,
+}
+
+/// The `[limits]` table: bounds on one execution. What is missing is left to the program.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// Bytes of one payload, 1 KiB to 8 MiB.
+    pub payload_bytes: Option<usize>,
+    /// Events of one execution, 100 to 100,000,000.
+    pub history_events: Option<u64>,
+    /// Items of one Map, 1 to 100,000,000.
+    pub map_items: Option<u32>,
+    /// Parts of a Map that run at once when the definition sets no limit, 1 to 100,000.
+    pub fork_concurrency: Option<u32>,
+    /// Attempts of a job that crashes may cut off, 0 to 1,000.
+    pub lost_attempts: Option<u32>,
+}
+
+impl LimitsConfig {
+    /// Sets what the table sets.
+    pub fn set(&self, limits: &mut Limits) {
+        let engine = &mut limits.engine;
+        engine.payload_bytes = self.payload_bytes.unwrap_or(engine.payload_bytes);
+        engine.history_events = self.history_events.unwrap_or(engine.history_events);
+        engine.map_items = self.map_items.unwrap_or(engine.map_items);
+        engine.fork_concurrency = self.fork_concurrency.unwrap_or(engine.fork_concurrency);
+        engine.lost_attempts = self.lost_attempts.unwrap_or(engine.lost_attempts);
+    }
 }
 
 /// Why a config file cannot be used.

@@ -180,3 +180,20 @@ fn commands_are_bound_with_their_limits() {
     config.bind(&mut registry, None);
     assert_eq!(registry.concurrency("a"), Some(3));
 }
+
+#[test]
+fn limits_are_set_where_the_file_sets_them() {
+    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nlost_attempts = 0\n";
+    let mut limits = Limits::default();
+    load(text).1.unwrap().limits.set(&mut limits);
+    let engine = &limits.engine;
+    assert_eq!((engine.payload_bytes, engine.history_events), (2048, 500));
+    assert_eq!((engine.map_items, engine.fork_concurrency, engine.lost_attempts), (7, 3, 0));
+    let mut limits = Limits::default();
+    load("").1.unwrap().limits.set(&mut limits);
+    assert_eq!(limits, Limits::default());
+    let error = refused("[limits]\npayload_bytes = 1\n");
+    assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some((2, 17))), "{error}");
+    let error = refused("[limits]\nhistory = 1\n");
+    assert!(error.advice.starts_with("did you mean `history_events`?"), "{error}");
+}

@@ -22,6 +22,27 @@ pub struct EngineLimits {
     pub cancel_deadline_ms: u64,
 }
 
+impl EngineLimits {
+    /// The defaults, with the quotas of AWS where these are lower: 262,144 bytes of a payload, 25,000
+    /// events of a history, 40 parts of a fork at once.
+    ///
+    /// The numbers are those of
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html>.
+    #[must_use]
+    pub fn aws() -> Self {
+        Self::default().within_aws()
+    }
+
+    /// These limits, lowered to the quotas of AWS where they are higher.
+    #[must_use]
+    pub fn within_aws(mut self) -> Self {
+        self.payload_bytes = self.payload_bytes.min(256 * 1024);
+        self.history_events = self.history_events.min(25_000);
+        self.fork_concurrency = self.fork_concurrency.min(40);
+        self
+    }
+}
+
 impl Default for EngineLimits {
     fn default() -> Self {
         Self {
@@ -33,5 +54,18 @@ impl Default for EngineLimits {
             map_items: 1_000_000,
             cancel_deadline_ms: 30_000,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_lowers_limits_and_raises_none() {
+        let aws = EngineLimits::aws();
+        assert_eq!((aws.payload_bytes, aws.history_events), (262_144, 25_000));
+        let low = EngineLimits { payload_bytes: 7, history_events: 9, ..EngineLimits::default() };
+        assert_eq!(low.clone().within_aws(), low);
     }
 }

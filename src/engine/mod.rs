@@ -20,6 +20,9 @@ pub mod limits;
 pub mod program;
 pub mod progress;
 pub mod rejection;
+#[cfg(test)]
+mod replay_tests;
+pub mod test_state;
 
 #[cfg(test)]
 mod tests;
@@ -33,3 +36,4 @@ pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use limits::EngineLimits;
 pub use program::Program;
 pub use rejection::Rejection;
+pub use test_state::{StateTest, TestedState, test_state};

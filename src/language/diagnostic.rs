@@ -99,6 +99,14 @@ pub mod codes {
     pub const STATES_ALL: &str = "E_STATES_ALL";
     /// A JSONPath state in a JSONata definition.
     pub const QUERY_LANGUAGE: &str = "E_QUERY_LANGUAGE";
+    /// Longer than a quota of AWS allows. Found only when asked for.
+    pub const AWS_LIMIT: &str = "E_AWS_LIMIT";
+    /// A field of Everstep, which AWS refuses. Found only when asked for.
+    pub const AWS_EXTENSION: &str = "E_AWS_EXTENSION";
+    /// A `Resource` that is no ARN. Found only when asked for.
+    pub const AWS_RESOURCE: &str = "E_AWS_RESOURCE";
+    /// A field that AWS knows of distributed Maps only. Found only when asked for.
+    pub const AWS_INLINE_MAP: &str = "E_AWS_INLINE_MAP";
     /// More faults than are shown.
     pub const TOO_MANY: &str = "E_TOO_MANY";
     /// A field under its old name.
@@ -135,6 +143,10 @@ pub mod codes {
         RESOURCE,
         STATES_ALL,
         QUERY_LANGUAGE,
+        AWS_LIMIT,
+        AWS_EXTENSION,
+        AWS_RESOURCE,
+        AWS_INLINE_MAP,
         TOO_MANY,
         OLD_NAME,
         NO_DEFAULT,

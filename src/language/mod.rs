@@ -5,6 +5,7 @@
 //! lives here, but deciding when to evaluate one does not: that is the engine's part. Nothing here
 //! knows about executions, clocks or files.
 
+pub mod aws;
 pub mod choice;
 pub mod diagnostic;
 pub mod expression;
@@ -17,5 +18,5 @@ mod source;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use json::Json;
 pub use model::{DefinitionHash, State, StateKind, StateName, Workflow};
-pub use read::{Checked, Options, check, parse};
+pub use read::{Checked, Options, check, check_state, is_state, parse};
 pub use source::Format;

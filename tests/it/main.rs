@@ -13,9 +13,12 @@ mod architecture;
 mod cli;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod crash;
+#[cfg(feature = "cli")]
+mod definitions;
 mod durability;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
+mod language_table;
 #[cfg(feature = "testing")]
 mod runtime;
 mod source_text;

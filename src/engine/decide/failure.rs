@@ -103,7 +103,7 @@ impl Decision<'_> {
 }
 
 /// Whether an `ErrorEquals` list names the error.
-fn matches(names: &[String], error: &str) -> bool {
+pub(in crate::engine) fn matches(names: &[String], error: &str) -> bool {
     names.iter().any(|name| match name.as_str() {
         "States.ALL" => !TERMINAL.contains(&error),
         "States.TaskFailed" => !TERMINAL.contains(&error) && !TIMEOUTS.contains(&error),

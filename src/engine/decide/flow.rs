@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::Decision;
 use super::context::{context_object, visible_variables};
 use super::job::too_large;
+use super::probe::{Probe, Stage};
 use crate::engine::event::{Data, Failure};
 use crate::engine::execution::Execution;
 use crate::engine::id::{FrameId, Timestamp};
@@ -47,6 +48,7 @@ pub(super) struct Evaluation<'e> {
     seed: u64,
     payload_limit: usize,
     item: Option<(u32, Json)>,
+    probe: Option<&'e Probe>,
     input: OnceCell<Value>,
     context: OnceCell<Value>,
     variables: OnceCell<Map<String, Value>>,
@@ -70,6 +72,7 @@ impl<'e> Evaluation<'e> {
             seed,
             payload_limit: decision.input.limits.payload_bytes,
             item: None,
+            probe: decision.probe.filter(|probe| probe.watches(&state.name)),
             input: OnceCell::new(),
             context: OnceCell::new(),
             variables: OnceCell::new(),
@@ -95,9 +98,13 @@ impl<'e> Evaluation<'e> {
         let item = self.item.as_ref().map(|(index, item)| (*index, item));
         Scope {
             input,
-            context: self
-                .context
-                .get_or_init(|| context_object(self.execution, self.frame, self.state, item)),
+            context: self.context.get_or_init(|| {
+                let context = context_object(self.execution, self.frame, self.state, item);
+                match self.probe {
+                    None => context,
+                    Some(probe) => probe.context(context),
+                }
+            }),
             variables: self.variables.get_or_init(|| visible_variables(self.execution, self.frame)),
             result: None,
             error_output: None,
@@ -110,19 +117,21 @@ impl<'e> Evaluation<'e> {
     pub(super) fn effective_input(&self) -> Result<Data, Failure> {
         match &self.state.flow {
             Flow::JsonPath(flow) => match (&flow.input_path, &flow.parameters) {
-                (Selection::Whole, None) => Ok(Data::Kept),
-                (path, parameters) => {
-                    let selected = self.select(path, self.input())?;
-                    self.new_data(&match parameters {
+                (Selection::Whole, None) if self.probe.is_none() => Ok(Data::Kept),
+                (_, parameters) => {
+                    let selected = self.selected_input()?;
+                    let shaped = match parameters {
                         None => selected,
                         Some(template) => self.evaluate(template, &selected, PARAMETERS)?,
-                    })
+                    };
+                    self.new_data(self.note(Stage::AfterParameters, &shaped))
                 }
             },
             Flow::Jsonata(flow) => match &flow.arguments {
                 None => Ok(Data::Kept),
                 Some(arguments) => {
-                    self.new_data(&self.evaluate(arguments, self.input(), PARAMETERS)?)
+                    let shaped = self.evaluate(arguments, self.input(), PARAMETERS)?;
+                    self.new_data(self.note(Stage::AfterArguments, &shaped))
                 }
             },
         }
@@ -131,13 +140,20 @@ impl<'e> Evaluation<'e> {
     /// The input through InputPath only.
     pub(super) fn selected_input(&self) -> Result<Value, Failure> {
         match &self.state.flow {
-            Flow::JsonPath(flow) => self.select(&flow.input_path, self.input()),
+            Flow::JsonPath(flow) => {
+                let selected = self.select(&flow.input_path, self.input())?;
+                self.note(Stage::AfterInputPath, &selected);
+                Ok(selected)
+            }
             Flow::Jsonata(_) => Ok(self.input().clone()),
         }
     }
 
     /// The state's output.
     pub(super) fn output(&self, work: &Work) -> Result<Data, Failure> {
+        if let (Some(probe), Work::Result(result) | Work::Fixed(result)) = (self.probe, work) {
+            probe.note(Stage::Result, result.clone());
+        }
         match &self.state.flow {
             Flow::JsonPath(flow) => self.json_path_output(flow, work),
             Flow::Jsonata(flow) => self.jsonata_output(flow.output.as_ref(), work),
@@ -148,6 +164,8 @@ impl<'e> Evaluation<'e> {
         let plain_output = matches!(flow.output_path, Selection::Whole);
         let plain_result = flow.result_selector.is_none();
         match (&flow.result_path, work) {
+            // Who watches wants to see every stage.
+            _ if self.probe.is_some() => {}
             (ResultPath::Discard, _) if plain_output => return Ok(Data::Kept),
             (ResultPath::Whole, Work::Result(result)) if plain_output && plain_result => {
                 return self.limited(result.clone()).map(|_| Data::Result);
@@ -170,16 +188,19 @@ impl<'e> Evaluation<'e> {
                 target
             }
         };
+        self.note(Stage::AfterResultPath, &combined);
         self.new_data(&self.select(&flow.output_path, &combined)?)
     }
 
     /// The result through ResultSelector.
     fn selected_result(&self, flow: &JsonPathFlow, work: &Work) -> Result<Value, Failure> {
         let result = self.work_value(work)?;
-        match &flow.result_selector {
-            None => Ok(result),
-            Some(selector) => self.evaluate(selector, &result, PARAMETERS),
-        }
+        let selected = match &flow.result_selector {
+            None => result,
+            Some(selector) => self.evaluate(selector, &result, PARAMETERS)?,
+        };
+        self.note(Stage::AfterResultSelector, &selected);
+        Ok(selected)
     }
 
     fn work_value(&self, work: &Work) -> Result<Value, Failure> {
@@ -359,6 +380,14 @@ impl<'e> Evaluation<'e> {
             Selection::Nothing => Ok(json!({})),
             Selection::Path(path) => self.expression(path, input),
         }
+    }
+
+    /// Shows a stage of the flow to whoever watches.
+    fn note<'v>(&self, stage: Stage, value: &'v Value) -> &'v Value {
+        if let Some(probe) = self.probe {
+            probe.note(stage, Json::from_value(value));
+        }
+        value
     }
 
     /// Records a value, if it is not too large.

@@ -7,16 +7,18 @@
 
 mod cancel;
 mod context;
-mod failure;
+pub(super) mod failure;
 mod flow;
 mod fork;
 mod job;
+pub(super) mod probe;
 mod start;
 mod state;
 mod timer;
 
 use std::sync::Arc;
 
+use self::probe::Probe;
 use super::command::Command;
 use super::event::{Event, ExecutionSetAside};
 use super::execution::{Activity, Execution, Status};
@@ -50,8 +52,19 @@ pub fn decide(
     execution: &mut Execution,
     command: Command,
 ) -> Result<Vec<Event>, Rejection> {
+    decide_watched(input, execution, command, None)
+}
+
+/// The same, while `probe` watches what flows through one of the states.
+pub(super) fn decide_watched(
+    input: DecisionInput<'_>,
+    execution: &mut Execution,
+    command: Command,
+    probe: Option<&Probe>,
+) -> Result<Vec<Event>, Rejection> {
     let now = input.now.max(execution.updated_at);
-    let mut decision = Decision { input, now, execution, events: Vec::with_capacity(6), draws: 0 };
+    let events = Vec::with_capacity(6);
+    let mut decision = Decision { input, now, execution, events, draws: 0, probe };
     decision.take(command)?;
     decision.run();
     let events = decision.events;
@@ -68,6 +81,8 @@ struct Decision<'a> {
     events: Vec<Event>,
     /// How many numbers have been drawn from the seed.
     draws: u64,
+    /// Watches one state, when a single state is tested.
+    probe: Option<&'a Probe>,
 }
 
 impl Decision<'_> {

@@ -186,3 +186,27 @@ fn each_item_that_ends_moves_progress() {
     run.complete(3, &json!(3));
     assert_eq!(run.execution.progress, 75);
 }
+
+#[test]
+fn numbers_of_a_map_may_come_from_its_input() {
+    let fields = json!({"ItemsPath": "$.list", "MaxConcurrencyPath": "$.two",
+        "ToleratedFailureCountPath": "$.two", "ToleratedFailurePercentagePath": "$.most"});
+    let input = json!({"list": [1, 2, 3], "two": 2, "most": 99});
+    let mut run = given(&map(&fields)).started(&input);
+    assert_eq!(run.open_jobs(), [1, 2]);
+    run.fail(1, "One");
+    run.fail(2, "Two");
+    run.complete(3, &json!("C"));
+    assert_eq!((run.status(), run.output()), ("completed_with_errors", json!(["C"])));
+
+    let batcher = json!({"ItemsPath": "$.list", "ItemBatcher": {"MaxItemsPerBatchPath": "$.two"}});
+    let run = given(&map(&batcher)).started(&input);
+    assert_eq!(run.job_input(1), json!({"Items": [1, 2]}));
+    let batcher =
+        json!({"ItemsPath": "$.list", "ItemBatcher": {"MaxInputBytesPerBatchPath": "$.two"}});
+    let run = given(&map(&batcher)).started(&json!({"list": [1, 22, 3], "two": 2}));
+    assert_eq!(
+        (run.job_input(1), run.job_input(2)),
+        (json!({"Items": [1]}), json!({"Items": [22]}))
+    );
+}

@@ -92,3 +92,12 @@ fn each_attempt_has_a_timer_of_its_own() {
     run.take_only();
     assert_eq!(run.next_timer(), Some((10_000, Timer::JobTimeout(JobId(1), 2))));
 }
+
+#[test]
+fn times_of_a_task_may_come_from_its_input() {
+    let state = task(json!({"TimeoutSecondsPath": "$.t", "HeartbeatSecondsPath": "$.h"}));
+    let mut run = given(&only(state)).started(&json!({"t": 20, "h": 7}));
+    run.take_only();
+    assert_eq!(run.fire_next(), 7_000);
+    assert_eq!(run.error(), "States.HeartbeatTimeout");
+}

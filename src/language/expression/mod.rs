@@ -120,6 +120,8 @@ impl Expression {
 
     /// Evaluates it as one of several expressions that share limits and randomness.
     fn evaluate_in(&self, session: &Session<'_>) -> Result<Value, EvaluationError> {
+        #[cfg(test)]
+        count::note();
         match &*self.form {
             Form::Path(path) => {
                 let found = path.select(session)?;
@@ -141,6 +143,8 @@ impl Expression {
         &self,
         scope: &Scope<'a>,
     ) -> Result<Option<Cow<'a, Value>>, EvaluationError> {
+        #[cfg(test)]
+        count::note();
         let session = Session::new(*scope);
         match &*self.form {
             Form::Path(path) => match path.resolve(&session, None) {
@@ -163,6 +167,25 @@ fn check_length(text: &str) -> Result<(), ExpressionFault> {
         });
     }
     Ok(())
+}
+
+/// How often expressions were evaluated: replay must not.
+#[cfg(test)]
+pub(crate) mod count {
+    use std::cell::Cell;
+
+    thread_local! {
+        static EVALUATIONS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    pub(super) fn note() {
+        EVALUATIONS.with(|count| count.set(count.get() + 1));
+    }
+
+    /// Evaluations in this thread so far.
+    pub(crate) fn evaluations() -> u64 {
+        EVALUATIONS.with(Cell::get)
+    }
 }
 
 #[cfg(test)]

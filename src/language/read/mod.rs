@@ -13,6 +13,7 @@ mod nearest;
 mod object;
 mod reachability;
 mod retry;
+mod single;
 mod state;
 mod task;
 mod template;
@@ -30,6 +31,8 @@ use super::diagnostic::{Diagnostic, codes};
 use super::json::Json;
 use super::model::{DefinitionHash, QueryLanguage, State, StateName, Workflow};
 use super::source::{self, Fault, Faults, Format, Node, Place, Span};
+
+pub use single::{check_state, is_state};
 
 /// How large a definition may be.
 #[derive(Debug, Clone, PartialEq, Eq)]

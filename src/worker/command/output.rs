@@ -5,9 +5,6 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::language::Json;
 use crate::worker::registry::{INVALID_OUTPUT, JobError};
 
-/// How deep a result may nest: the depth to which JSON is parsed everywhere else.
-const MAX_DEPTH: usize = 127;
-
 /// How much of an output that is no JSON the cause quotes, in bytes.
 const QUOTED_BYTES: usize = 120;
 

@@ -17,6 +17,9 @@ use super::convert::{from_jsonata, to_jsonata};
 /// The greatest width of `$pad`.
 const MAX_PAD: f64 = 1_000_000.0;
 
+/// What separates the parts of a URL.
+const URL: &[u8] = b";/?:@&=+$,#";
+
 type Outcome = Result<JValue, EvaluatorError>;
 
 /// Registers all of them.
@@ -37,6 +40,8 @@ pub(super) fn register(
     let source = Rc::clone(random);
     evaluator.register_fn_override("shuffle", move |args: &[JValue]| shuffle(&source, args))?;
     evaluator.register_fn_override("pad", pad)?;
+    evaluator.register_fn_override("encodeUrl", |args: &[JValue]| encode(args, URL))?;
+    evaluator.register_fn_override("encodeUrlComponent", |args: &[JValue]| encode(args, b""))?;
     evaluator.register_fn_override("now", move |args: &[JValue]| now(now_ms, args))?;
     evaluator.register_fn_override("millis", move |_: &[JValue]| millis(now_ms))?;
     evaluator.register_fn_override("eval", |_: &[JValue]| {
@@ -155,6 +160,25 @@ fn pad(args: &[JValue]) -> Outcome {
         2 => call("$pad($a, $b)", args),
         _ => call("$pad($a, $b, $c)", args),
     }
+}
+
+/// `$encodeUrl(text)` and `$encodeUrlComponent(text)`, as `encodeURI` and `encodeURIComponent` of
+/// JavaScript. Those of the library leave too much of the one as it is, and too little of the other.
+fn encode(args: &[JValue], kept: &[u8]) -> Outcome {
+    let text = match args {
+        [JValue::Undefined] => return Ok(JValue::Undefined),
+        [JValue::String(text)] => text,
+        _ => return Err(failure("$encodeUrl and $encodeUrlComponent take a text")),
+    };
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(JValue::string(encoded))
 }
 
 /// Calls functions of JSONata itself on up to three arguments.

@@ -112,4 +112,6 @@ impl Program {
 }
 
 #[cfg(test)]
+mod standard_tests;
+#[cfg(test)]
 mod tests;

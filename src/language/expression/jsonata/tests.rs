@@ -25,7 +25,7 @@ fn evaluate_within(text: &str, seed: u64, limits: Limits) -> Result<Value, Evalu
     program.evaluate_within(&Session::new(scope), text, limits)
 }
 
-fn evaluate(text: &str) -> Result<Value, EvaluationError> {
+pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationError> {
     evaluate_within(text, 1, LIMITS)
 }
 

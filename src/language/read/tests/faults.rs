@@ -239,6 +239,8 @@ fn not_supported() {
             r#""Type":"Task","End":true,"Resource":¦"child.sync:2""#,
             r#""Type":"Task","End":true,"Resource":"r",¦"Credentials":{}"#,
             r#""Type":"Map","End":true,¦"ItemReader":{},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
+            r#""Type":"Map","End":true,¦"ResultWriter":{},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
+            r#""Type":"Map","End":true,¦"Label":"l","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
         ],
     );
 }
@@ -571,7 +573,7 @@ fn all_faults_are_reported_at_once() {
 
 #[test]
 fn every_code_is_tested_here_and_explained_in_the_documentation() {
-    let tests = include_str!("faults.rs");
+    let tests = concat!(include_str!("faults.rs"), include_str!("../../aws/tests.rs"));
     let documentation = include_str!("../../../../docs/LANGUAGE.md");
     let names = include_str!("../../diagnostic.rs");
     for code in codes::ALL {

@@ -1,0 +1,79 @@
+//! What AWS refuses, each at its place.
+
+use super::check;
+use crate::language::diagnostic::codes;
+use crate::language::{self, Format, Options};
+
+/// Checks that AWS refuses the definition once, at the mark, and that it runs here.
+fn refused(code: &str, pointer: &str, marked: &str) {
+    let at = marked.find('¦').unwrap();
+    let text = marked.replace('¦', "");
+    let options = Options::default();
+    for format in [Format::Json, Format::Yaml] {
+        language::parse(&text, format, &options).unwrap();
+        let found = check(&text, format, &options);
+        let [found] = found.as_slice() else { panic!("{found:#?}") };
+        assert_eq!((found.code, &*found.pointer), (code, pointer), "{}", found.message);
+        assert_eq!(found.column, text[..at].chars().count() + 1);
+        assert!(found.hint.is_some());
+    }
+}
+
+/// A Map with an ARN inside and more fields.
+fn map(fields: &str) -> String {
+    format!(
+        r#"{{"StartAt":"A","States":{{"A":{{"Type":"Map",{fields}"End":true,"ItemProcessor":
+        {{"StartAt":"B","States":{{"B":{{"Type":"Succeed"}}}}}}}}}}}}"#
+    )
+}
+
+#[test]
+fn extension_fields_are_refused_on_the_machine_and_on_states() {
+    let code = codes::AWS_EXTENSION;
+    let root = r#"{¦"Title":"t","StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#;
+    refused(code, "/Title", root);
+    let state = r#"{"StartAt":"A","States":{"A":{"Type":"Succeed",¦"Weight":2}}}"#;
+    refused(code, "/States/A/Weight", state);
+    let nested = r#"{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{¦"Title":"b","Type":"Succeed"}}}]}}}"#;
+    refused(code, "/States/A/Branches/0/States/B/Title", nested);
+}
+
+#[test]
+fn job_types_are_refused_and_long_arns_are_too() {
+    let bare = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":¦"resize","End":true}}}"#;
+    refused(codes::AWS_RESOURCE, "/States/A/Resource", bare);
+    let region = "r".repeat(230);
+    let arn = format!("arn:aws:states:{region}:123456789012:activity:x");
+    let long = bare.replace("resize", &arn);
+    refused(codes::AWS_LIMIT, "/States/A/Resource", &long);
+}
+
+#[test]
+fn batches_and_tolerance_are_refused_on_inline_maps() {
+    let code = codes::AWS_INLINE_MAP;
+    refused(code, "/States/A/ItemBatcher", &map(r#"¦"ItemBatcher":{"MaxItemsPerBatch":2},"#));
+    let tolerant = map(r#"¦"ToleratedFailurePercentage":5,"#);
+    refused(code, "/States/A/ToleratedFailurePercentage", &tolerant);
+    assert!(check(&map(""), Format::Json, &Options::default()).is_empty());
+}
+
+#[test]
+fn a_definition_over_the_quota_is_refused() {
+    let comment = "c".repeat(1_048_576);
+    let text =
+        format!(r#"{{"Comment":"{comment}","StartAt":"A","States":{{"A":{{"Type":"Succeed"}}}}}}"#);
+    let options = Options { max_bytes: 2 * 1024 * 1024, ..Options::default() };
+    for format in [Format::Json, Format::Yaml] {
+        let found = check(&text, format, &options);
+        let codes: Vec<&str> = found.iter().map(|found| found.code).collect();
+        assert_eq!(codes, [codes::AWS_LIMIT]);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_left_to_the_other_check() {
+    let options = Options::default();
+    for text in ["", "{", "[]", "3", r#"{"States":[{"Title":1}]}"#, r#"{"States":{"A":7}}"#] {
+        assert!(check(text, Format::Json, &options).is_empty(), "{text}");
+    }
+}
