@@ -48,9 +48,14 @@ impl Client {
     pub async fn connect(data: &Path) -> Result<Self, Error> {
         let (socket, owner) = place::find(data)?;
         let client = Self { socket, owner };
-        let greeting = timeout(CONNECT, client.greet()).await;
-        greeting.map_err(|_| client.unreachable(&"it did not answer in time"))??;
-        Ok(client)
+        match timeout(CONNECT, client.greet()).await {
+            Ok(Ok(())) => Ok(client),
+            // It was killed. A program that it was just starting holds the socket open for a moment
+            // and hangs up; nothing has been asked.
+            Ok(Err(Error::Closed)) => Err(client.unreachable(&"it hung up without a greeting")),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(client.unreachable(&"it did not answer in time")),
+        }
     }
 
     /// Asks for the version before anything that could have changed with it is read.

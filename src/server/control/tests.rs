@@ -542,3 +542,15 @@ async fn an_engine_that_does_not_answer_is_given_up() {
     let error = timeout(LONG, Client::connect(data.path())).await.unwrap().unwrap_err();
     assert_eq!(error.code(), "CONTROL_UNREACHABLE");
 }
+
+#[tokio::test]
+async fn an_engine_that_hangs_up_before_its_greeting_does_not_run() {
+    let data = tempfile::tempdir().unwrap();
+    let socket = data.path().join("control.sock");
+    let listener = BlockingListener::bind(socket).unwrap();
+    // As of an engine that was killed while the listener was open in a process it was starting.
+    let hang_up = std::thread::spawn(move || drop(listener.accept().unwrap()));
+    let error = Client::connect(data.path()).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error:?}");
+    hang_up.join().unwrap();
+}
