@@ -13,6 +13,9 @@ use super::guard::{guard, is_lock_held};
 /// How long sled's threads may take to let go of a database dropped a moment ago.
 const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a process between its birth and its program may hold what it inherited.
+const SPAWN_PATIENCE: Duration = Duration::from_millis(200);
+
 /// Opens one sled database, as every one of ours is opened.
 pub(super) fn open_sled(folder: &Path, cache_bytes: u64) -> Result<Db, Error> {
     let deadline = later(LOCK_PATIENCE);
@@ -72,7 +75,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, Error> {
     let failed = |error: io::Error| Error::io("lock of the data folder", &error);
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
     let mut file = options.open(folder.join("lock")).map_err(failed)?;
-    match file.try_lock() {
+    match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
@@ -89,6 +92,20 @@ pub(super) fn lock(folder: &Path) -> Result<File, Error> {
     };
     write(&mut file).map_err(failed)?;
     Ok(file)
+}
+
+/// Tries for some time: a command that a killed process was just starting has the file as long as
+/// it is not yet the command.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    let deadline = later(SPAWN_PATIENCE);
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if later(Duration::ZERO) < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
 }
 
 /// Removes what an interrupted start left: a half-made log, and sled's half-written snapshots,
