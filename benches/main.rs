@@ -19,6 +19,7 @@
 
 mod chain;
 mod commit;
+mod control;
 mod disk;
 mod memory;
 mod recovery;
@@ -28,9 +29,10 @@ mod start;
 fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 5] = [
+    let sections: [(&str, fn()); 6] = [
         ("commit", commit::run),
         ("chain", chain::run),
+        ("control", control::run),
         ("recovery", recovery::run),
         ("start", start::run),
         ("memory", memory::run),

@@ -98,7 +98,7 @@ impl Decision<'_> {
     pub(super) fn drive_fork(&mut self, frame: FrameId, state: &State) -> Result<(), Failure> {
         let Some(fork) = self.fork_of(frame) else { return Ok(()) };
         if let Some(failure) = fork.failure.clone() {
-            return Err(failure);
+            return Err(over_tolerance(state, fork, failure));
         }
         if fork.finished() == fork.total {
             return self.exit(frame, state);
@@ -219,6 +219,20 @@ fn batches(
         }
     };
     Ok((batch_ends(sizes, max_items, max_bytes), input))
+}
+
+/// What a Map fails with: a part's own failure, unless it declares how many may fail.
+fn over_tolerance(state: &State, fork: &Fork, failure: Failure) -> Failure {
+    let StateKind::Map(map) = &state.kind else { return failure };
+    if map.tolerated_failure_count.is_none() && map.tolerated_failure_percentage.is_none() {
+        return failure;
+    }
+    let (failed, total, tolerated) = (fork.failed, fork.total, fork.tolerated_failures);
+    let Failure { error, cause } = failure;
+    let cause = format!(
+        "{failed} of {total} items failed, {tolerated} may; the last with {error}: {cause}"
+    );
+    Failure::new("States.ExceedToleratedFailureThreshold", &cause)
 }
 
 /// Cuts items into batches: as many as fit both limits, at least one each.

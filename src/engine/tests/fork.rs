@@ -149,7 +149,7 @@ fn one_failure_too_many_fails_the_map() {
     run.fail(1, "One");
     assert_eq!(run.status(), "running");
     run.fail(2, "Two");
-    assert_eq!(run.error(), "Two");
+    assert_eq!(run.error(), "States.ExceedToleratedFailureThreshold");
     assert_eq!(run.count("FrameCancelled"), 1);
 }
 

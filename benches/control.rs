@@ -1,0 +1,103 @@
+//! Control flow without jobs, and a Map over many items.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use everstep::language::{Format, Json};
+use everstep::runtime::Orchestrator;
+
+use crate::chain::{input, open};
+use crate::disk::{Folder, bytes_of, resident, row_time};
+use crate::report::{megabytes, ms, rate, row};
+
+/// Items of the large Map, and how many make a batch.
+const ITEMS: usize = 100_000;
+const BATCH: usize = 100;
+
+pub fn run() {
+    pass_states();
+    large_map();
+}
+
+/// Executions of five Pass states, start to end, at 512 outstanding.
+fn pass_states() {
+    const STATES: u64 = 5;
+    let states: Vec<String> = (1..=STATES)
+        .map(|n| {
+            let next = match n {
+                STATES => r#""End":true"#.to_owned(),
+                n => format!(r#""Next":"Pass{}""#, n + 1),
+            };
+            format!(r#""Pass{n}":{{"Type":"Pass",{next}}}"#)
+        })
+        .collect();
+    let definition = format!(r#"{{"StartAt":"Pass1","States":{{{}}}}}"#, states.join(","));
+    let folder = Folder::new("pass");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let everstep = open(folder.path()).await;
+        everstep.deploy("pass", &definition, Format::Json).await.unwrap();
+        let ended = Arc::new(AtomicU64::new(0));
+        let began = Instant::now();
+        let until = began + row_time();
+        let clients: Vec<_> = (0..512)
+            .map(|_| tokio::spawn(client(everstep.clone(), ended.clone(), until)))
+            .collect();
+        for client in clients {
+            client.await.unwrap();
+        }
+        let (ended, took) = (ended.load(Ordering::Relaxed), began.elapsed());
+        everstep.stop().await.unwrap();
+        row(
+            "5 Pass states, 512 outstanding",
+            &[
+                ("executions", rate(ended, took)),
+                ("states", rate(ended * STATES, took)),
+                ("disk/execution", format!("{} B", bytes_of(folder.path()) / ended.max(1))),
+            ],
+        );
+    });
+}
+
+async fn client(everstep: Orchestrator, ended: Arc<AtomicU64>, until: Instant) {
+    while Instant::now() < until {
+        let id = everstep.start("pass", input()).await.unwrap();
+        everstep.result(id).await.unwrap();
+        ended.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// One Map over all items in batches, each a no-op job.
+fn large_map() {
+    let definition = format!(
+        r#"{{"StartAt":"Map","States":{{"Map":{{"Type":"Map","End":true,"MaxConcurrency":64,
+        "ItemBatcher":{{"MaxItemsPerBatch":{BATCH}}},"ResultPath":null,
+        "ItemProcessor":{{"StartAt":"Step","States":{{
+        "Step":{{"Type":"Task","Resource":"noop","End":true}}}}}}}}}}}}"#
+    );
+    let folder = Folder::new("map");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let everstep = open(folder.path()).await;
+        everstep.deploy("map", &definition, Format::Json).await.unwrap();
+        let items: Vec<String> = (0..ITEMS).map(|n| format!(r#"{{"item":{n}}}"#)).collect();
+        let items = Json::parse(&format!("[{}]", items.join(","))).unwrap();
+        let bytes = items.len_bytes() as u64;
+        let before = resident();
+        let began = Instant::now();
+        let id = everstep.start("map", items).await.unwrap();
+        let outcome = everstep.result(id).await.unwrap();
+        assert_eq!(outcome.status.as_str(), "completed");
+        row(
+            &format!("a Map over {ITEMS} items in batches of {BATCH}"),
+            &[
+                ("ended in", ms(began.elapsed())),
+                ("input", megabytes(bytes)),
+                ("resident grew by", megabytes(resident().saturating_sub(before))),
+                ("log", megabytes(bytes_of(&folder.path().join("log")))),
+            ],
+        );
+        everstep.stop().await.unwrap();
+    });
+}
