@@ -15,7 +15,7 @@ pub fn run() {
         let everstep = open(folder.path()).await;
         let mut first = 0;
         let mut finished = 0;
-        for target in [20_000, 200_000] {
+        for target in [20_000, 200_000, 400_000] {
             let places = Arc::new(Semaphore::new(512));
             while finished < target {
                 let place = places.clone().acquire_owned().await.unwrap();
