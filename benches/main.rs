@@ -27,6 +27,9 @@ mod report;
 mod start;
 
 fn main() {
+    if std::env::var_os(memory::CHILD).is_some() {
+        return memory::measure();
+    }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let sections: [(&str, fn()); 6] = [
