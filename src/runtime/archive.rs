@@ -7,7 +7,7 @@ use super::definitions::Definitions;
 use super::error::Error;
 use super::orchestrator::read_execution;
 use super::recovery;
-use super::summary::Summary;
+use super::summary::{Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::DefinitionHash;
 use crate::store::{EventStore, Position, Record, Stream};
@@ -39,13 +39,7 @@ impl Archive {
     pub async fn list(&self, limit: usize) -> Result<Vec<Summary>, Error> {
         let mut rows: Vec<Summary> = self.live.values().map(Summary::of).collect();
         rows.extend(self.finished.iter().cloned());
-        for finished in self.store.list_finished(None, limit).await? {
-            rows.extend(Summary::from_bytes(&finished.row));
-        }
-        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-        rows.dedup_by(|a, b| a.id == b.id);
-        rows.truncate(limit);
-        Ok(rows)
+        Ok(with_finished(rows, &*self.store, limit).await?)
     }
 
     /// An execution as its events leave it.

@@ -21,7 +21,7 @@ use super::events::Events;
 use super::limits::Limits;
 use super::recovery::RecoveryReport;
 use super::shards::{Note, Request, Shards};
-use super::summary::Summary;
+use super::summary::{Summary, with_finished};
 use super::tasks;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
@@ -323,13 +323,7 @@ impl Orchestrator {
             self.inner.shards.request_at(shard, Request::List { reply }).await?;
             rows.extend(self.answer(answer).await?);
         }
-        for finished in self.inner.store.list_finished(None, limit).await? {
-            rows.extend(Summary::from_bytes(&finished.row));
-        }
-        rows.sort_by_key(|row| std::cmp::Reverse(row.id));
-        rows.dedup_by(|a, b| a.id == b.id);
-        rows.truncate(limit);
-        Ok(rows)
+        Ok(with_finished(rows, &*self.inner.store, limit).await?)
     }
 
     /// Finds an execution by its id, by any beginning of its handle that no other shares, or by

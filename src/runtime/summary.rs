@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Status, Timestamp};
+use crate::store::{self, EventStore};
 
 /// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,4 +66,23 @@ impl Summary {
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
     }
+}
+
+/// Adds the rows that the store keeps to those in memory: the newest first, each execution once, at
+/// most `limit`.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) async fn with_finished(
+    mut rows: Vec<Summary>,
+    store: &dyn EventStore,
+    limit: usize,
+) -> Result<Vec<Summary>, store::Error> {
+    for finished in store.list_finished(None, limit).await? {
+        rows.extend(Summary::from_bytes(&finished.row));
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.id));
+    rows.dedup_by(|a, b| a.id == b.id);
+    rows.truncate(limit);
+    Ok(rows)
 }
