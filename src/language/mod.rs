@@ -8,6 +8,7 @@
 pub mod aws;
 pub mod choice;
 pub mod diagnostic;
+pub mod distributed;
 pub mod expression;
 pub mod graph;
 pub mod json;

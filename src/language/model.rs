@@ -10,6 +10,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use super::choice::Condition;
+use super::distributed::Distributed;
 use super::expression::{Expression, ReferencePath, Template};
 use super::json::Json;
 
@@ -54,9 +55,10 @@ impl Workflow {
         let mut types: Vec<Arc<str>> = Vec::new();
         for state in self.states.values() {
             if let StateKind::Task(task) = &state.kind
-                && !types.contains(&task.resource.job_type)
+                && let Service::Job(job_type) = &task.resource.service
+                && !types.contains(job_type)
             {
-                types.push(task.resource.job_type.clone());
+                types.push(job_type.clone());
             }
         }
         types
@@ -251,8 +253,43 @@ pub struct Task {
 pub struct Resource {
     /// As written.
     pub raw: String,
-    /// The job type that it names: the bare name, or the last part of an activity's ARN.
-    pub job_type: Arc<str>,
+    /// Who does the work.
+    pub service: Service,
+    /// When the work is done.
+    pub pattern: Pattern,
+}
+
+/// Who does the work of a Task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// A worker of this job type: the bare name, or what an ARN names.
+    Job(Arc<str>),
+    /// An execution of a workflow: `states:startExecution`.
+    Execution,
+}
+
+impl Service {
+    /// The name for people: the job type, or `states:startExecution`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Job(job_type) => job_type,
+            Self::Execution => "states:startExecution",
+        }
+    }
+}
+
+/// When the work of a Task is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pattern {
+    /// When the worker says so; an execution, as soon as it has begun.
+    Response,
+    /// `.waitForTaskToken`: when whoever has the token says so.
+    Callback,
+    /// `.sync`, of an execution: when it has ended. Its output is given as a text.
+    SyncText,
+    /// `.sync:2`, of an execution: when it has ended. Its output is given as JSON.
+    SyncJson,
 }
 
 /// A whole number, fixed or computed when the state is entered.
@@ -312,6 +349,8 @@ pub struct Map {
     pub tolerated_failure_count: Option<Number>,
     /// `ToleratedFailurePercentage` or its Path form.
     pub tolerated_failure_percentage: Option<Number>,
+    /// Set when each item or batch is an execution of its own.
+    pub distributed: Option<Box<Distributed>>,
 }
 
 /// `ItemBatcher`: items handed to the processor in groups, as `{"Items": [...], "BatchInput": …}`.

@@ -121,7 +121,7 @@ impl Decision<'_> {
             job,
             frame,
             attempt,
-            job_type: task.resource.job_type.clone(),
+            job_type: task.resource.service.name().into(),
             input,
             timeout_seconds,
             heartbeat_seconds,

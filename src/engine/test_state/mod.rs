@@ -21,7 +21,9 @@ use super::event::{Event, Failure};
 use super::id::Timestamp;
 use super::limits::EngineLimits;
 use super::program::Program;
-use crate::language::model::{QueryLanguage, Resource, StateKind, StateName, Task};
+use crate::language::model::{
+    Pattern, QueryLanguage, Resource, Service, StateKind, StateName, Task,
+};
 use crate::language::{Json, State};
 
 pub use error::TestError;
@@ -223,7 +225,8 @@ fn with_mock(
 ) -> Result<Outcome, TestError> {
     let mut workflow = program.workflow.clone();
     if let Some(state) = workflow.states.get_mut(&state.name) {
-        let resource = Resource { raw: "mock".to_owned(), job_type: "mock".into() };
+        let service = Service::Job("mock".into());
+        let resource = Resource { raw: "mock".to_owned(), service, pattern: Pattern::Response };
         state.kind = StateKind::Task(Task { resource, timeout: None, heartbeat: None });
     }
     let program = Program::new(workflow);

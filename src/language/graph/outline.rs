@@ -102,7 +102,7 @@ pub(super) fn inner(state: &State) -> Vec<Inner<'_>> {
 /// What a state does, in a word or two.
 pub(super) fn kind(state: &State) -> String {
     match &state.kind {
-        StateKind::Task(task) => format!("Task {}", task.resource.job_type),
+        StateKind::Task(task) => format!("Task {}", task.resource.service.name()),
         other => other.type_name().to_owned(),
     }
 }

@@ -35,6 +35,7 @@ impl Reader<'_, '_> {
             max_concurrency: max_concurrency.unwrap_or(Number::Fixed(0)),
             tolerated_failure_count,
             tolerated_failure_percentage,
+            distributed: None,
         })
     }
 

@@ -3,7 +3,7 @@
 use super::Reader;
 use super::object::{At, MOST, Object};
 use crate::language::diagnostic::{codes, quoted};
-use crate::language::model::{Number, Resource, Task};
+use crate::language::model::{Number, Pattern, Resource, Service, Task};
 use crate::language::source::Fault;
 
 /// The longest job type, in characters.
@@ -47,7 +47,8 @@ impl Reader<'_, '_> {
             self.faults.report(&at.place, fault);
             return None;
         }
-        Some(Resource { raw: raw.to_owned(), job_type: job_type.into() })
+        let service = Service::Job(job_type.into());
+        Some(Resource { raw: raw.to_owned(), service, pattern: Pattern::Response })
     }
 
     fn bad_resource(&mut self, at: &At<'_>, raw: &str) {
