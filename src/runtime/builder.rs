@@ -22,7 +22,7 @@ use super::recovery::{self, Recovered};
 use super::shard::{Adopted, Shard, ShardTools};
 use super::shards::{Lanes, Shards};
 use super::tasks;
-use crate::engine::ExecutionId;
+use crate::engine::{ExecutionId, Mint};
 use crate::store::{Check, EventStore, SledOptions, SledStore};
 use crate::worker::{JobContext, JobError, Registry};
 
@@ -152,19 +152,26 @@ impl Builder {
             group_units: limits.group_units,
             checkpoint_events: limits.checkpoint_events,
             dispatch: dispatch.clone(),
+            shards: shards.clone(),
             durable,
             health,
             rounds: rounds.clone(),
         };
         let threads = Threads::start(committer, writer, &runtime)?;
         let interval = limits.progress_interval;
-        let reporters = ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime);
+        let reporters =
+            ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime.clone());
         let tools = ShardTools {
             limits: limits.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             dispatch: dispatch.clone(),
             reporters,
+            mint: Mint::new(self.ids.mint_key()),
+            store: store.clone(),
+            definitions: definitions.clone(),
+            shards: shards.clone(),
+            runtime,
             units: units.clone(),
             worker_name: self.worker_name,
         };

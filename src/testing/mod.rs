@@ -3,6 +3,7 @@
 //! that is moved by hand, a simulator of one execution, the bodies of fuzz targets.
 
 pub mod arbitrary;
+mod children;
 pub mod clock;
 pub mod faulty_store;
 pub mod fuzz;
