@@ -309,6 +309,8 @@ pub struct Fork {
     pub outputs: BTreeMap<u32, Json>,
     /// How many parts failed.
     pub failed: u32,
+    /// How many parts were stopped, because the state failed or the execution ends.
+    pub cancelled: u32,
     /// The failure that broke the tolerance: the whole state fails with it.
     pub failure: Option<Failure>,
     /// Set when each part is an execution of its own.

@@ -22,6 +22,7 @@ impl Execution {
             running: BTreeSet::new(),
             outputs: BTreeMap::new(),
             failed: 0,
+            cancelled: 0,
             failure: None,
             run: body.run.map(|id| MapRun { id, children: BTreeMap::new(), succeeded: 0 }),
         };
@@ -69,6 +70,22 @@ impl Execution {
             tolerated = fork.note_failure(failure);
         }
         self.note_failed_part(parent, failure, tolerated);
+    }
+
+    pub(super) fn frame_cancelled(&mut self, id: FrameId) {
+        let Some((parent, _)) = self.close_frame(id) else { return };
+        if let Some(fork) = self.fork_mut(parent) {
+            fork.cancelled += 1;
+        }
+    }
+
+    pub(super) fn item_cancelled(&mut self, frame: FrameId, child: ExecutionId) {
+        if self.take_part(frame, child).is_some()
+            && let Some(fork) = self.fork_mut(frame)
+        {
+            fork.cancelled += 1;
+        }
+        self.leaving.insert(child, self.sequence);
     }
 
     pub(super) fn note_failed_part(&mut self, parent: FrameId, failure: &Failure, tolerated: bool) {

@@ -59,9 +59,7 @@ impl Execution {
                 self.progress = self.progress.max(body.progress);
                 self.frame_failed(body.frame, &body.failure);
             }
-            Event::FrameCancelled(body) => {
-                self.close_frame(body.frame);
-            }
+            Event::FrameCancelled(body) => self.frame_cancelled(body.frame),
             Event::ItemStarted(body) => self.item_started(body),
             Event::ItemSucceeded(body) => {
                 self.progress = self.progress.max(body.progress);
@@ -71,10 +69,7 @@ impl Execution {
                 self.progress = self.progress.max(body.progress);
                 self.item_failed(body.frame, body.child, &body.failure);
             }
-            Event::ItemCancelled(body) => {
-                self.take_part(body.frame, body.child);
-                self.leaving.insert(body.child, self.sequence);
-            }
+            Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
             Event::ChildStopped(body) => drop(self.leaving.remove(&body.child)),
             Event::JobScheduled(body) => self.job_scheduled(body, at),
             Event::JobStarted(body) => self.job_started(body, at),

@@ -181,16 +181,17 @@ pub(super) fn parents_list_their_children(e: &Execution) -> Result<(), Violation
 pub(super) fn forks_account_for_their_parts(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "forks_account_for_their_parts";
     for (id, fork) in e.frames.iter().filter_map(|(id, frame)| Some((id, fork_of(frame)?))) {
-        let Fork { total, started, failed, concurrency, .. } = fork;
+        let Fork { total, started, failed, cancelled, concurrency, .. } = fork;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let running = fork.under_way();
         // A map run counts what ended well; the outputs may be with a writer.
         let ended_well = fork.run.as_ref().map(|run| run.succeeded);
         let outputs = ended_well.unwrap_or_else(|| count(fork.outputs.len()));
-        ensure(running + outputs + failed == *started && started <= total, NAME, || {
+        let begun = running + outputs + failed + cancelled;
+        ensure(begun == *started && started <= total, NAME, || {
             format!(
                 "frame {id}: {running} running, {outputs} done, {failed} failed, \
-                 {started} begun of {total}"
+                 {cancelled} stopped, {started} begun of {total}"
             )
         })?;
         ensure(*concurrency == 0 || running <= *concurrency, NAME, || {
