@@ -147,6 +147,18 @@ fn a_caught_timeout_goes_on_while_the_execution_stops() {
 }
 
 #[test]
+fn a_machine_that_runs_too_long_stops_its_executions_first() {
+    let mut machine = only(starts(".sync", json!({})));
+    machine["TimeoutSeconds"] = json!(5);
+    let mut run = given(&machine).started(&json!({"n": 1}));
+    let child = child_of(&run, 1);
+    assert_eq!(run.fire_next(), 5000);
+    assert_eq!(run.names(), "JobCancelled ExecutionClosing");
+    run.when(Command::ChildEnded { child, end: None });
+    assert_eq!(run.status(), "timed_out");
+}
+
+#[test]
 fn a_cancel_reaches_the_execution_first() {
     let mut run = begun(".sync", json!({}));
     let child = child_of(&run, 1);
