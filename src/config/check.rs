@@ -9,9 +9,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::bucket::RawBucket;
 use super::hint::{nearest, unknown_key};
 use super::{Config, ConfigError, EngineConfig, LimitsConfig};
 use crate::worker::CommandSettings;
+use crate::worker::files::{Access, Buckets};
 
 /// The file as it is written. Spans are kept so that a value out of its limits can be shown.
 #[derive(Deserialize)]
@@ -21,6 +23,8 @@ struct RawConfig {
     engine: RawEngine,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, RawJob>,
 }
@@ -88,7 +92,19 @@ impl Checker<'_> {
             jobs.insert(Arc::from(name), self.job(job)?);
         }
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
-        Ok(Config { path: self.path.to_owned(), engine, limits, jobs })
+        let buckets = self.buckets(raw.buckets)?;
+        Ok(Config { path: self.path.to_owned(), engine, limits, buckets, jobs })
+    }
+
+    fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {
+        let mut buckets = Buckets::new();
+        for (name, bucket) in raw {
+            let name = self.text_value(&name, "the bucket's name")?;
+            let access = if bucket.write { Access::ReadWrite } else { Access::Read };
+            let folder = self.text_value(&bucket.folder, "folder")?;
+            buckets.bind(name, self.base().join(folder), access);
+        }
+        Ok(buckets)
     }
 
     fn engine(&self, raw: &RawEngine) -> Result<EngineConfig, ConfigError> {

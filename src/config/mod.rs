@@ -1,7 +1,8 @@
-//! `everstep.toml`: which commands run which jobs, and how the engine runs.
+//! `everstep.toml`: which commands run which jobs, which folders are buckets, and how the engine
+//! runs.
 //!
-//! A definition names job types only; this file, which belongs to the operator, says what runs
-//! them. All relative paths in it are relative to its own folder.
+//! A definition names job types and buckets only; this file, which belongs to the operator, says
+//! what runs them and where they are. All relative paths in it are relative to its own folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +14,10 @@ use std::time::Duration;
 
 use self::check::Checker;
 use crate::runtime::Limits;
+use crate::worker::files::Buckets;
 use crate::worker::{CommandHandler, CommandSettings, Registry};
 
+mod bucket;
 mod check;
 mod hint;
 #[cfg(test)]
@@ -35,6 +38,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Bounds on executions.
     pub limits: LimitsConfig,
+    /// The folders that workflows may read from and write to, as absolute paths.
+    pub buckets: Buckets,
     /// The bound commands by job type.
     pub jobs: BTreeMap<Arc<str>, CommandSettings>,
 }

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::worker::command::{DEFAULT_ENV, DEFAULT_GRACE, DEFAULT_OUTPUT_LIMIT};
+use crate::worker::files::Access;
 
 fn load(text: &str) -> (TempDir, Result<Config, ConfigError>) {
     let folder = tempfile::tempdir().unwrap();
@@ -196,4 +197,39 @@ fn limits_are_set_where_the_file_sets_them() {
     assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some((2, 17))), "{error}");
     let error = refused("[limits]\nhistory = 1\n");
     assert!(error.advice.starts_with("did you mean `history_events`?"), "{error}");
+}
+
+#[test]
+fn a_bucket_is_a_folder_or_a_table() {
+    let text = "[buckets]\nincoming = \"data/in\"\nresults = { folder = \"out\", write = true }\n[buckets.\"day 1\"]\nfolder = \"/srv/day1\"\n";
+    let (folder, config) = load(text);
+    let buckets = config.unwrap().buckets;
+    let base = folder.path();
+    assert_eq!(buckets.get("incoming"), Some((base.join("data/in").as_path(), Access::Read)));
+    assert_eq!(buckets.get("results"), Some((base.join("out").as_path(), Access::ReadWrite)));
+    assert_eq!(buckets.get("day 1"), Some((Path::new("/srv/day1"), Access::Read)));
+    assert_eq!(load("").1.unwrap().buckets, Buckets::new());
+}
+
+#[test]
+fn a_bucket_that_cannot_work_is_refused_where_it_stands() {
+    let cases = [
+        ("a = \"\"", (2, 5)),
+        ("a = \"x\\u0000\"", (2, 5)),
+        ("a = 3", (2, 5)),
+        ("a = [\"x\"]", (2, 5)),
+        ("a = { folder = 3 }", (2, 16)),
+        ("a = { folder = \"x\", write = \"yes\" }", (2, 29)),
+        ("a = { write = true }", (2, 5)),
+        ("\"\" = \"x\"", (2, 1)),
+    ];
+    for (text, place) in cases {
+        let error = refused(&format!("[buckets]\n{text}\n"));
+        assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some(place)), "{error}");
+    }
+    let error = refused("[buckets]\na = { folder = \"x\", writes = true }\n");
+    assert_eq!((error.code, error.place), ("CONFIG_UNKNOWN_KEY", Some((2, 21))), "{error}");
+    assert!(error.advice.starts_with("did you mean `write`?"), "{error}");
+    let error = refused("[bucket]\na = \"x\"\n");
+    assert!(error.advice.starts_with("did you mean `buckets`?"), "{error}");
 }
