@@ -35,6 +35,36 @@ pub struct Failure {
     pub cause: Arc<str>,
 }
 
+/// The most of an error name that is kept, in bytes: the limit of Amazon States Language.
+pub const MAX_ERROR_BYTES: usize = 256;
+
+/// The most of a cause that is kept, in bytes: the limit of Amazon States Language.
+pub const MAX_CAUSE_BYTES: usize = 32_768;
+
+impl Failure {
+    /// The same, with a name and a cause that are not too long. What is told of an execution's
+    /// failure is told again in that of its parent, and would grow without end.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let bounded = |text: Arc<str>, limit| match text.len() {
+            length if length <= limit => text,
+            _ => cut(text.to_string(), limit).into(),
+        };
+        let Self { error, cause } = self;
+        Self { error: bounded(error, MAX_ERROR_BYTES), cause: bounded(cause, MAX_CAUSE_BYTES) }
+    }
+}
+
+/// Cuts a text that is longer than `limit` bytes, and marks that.
+pub(crate) fn cut(mut text: String, limit: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit.saturating_sub(MARK.len())));
+        text.push_str(MARK);
+    }
+    text
+}
+
 /// Declares the event enum and its structs in one table: variant, what it says, its fields.
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {

@@ -134,7 +134,7 @@ impl Decision<'_> {
 
     fn fail_child_job(&mut self, job: JobId, failure: Failure) {
         let Some(attempt) = self.execution.jobs.get(&job).map(|job| job.attempt) else { return };
-        self.emit(JobFailed { job, attempt, failure });
+        self.emit(JobFailed { job, attempt, failure: failure.bounded() });
     }
 
     fn child_stopped(&mut self, child: ExecutionId) {

@@ -258,7 +258,7 @@ fn over_tolerance(state: &State, fork: &Fork, failure: Failure) -> Failure {
     let cause = format!(
         "{failed} of {total} items failed, {tolerated} may; the last with {error}: {cause}"
     );
-    Failure::new("States.ExceedToleratedFailureThreshold", &cause)
+    Failure::new("States.ExceedToleratedFailureThreshold", &cause).bounded()
 }
 
 /// Cuts items into batches: as many as fit both limits, at least one each.

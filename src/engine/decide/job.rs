@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Decision;
 use crate::engine::event::{
     AttemptLost, CallbackAwaited, Data, Failure, JobCancelled, JobFailed, JobHeartbeat,
-    JobProgressed, JobScheduled, JobStarted, JobSucceeded,
+    JobProgressed, JobScheduled, JobStarted, JobSucceeded, cut,
 };
 use crate::engine::execution::{Job, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
@@ -15,6 +15,9 @@ use crate::language::Json;
 
 /// The error of a job that crashes cut off too often.
 const ATTEMPT_LOST: &str = "Everstep.AttemptLost";
+
+/// The most of a worker's words that is kept, in bytes.
+const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// What a report of progress says.
 pub(super) struct Report {
@@ -64,6 +67,10 @@ impl Decision<'_> {
         }
         let Report { percent, message, processed, total } = report;
         let percent = percent.map(|percent| percent.min(100));
+        let message = message.map(|message| match message.len() {
+            0..=MAX_MESSAGE_BYTES => message,
+            _ => cut(message.to_string(), MAX_MESSAGE_BYTES).into(),
+        });
         let event = JobProgressed { job, percent, message, processed, total, progress: 0 };
         self.emit_with_progress(event.into());
         Ok(())
@@ -108,7 +115,7 @@ impl Decision<'_> {
         if holder.status == JobStatus::Cancelling {
             self.emit(JobCancelled { job });
         } else {
-            self.emit(JobFailed { job, attempt, failure });
+            self.emit(JobFailed { job, attempt, failure: failure.bounded() });
         }
         self.end_cancel_when_quiet();
         Ok(())

@@ -125,6 +125,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: Failure) {
+        let failure = failure.bounded();
         self.emit_with_progress(ItemFailed { frame, child, failure, progress: 0 }.into());
     }
 

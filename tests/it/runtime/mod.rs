@@ -1,6 +1,8 @@
 //! The whole runtime from outside, over a store in memory, a clock that tests move, and ids from a
 //! seed.
 
+mod callbacks;
+mod children;
 mod crash;
 mod failing_store;
 mod running;
