@@ -66,6 +66,13 @@ pub struct LimitsConfig {
     pub map_items: Option<u32>,
     /// Parts of a Map that run at once when the definition sets no limit, 1 to 100,000.
     pub fork_concurrency: Option<u32>,
+    /// Executions of a distributed Map that run at once when the definition sets no limit, 1 to
+    /// 100,000.
+    pub map_run_concurrency: Option<u32>,
+    /// Bytes of the items that an `ItemReader` reads, 1 KiB to 64 MiB.
+    pub items_bytes: Option<usize>,
+    /// Executions that may wait for one another, each for the next, 1 to 1,000.
+    pub child_depth: Option<u32>,
     /// Attempts of a job that crashes may cut off, 0 to 1,000.
     pub lost_attempts: Option<u32>,
 }
@@ -78,6 +85,9 @@ impl LimitsConfig {
         engine.history_events = self.history_events.unwrap_or(engine.history_events);
         engine.map_items = self.map_items.unwrap_or(engine.map_items);
         engine.fork_concurrency = self.fork_concurrency.unwrap_or(engine.fork_concurrency);
+        engine.map_run_concurrency = self.map_run_concurrency.unwrap_or(engine.map_run_concurrency);
+        engine.items_bytes = self.items_bytes.unwrap_or(engine.items_bytes);
+        engine.child_depth = self.child_depth.unwrap_or(engine.child_depth);
         engine.lost_attempts = self.lost_attempts.unwrap_or(engine.lost_attempts);
     }
 }

@@ -94,6 +94,12 @@ fn an_unknown_key_is_shown_with_the_known_ones() {
 }
 
 #[test]
+fn a_job_type_that_the_program_serves_itself_cannot_be_bound() {
+    let error = refused("[jobs.\"everstep:read-items\"]\ncommand = [\"a\"]\n");
+    assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some((1, 7))));
+}
+
+#[test]
 fn a_fault_has_a_place_and_three_parts() {
     let error =
         refused("[jobs.\"é\"]\ncommand = [\"a\"]\nset = { \"é\" = \"\" }\nconcurrency = 0\n");
@@ -184,12 +190,14 @@ fn commands_are_bound_with_their_limits() {
 
 #[test]
 fn limits_are_set_where_the_file_sets_them() {
-    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nlost_attempts = 0\n";
+    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nmap_run_concurrency = 4\nitems_bytes = 5000\nchild_depth = 6\nlost_attempts = 0\n";
     let mut limits = Limits::default();
     load(text).1.unwrap().limits.set(&mut limits);
     let engine = &limits.engine;
     assert_eq!((engine.payload_bytes, engine.history_events), (2048, 500));
     assert_eq!((engine.map_items, engine.fork_concurrency, engine.lost_attempts), (7, 3, 0));
+    let children = (engine.map_run_concurrency, engine.items_bytes, engine.child_depth);
+    assert_eq!(children, (4, 5000, 6));
     let mut limits = Limits::default();
     load("").1.unwrap().limits.set(&mut limits);
     assert_eq!(limits, Limits::default());

@@ -25,6 +25,7 @@ pub mod find;
 mod limits;
 mod orchestrator;
 mod recovery;
+mod results;
 mod shard;
 mod shards;
 mod slot;

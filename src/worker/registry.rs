@@ -14,6 +14,7 @@ use super::{BoxFuture, JobContext, JobHandler, JobOutcome, SharedHandler};
 use crate::engine::Failure;
 use crate::engine::event::cut;
 pub use crate::engine::event::{MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
+pub use crate::engine::own_jobs::PREFIX as RESERVED_JOB_TYPES;
 use crate::language::Json;
 
 /// How many attempts of one job type run at once in this process, unless said otherwise: enough

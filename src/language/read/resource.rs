@@ -2,14 +2,12 @@
 //! address.
 
 use crate::language::diagnostic::quoted;
-use crate::language::model::{Pattern, Resource, Service};
+use crate::language::model::{Pattern, RESERVED_JOB_TYPES, Resource, Service};
 
 /// The longest job type, in characters.
 const LONGEST_JOB_TYPE: usize = 128;
 /// What starts an execution of another workflow.
 const START_EXECUTION: &str = "states:startExecution";
-/// The beginning of job types that the program itself serves.
-const RESERVED: &str = "everstep:";
 const CALLBACK: &str = ".waitForTaskToken";
 const SYNC_TEXT: &str = ".sync";
 const SYNC_JSON: &str = ".sync:2";
@@ -171,9 +169,11 @@ fn check_job_type(raw: &str, name: &str) -> Result<(), Refusal> {
             ),
         );
     }
-    if name.starts_with(RESERVED) {
+    if name.starts_with(RESERVED_JOB_TYPES) {
         return refused(
-            format!("job types that begin with `{RESERVED}` are served by the program itself"),
+            format!(
+                "job types that begin with `{RESERVED_JOB_TYPES}` are served by the program itself"
+            ),
             "give the job type another name",
         );
     }

@@ -13,10 +13,8 @@ use crate::language::distributed::{ItemSource, ReaderConfig};
 use crate::worker::registry::{CANCELLED, HANDLER_PANICKED, JobError};
 use crate::worker::{BoxFuture, JobContext, JobHandler, JobOutcome, ProgressReport};
 
-/// The job type of these jobs.
-pub const READ_ITEMS: &str = "everstep:read-items";
-
-/// Reads the items of a Map from a file or a list of files.
+/// Reads the items of a Map from a file or a list of files: runs the jobs of type
+/// [`READ_ITEMS`](crate::engine::own_jobs::READ_ITEMS).
 ///
 /// The input is `{"Resource": "s3:getObject", "Arguments": {"Bucket": …, "Key": …}, "ReaderConfig":
 /// {…}}`, or with `s3:listObjectsV2` and a `Prefix` instead of the `Key`; the result is the array of

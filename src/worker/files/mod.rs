@@ -27,7 +27,7 @@ mod write;
 
 pub use buckets::{Access, Buckets, MAX_KEY_BYTES};
 pub use cut::cut_items;
-pub use handler::{READ_ITEMS, ReadItems};
+pub use handler::ReadItems;
 pub use results::{ChildResult, ChildStatus};
 pub use transform::{Transformed, transformed};
 pub use write::{ResultFiles, check_destination, write_results};
@@ -55,8 +55,8 @@ pub struct ReadLimits {
     pub line_bytes: usize,
     /// Items of one Map. Default 1,000,000, as for every Map.
     pub items: u64,
-    /// Bytes of all items together, as JSON: they are the result of one job. Default 8 MiB, as for
-    /// every payload.
+    /// Bytes of all items together, as JSON: they are the result of one job, and in the log. Default
+    /// 64 MiB.
     pub result_bytes: usize,
     /// Names of files and folders looked at for one list: with a `Prefix`, more may be looked at
     /// than are listed. Default 1,000,000.
@@ -64,14 +64,14 @@ pub struct ReadLimits {
 }
 
 impl ReadLimits {
-    /// The defaults, with the limits of the engine on items and payloads.
+    /// The defaults, with the limits of the engine on items.
     #[must_use]
     pub fn of(engine: &EngineLimits) -> Self {
         Self {
             file_bytes: 64 * 1024 * 1024,
             line_bytes: 1024 * 1024,
             items: engine.map_items.into(),
-            result_bytes: engine.payload_bytes,
+            result_bytes: engine.items_bytes,
             entries: 1_000_000,
         }
     }

@@ -5,6 +5,7 @@ mod callbacks;
 mod children;
 mod crash;
 mod failing_store;
+mod files;
 mod running;
 
 use std::sync::Arc;
