@@ -106,9 +106,8 @@ pub(super) fn jobs_and_frames_point_at_each_other(e: &Execution) -> Result<(), V
         ensure(job.is_none_or(|owner| owner == Some(*id)), NAME, || {
             format!("frame {id} has job {:?}, which is not its own", frame.job)
         })?;
-        let waits = frame.activity == Activity::Job
-            && e.status == Status::Running
-            && e.closing.is_none();
+        let waits =
+            frame.activity == Activity::Job && e.status == Status::Running && e.closing.is_none();
         ensure(!waits || frame.job.is_some(), NAME, || {
             format!("frame {id} waits for a job that it does not have")
         })?;
