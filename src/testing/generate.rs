@@ -104,7 +104,7 @@ impl Generator {
     fn working_state(&mut self, depth: u32) -> Value {
         let nests = depth > 0;
         match self.random.below(if nests { 10 } else { 6 }) {
-            0 => self.pass(),
+            0 => self.pass(depth),
             1 => self.wait(),
             2..=5 => self.task(),
             6 | 7 => {
@@ -118,7 +118,7 @@ impl Generator {
         }
     }
 
-    fn pass(&mut self) -> Value {
+    fn pass(&mut self, depth: u32) -> Value {
         let mut state = json!({"Type": "Pass"});
         match (self.jsonata, self.random.below(4)) {
             (false, 0) => put(&mut state, "Result", input(self.random.draw())),
@@ -131,8 +131,10 @@ impl Generator {
             (_, 2) => {
                 let value =
                     if self.jsonata { "{% $states.context.State.Name %}" } else { "$$.State.Name" };
-                let key = if self.jsonata { "seen" } else { "seen.$" };
-                put(&mut state, "Assign", json!({key: value, "count": 1}));
+                // A machine inside must not assign what one around it does.
+                let mark = if self.jsonata { "" } else { ".$" };
+                let (seen, count) = (format!("seen{depth}{mark}"), format!("count{depth}"));
+                put(&mut state, "Assign", json!({seen: value, count: 1}));
             }
             _ => {}
         }

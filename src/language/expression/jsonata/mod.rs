@@ -84,6 +84,10 @@ impl Program {
         self.uses.state("context")
     }
 
+    pub(super) fn states_fields(&self) -> impl Iterator<Item = &str> {
+        self.uses.states_fields()
+    }
+
     /// Evaluates it; `source` is its text for messages.
     pub(super) fn evaluate(
         &self,
