@@ -2,7 +2,7 @@
 //! live path and recovery, so they cannot disagree.
 
 use super::event::Event;
-use super::execution::{Activity, Execution, Fork, JobStatus};
+use super::execution::{Execution, Frame, JobStatus};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Something the shell must do.
@@ -42,8 +42,7 @@ pub fn pending_effects(execution: &Execution) -> Vec<Effect> {
     }
     let mut effects: Vec<Effect> =
         execution.jobs.keys().filter_map(|job| job_effect(execution, *job)).collect();
-    for frame in execution.frames.values() {
-        let Activity::Forked(Fork { run: Some(run), .. }) = &frame.activity else { continue };
+    for run in execution.frames.values().filter_map(Frame::map_run) {
         effects.extend(run.children.keys().map(|child| Effect::RunChild { child: *child }));
     }
     effects.extend(execution.leaving.keys().map(|child| Effect::StopChild { child: *child }));
@@ -78,9 +77,8 @@ pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
 }
 
 fn part_of(execution: &Execution, frame: FrameId, child: ExecutionId) -> bool {
-    let activity = execution.frames.get(&frame).map(|frame| &frame.activity);
-    matches!(activity, Some(Activity::Forked(Fork { run: Some(run), .. }))
-        if run.children.contains_key(&child))
+    let run = execution.frames.get(&frame).and_then(Frame::map_run);
+    run.is_some_and(|run| run.children.contains_key(&child))
 }
 
 fn job_effect(execution: &Execution, id: JobId) -> Option<Effect> {

@@ -227,7 +227,7 @@ events! {
         batch_ends: Vec<u32>,
         /// A Map's `BatchInput`.
         batch_input: Option<Json>,
-        /// How many of its parts may fail.
+        /// How many of its items may fail; of a Parallel, branches.
         tolerated_failures: u32,
         /// The map run, when each part is an execution of its own.
         run: Option<Uuid>,

@@ -181,11 +181,40 @@ impl Execution {
     }
 }
 
+impl Frame {
+    /// The Parallel or Map that it stands in, while that is open.
+    #[must_use]
+    pub fn fork(&self) -> Option<&Fork> {
+        match &self.activity {
+            Activity::Forked(fork) => Some(fork),
+            Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => {
+                None
+            }
+        }
+    }
+
+    /// The distributed Map that it stands in, while that is open.
+    #[must_use]
+    pub fn map_run(&self) -> Option<&MapRun> {
+        self.fork()?.run.as_ref()
+    }
+}
+
 impl Fork {
     /// How many parts have ended.
     #[must_use]
     pub fn finished(&self) -> u32 {
         self.started - self.under_way()
+    }
+
+    /// The items of a part: one, or those of a batch. A branch counts as one.
+    #[must_use]
+    pub fn batch(&self, index: u32) -> std::ops::Range<u32> {
+        let end_of = |index: u32| self.batch_ends.get(index as usize).copied();
+        match end_of(index) {
+            Some(end) => index.checked_sub(1).and_then(end_of).unwrap_or(0)..end,
+            None => index..index.saturating_add(1),
+        }
     }
 
     /// How many parts have begun and not ended.
@@ -306,7 +335,7 @@ pub enum Activity {
     /// Waits to try its state again.
     BackingOff(Timestamp),
     /// Waits for branches or iterations.
-    Forked(Fork),
+    Forked(Box<Fork>),
 }
 
 /// An open Parallel or Map state.
@@ -322,7 +351,7 @@ pub struct Fork {
     pub batch_ends: Vec<u32>,
     /// A Map's `BatchInput`.
     pub batch_input: Option<Json>,
-    /// How many parts may fail.
+    /// How many items may fail; of a Parallel, branches.
     pub tolerated_failures: u32,
     /// How many parts have begun.
     pub started: u32,
@@ -332,6 +361,8 @@ pub struct Fork {
     pub outputs: BTreeMap<u32, Json>,
     /// How many parts failed.
     pub failed: u32,
+    /// How many items were in them.
+    pub failed_items: u32,
     /// How many parts were stopped, because the state failed or the execution ends.
     pub cancelled: u32,
     /// The failure that broke the tolerance: the whole state fails with it.

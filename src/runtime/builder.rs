@@ -20,7 +20,7 @@ use super::limits::Limits;
 use super::orchestrator::{Inner, Orchestrator, Threads};
 use super::recovery::{self, Recovered};
 use super::results::WriteResults;
-use super::shard::{Adopted, Shard, ShardTools};
+use super::shard::{Adopted, Shard, Tools};
 use super::shards::{Lanes, Shards};
 use super::tasks;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
@@ -133,12 +133,9 @@ impl Builder {
     /// # Errors
     /// The store cannot be read or written.
     pub async fn open_store(self, store: Arc<dyn EventStore>) -> Result<Orchestrator, Error> {
-        let began = self.clock.now();
         let epoch = store.acquire().await?;
         let definitions = Arc::new(Definitions::default());
-        let mut recovered = recovery::recover(&*store, &definitions).await?;
-        recovered.report.took_ms = self.clock.now().ms_since(began);
-
+        let recovered = recover(&*store, &definitions, &*self.clock).await?;
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
@@ -176,42 +173,47 @@ impl Builder {
         let interval = limits.progress_interval;
         let reporters =
             ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime.clone());
-        let tools = ShardTools {
-            limits: limits.clone(),
-            clock: self.clock.clone(),
-            ids: self.ids.clone(),
-            dispatch: dispatch.clone(),
-            reporters,
+        let tools = Tools {
+            limits,
+            clock: self.clock,
             mint: Mint::new(self.ids.mint_key()),
-            store: store.clone(),
-            definitions: definitions.clone(),
-            shards: shards.clone(),
+            ids: self.ids,
+            dispatch,
+            reporters,
+            store,
+            definitions,
+            shards,
             runtime,
-            units: units.clone(),
+            units,
             worker_name: self.worker_name,
         };
         let report = recovered.report.clone();
-        let shard_tasks = spawn_shards(&tools, lanes, recovered, &shards, &definitions);
+        let shard_tasks = spawn_shards(&tools, lanes, recovered);
         Ok(Orchestrator::from_inner(Inner {
-            store,
-            definitions,
+            tools,
             deploying: Arc::new(Mutex::new(())),
-            dispatch,
-            shards,
-            units,
             rounds,
             rounds_done: rounds_out,
             durable: durable_out,
             health: health_out,
-            clock: self.clock,
-            ids: self.ids,
-            limits,
             report,
             is_stopping: AtomicBool::new(false),
             shard_tasks: Mutex::new(shard_tasks),
             threads: Mutex::new(Some(threads)),
         }))
     }
+}
+
+/// Reads the store, and says how long that took.
+async fn recover(
+    store: &dyn EventStore,
+    definitions: &Definitions,
+    clock: &dyn Clock,
+) -> Result<Recovered, Error> {
+    let began = clock.now();
+    let mut recovered = recovery::recover(store, definitions).await?;
+    recovered.report.took_ms = clock.now().ms_since(began);
+    Ok(recovered)
 }
 
 /// Adds what runs the jobs that are ours.
@@ -245,16 +247,14 @@ fn services(registry: &Registry) -> Vec<Service> {
 
 /// Gives each shard what recovery found for it, and starts it.
 fn spawn_shards(
-    tools: &ShardTools,
+    tools: &Tools,
     lanes: Vec<Lanes>,
     recovered: Recovered,
-    shards: &Shards,
-    definitions: &Definitions,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let mut adopted: Vec<Vec<Adopted>> = lanes.iter().map(|_| Vec::new()).collect();
     for (stream, execution) in recovered.live {
-        let program = definitions.program(execution.definition);
-        if let Some(place) = adopted.get_mut(shards.index_of(ExecutionId(stream))) {
+        let program = tools.definitions.program(execution.definition);
+        if let Some(place) = adopted.get_mut(tools.shards.index_of(ExecutionId(stream))) {
             let is_saved = recovered.saved.contains(&stream);
             place.push(Adopted { execution, program, is_saved });
         }

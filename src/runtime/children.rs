@@ -7,12 +7,11 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::orchestrator::read_execution;
-use super::shard::{Shard, ShardTools};
+use super::shard::{Shard, Tools};
 use super::shards::Note;
 use super::slot::Slot;
 use super::tasks;
 use crate::engine::child::{ChildEnd, Link, Parent};
-use crate::engine::execution::{Activity, Fork};
 use crate::engine::{
     Command, Execution, ExecutionId, Failure, JobStatus, Program, Rejection, Timestamp,
 };
@@ -75,8 +74,7 @@ fn order_of_item(
     is_fresh: bool,
 ) -> Option<Box<ChildOrder>> {
     let (frame, map, part) = parent.frames.iter().find_map(|(frame, open)| {
-        let Activity::Forked(Fork { run: Some(run), .. }) = &open.activity else { return None };
-        Some((*frame, open.state.clone()?, run.children.get(&id)?))
+        Some((*frame, open.state.clone()?, open.map_run()?.children.get(&id)?))
     })?;
     let link = Link::Item { frame, index: part.index, map };
     Some(Box::new(ChildOrder {
@@ -125,14 +123,14 @@ fn reported(execution: ExecutionId, command: Command) -> Note {
 }
 
 /// The job types of a program that nobody here serves.
-pub(super) fn unserved(tools: &ShardTools, program: &Program) -> Vec<String> {
+pub(super) fn unserved(tools: &Tools, program: &Program) -> Vec<String> {
     let job_types = program.workflow.job_types();
     let unserved = job_types.iter().filter(|job_type| !tools.dispatch.serves(job_type));
     unserved.map(ToString::to_string).collect()
 }
 
 impl ChildOrder {
-    fn program(&self, tools: &ShardTools) -> Result<Begin, Failure> {
+    fn program(&self, tools: &Tools) -> Result<Begin, Failure> {
         match &self.runs {
             Runs::Processor { workflow, definition, program } => Ok(Begin {
                 workflow: workflow.clone(),

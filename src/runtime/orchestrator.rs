@@ -5,22 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_channel::Sender;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::builder::Builder;
 use super::checkpoint::{CheckpointWriter, Rounds};
-use super::clock::{Clock, IdSource};
+use super::children::unserved;
 use super::committer::{Accepted, Committer, Health, Release, Unit};
-use super::definitions::{Definitions, stream_of};
-use super::dispatch::Dispatch;
+use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
-use super::limits::Limits;
 use super::recovery::RecoveryReport;
-use super::shards::{Note, Request, Shards};
+use super::shard::Tools;
+use super::shards::{Note, Request};
 use super::summary::{Rows, Summary, with_finished};
 use super::tasks;
 use crate::engine::event::DefinitionStored;
@@ -43,19 +41,13 @@ pub struct Orchestrator {
 }
 
 pub(super) struct Inner {
-    pub(super) store: Arc<dyn EventStore>,
-    pub(super) definitions: Arc<Definitions>,
+    /// What it shares with the shards.
+    pub(super) tools: Tools,
     pub(super) deploying: Arc<Mutex<()>>,
-    pub(super) dispatch: Arc<Dispatch>,
-    pub(super) shards: Shards,
-    pub(super) units: Sender<Vec<Unit>>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) rounds_done: watch::Receiver<u64>,
     pub(super) durable: watch::Receiver<Position>,
     pub(super) health: watch::Receiver<Health>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) ids: Arc<dyn IdSource>,
-    pub(super) limits: Arc<Limits>,
     pub(super) report: RecoveryReport,
     pub(super) is_stopping: AtomicBool,
     pub(super) shard_tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -136,25 +128,25 @@ impl Orchestrator {
     }
 
     async fn store_definition(&self, name: &str, workflow: Workflow) -> Result<Deployed, Error> {
-        let known = self.inner.definitions.version_count(name);
+        let known = self.inner.tools.definitions.version_count(name);
         let hash = workflow.hash;
-        if self.inner.definitions.newest(name).is_some_and(|(newest, _)| newest == hash) {
+        if self.inner.tools.definitions.newest(name).is_some_and(|(newest, _)| newest == hash) {
             return Ok(Deployed { definition: hash, version: known, is_new: false });
         }
         let stored = DefinitionStored { name: name.into(), hash, source: workflow.source.clone() };
         let transition = Transition {
             stream: stream_of(name),
             first_sequence: known + 1,
-            time: self.inner.clock.now(),
+            time: self.inner.tools.clock.now(),
             events: vec![stored.clone().into()],
         };
         let accepted = Accepted { execution: ExecutionId(transition.stream), sequence: known + 1 };
         let (reply, answer) = oneshot::channel();
         let releases = vec![Release::Accepted(reply, accepted)];
         let unit = Unit { transition: Some(transition), releases };
-        self.inner.units.send(vec![unit]).await.map_err(|_| self.gone())?;
+        self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())?;
         self.answer(answer).await??;
-        self.inner.definitions.add(stored, Arc::new(Program::new(workflow)));
+        self.inner.tools.definitions.add(stored, Arc::new(Program::new(workflow)));
         Ok(Deployed { definition: hash, version: known + 1, is_new: true })
     }
 
@@ -180,13 +172,13 @@ impl Orchestrator {
         if let Some(name) = &start.name {
             check_name(name)?;
         }
-        let newest = self.inner.definitions.newest(&start.workflow);
+        let newest = self.inner.tools.definitions.newest(&start.workflow);
         let (definition, program) = newest.ok_or_else(|| Error::NoSuchWorkflow {
             name: start.workflow.clone(),
-            known: self.inner.definitions.names(),
+            known: self.inner.tools.definitions.names(),
         })?;
         self.check_served(&program)?;
-        let execution = self.inner.ids.execution_id(self.inner.clock.now());
+        let execution = self.inner.tools.ids.execution_id(self.inner.tools.clock.now());
         let command = Command::StartExecution {
             workflow: start.workflow.into(),
             definition,
@@ -196,23 +188,17 @@ impl Orchestrator {
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Start { execution, program, command, reply };
-        self.inner.shards.request(execution, request).await?;
+        self.inner.tools.shards.request(execution, request).await?;
         self.answer(answer).await??;
         Ok(execution)
     }
 
     fn check_served(&self, program: &Program) -> Result<(), Error> {
-        let unknown: Vec<String> = program
-            .workflow
-            .job_types()
-            .iter()
-            .filter(|job_type| !self.inner.dispatch.serves(job_type))
-            .map(ToString::to_string)
-            .collect();
+        let unknown = unserved(&self.inner.tools, program);
         if unknown.is_empty() {
             return Ok(());
         }
-        Err(Error::UnknownJobTypes { unknown, known: self.inner.dispatch.job_types() })
+        Err(Error::UnknownJobTypes { unknown, known: self.inner.tools.dispatch.job_types() })
     }
 
     /// Asks an execution to stop. On return the request is durable; its workers are being told.
@@ -238,7 +224,7 @@ impl Orchestrator {
         let action = command.action();
         let (reply, answer) = oneshot::channel();
         let request = Request::Command { execution, command, reply };
-        self.inner.shards.request(execution, request).await?;
+        self.inner.tools.shards.request(execution, request).await?;
         match self.answer(answer).await? {
             Err(Error::NoSuchExecution { .. }) => {
                 // It may have ended long ago: say so, and not that it never was.
@@ -287,7 +273,7 @@ impl Orchestrator {
         ask: impl FnOnce(oneshot::Sender<Option<Box<Execution>>>) -> Request,
     ) -> Result<Execution, Error> {
         let (reply, answer) = oneshot::channel();
-        self.inner.shards.request(execution, ask(reply)).await?;
+        self.inner.tools.shards.request(execution, ask(reply)).await?;
         match self.answer(answer).await? {
             Some(live) => Ok(*live),
             None => self.read_execution(execution).await,
@@ -295,25 +281,25 @@ impl Orchestrator {
     }
 
     async fn read_execution(&self, execution: ExecutionId) -> Result<Execution, Error> {
-        read_execution(&*self.inner.store, execution).await
+        read_execution(&*self.inner.tools.store, execution).await
     }
 
     /// The version that an execution runs.
     #[must_use]
     pub fn program(&self, definition: DefinitionHash) -> Option<Arc<Program>> {
-        self.inner.definitions.program(definition)
+        self.inner.tools.definitions.program(definition)
     }
 
     /// The names of the workflows there are, sorted.
     #[must_use]
     pub fn workflows(&self) -> Vec<String> {
-        self.inner.definitions.names()
+        self.inner.tools.definitions.names()
     }
 
     /// The job types that have a worker in this process, sorted.
     #[must_use]
     pub fn job_types(&self) -> Vec<String> {
-        self.inner.dispatch.job_types()
+        self.inner.tools.dispatch.job_types()
     }
 
     /// Rows of executions, the newest first, at most `limit`: all that are under way come before
@@ -331,12 +317,12 @@ impl Orchestrator {
     /// The store cannot be read.
     pub async fn list_rows(&self, wanted: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
         let mut rows = Vec::new();
-        for shard in 0..self.inner.shards.count() {
+        for shard in 0..self.inner.tools.shards.count() {
             let (reply, answer) = oneshot::channel();
-            self.inner.shards.request_at(shard, Request::List { reply }).await?;
+            self.inner.tools.shards.request_at(shard, Request::List { reply }).await?;
             rows.extend(self.answer(answer).await?);
         }
-        Ok(with_finished(rows, &*self.inner.store, wanted, limit).await?)
+        Ok(with_finished(rows, &*self.inner.tools.store, wanted, limit).await?)
     }
 
     /// Finds an execution by its id, by any beginning of its handle that no other shares, or by
@@ -357,7 +343,7 @@ impl Orchestrator {
     #[must_use]
     pub fn events(&self, from: Position, only: Option<ExecutionId>) -> Events {
         Events {
-            store: self.inner.store.clone(),
+            store: self.inner.tools.store.clone(),
             durable: self.inner.durable.clone(),
             next: from.max(1),
             only,
@@ -376,7 +362,7 @@ impl Orchestrator {
     /// # Errors
     /// The log cannot be read.
     pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
-        Ok(self.inner.store.read_history(execution.0, 1..u64::MAX).await?)
+        Ok(self.inner.tools.store.read_history(execution.0, 1..u64::MAX).await?)
     }
 
     /// Part of the whole log.
@@ -384,7 +370,7 @@ impl Orchestrator {
     /// # Errors
     /// The log cannot be read.
     pub async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
-        Ok(self.inner.store.read_log(from, limit).await?)
+        Ok(self.inner.tools.store.read_log(from, limit).await?)
     }
 
     /// What was found when the system was opened.
@@ -396,7 +382,7 @@ impl Orchestrator {
     /// What the store repaired when it was opened.
     #[must_use]
     pub fn open_report(&self) -> store::OpenReport {
-        self.inner.store.open_report()
+        self.inner.tools.store.open_report()
     }
 
     /// Waits until the log can no longer be written, and says why. A program should then exit:
@@ -411,7 +397,7 @@ impl Orchestrator {
         self.gone()
     }
 
-    /// Stops in order: no new work begins, running jobs get [`Limits::stop_grace`] to end, those
+    /// Stops in order: no new work begins, running jobs get [`Limits::stop_grace`](super::Limits::stop_grace) to end, those
     /// that do not are recorded as cut off and run again at the next start. Nothing is recorded as
     /// cancelled.
     ///
@@ -422,22 +408,22 @@ impl Orchestrator {
         if inner.is_stopping.swap(true, Ordering::SeqCst) {
             return Err(Error::Stopping);
         }
-        inner.dispatch.pause();
-        let grace = inner.limits.stop_grace;
-        if !self.within(grace, inner.dispatch.quiet()).await {
-            inner.shards.note_all(|| Note::Stop);
-            self.within(STOP_WORKERS, inner.dispatch.quiet()).await;
+        inner.tools.dispatch.pause();
+        let grace = inner.tools.limits.stop_grace;
+        if !self.within(grace, inner.tools.dispatch.quiet()).await {
+            inner.tools.shards.note_all(|| Note::Stop);
+            self.within(STOP_WORKERS, inner.tools.dispatch.quiet()).await;
         }
         if self.check_healthy().is_ok() {
             self.checkpoint().await;
         }
-        inner.dispatch.close();
-        inner.shards.close();
+        inner.tools.dispatch.close();
+        inner.tools.shards.close();
         for task in inner.shard_tasks.lock().await.drain(..) {
             // A shard that panicked has nothing more to hand on.
             drop(task.await);
         }
-        inner.units.close();
+        inner.tools.units.close();
         if let Some(threads) = inner.threads.lock().await.take() {
             inner.rounds.close();
             drop(tokio::task::spawn_blocking(move || threads.join()).await);
@@ -450,7 +436,7 @@ impl Orchestrator {
         let inner = &self.inner;
         let mut rounds = inner.rounds_done.clone();
         let before = *rounds.borrow();
-        inner.rounds.begin(inner.store.last_position());
+        inner.rounds.begin(inner.tools.store.last_position());
         let done = async {
             drop(rounds.wait_for(|rounds| *rounds > before).await);
         };
@@ -460,7 +446,7 @@ impl Orchestrator {
     async fn within(&self, longest: Duration, work: impl Future<Output = ()>) -> bool {
         tokio::select! {
             () = work => true,
-            () = self.inner.clock.sleep(longest) => false,
+            () = self.inner.tools.clock.sleep(longest) => false,
         }
     }
 
@@ -490,9 +476,9 @@ impl Drop for Inner {
     /// A system that is dropped without [`Orchestrator::stop`] ends as in a crash, but lets go of
     /// its threads and tasks.
     fn drop(&mut self) {
-        self.dispatch.close();
-        self.shards.close();
-        self.units.close();
+        self.tools.dispatch.close();
+        self.tools.shards.close();
+        self.tools.units.close();
         self.rounds.close();
     }
 }

@@ -37,9 +37,9 @@ const TURN_MESSAGES: usize = 256;
 /// Executions saved in one turn of a checkpoint.
 const TURN_SNAPSHOTS: usize = 128;
 
-/// What every shard is given.
+/// What the handle and every shard share.
 #[derive(Clone)]
-pub(super) struct ShardTools {
+pub(super) struct Tools {
     pub(super) limits: Arc<Limits>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<dyn IdSource>,
@@ -56,7 +56,7 @@ pub(super) struct ShardTools {
 
 /// One shard.
 pub(super) struct Shard {
-    pub(super) tools: ShardTools,
+    pub(super) tools: Tools,
     lanes: Lanes,
     pub(super) slots: HashMap<ExecutionId, Slot>,
     timers: BTreeSet<(Timestamp, ExecutionId)>,
@@ -91,7 +91,7 @@ pub(super) struct Adopted {
 type Reply = oneshot::Sender<Result<Accepted, Error>>;
 
 impl Shard {
-    pub(super) fn new(tools: ShardTools, lanes: Lanes) -> Self {
+    pub(super) fn new(tools: Tools, lanes: Lanes) -> Self {
         Self {
             tools,
             lanes,

@@ -10,7 +10,7 @@ use super::attempt::{Attempt, Reporter};
 use super::children::{ChildOrder, order_for};
 use super::committer::Release;
 use super::dispatch::Offer;
-use super::shard::ShardTools;
+use super::shard::Tools;
 use super::shards::Note;
 use crate::engine::{
     Command, DecisionInput, Effect, Event, Execution, ExecutionId, JobId, JobStatus, Program,
@@ -61,7 +61,7 @@ impl Slot {
     /// time, because the log keeps one for all its events.
     pub(super) fn decide(
         &mut self,
-        tools: &ShardTools,
+        tools: &Tools,
         now: Timestamp,
         command: Command,
     ) -> Result<Option<Vec<Event>>, Rejection> {
@@ -86,7 +86,7 @@ impl Slot {
     /// Does what an effect asks: a job that finds a free worker is started in the same transition.
     pub(super) fn carry_out(
         &mut self,
-        tools: &ShardTools,
+        tools: &Tools,
         now: Timestamp,
         effect: Effect,
         decided: &mut Decided,
@@ -126,7 +126,7 @@ impl Slot {
     /// Starts an attempt whose slot is reserved, unless it is no longer wanted.
     pub(super) fn start(
         &mut self,
-        tools: &ShardTools,
+        tools: &Tools,
         now: Timestamp,
         (job, attempt): (JobId, u32),
         decided: &mut Decided,

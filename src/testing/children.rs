@@ -2,9 +2,8 @@
 
 use super::generate::{ERRORS, input, result};
 use super::random::Random;
-use crate::engine::execution::{Activity, Fork};
 use crate::engine::{
-    ChildEnd, Command, Execution, ExecutionId, Failure, JobStatus, Status, Timestamp,
+    ChildEnd, Command, Execution, ExecutionId, Failure, Frame, JobStatus, Status, Timestamp,
 };
 use crate::language::Json;
 
@@ -14,11 +13,9 @@ pub(super) fn known(execution: &Execution) -> Vec<ExecutionId> {
         let child = job.child.as_ref().filter(|_| job.status == JobStatus::Running)?;
         Some(child.execution)
     });
-    let of_runs = execution.frames.values().filter_map(|frame| match &frame.activity {
-        Activity::Forked(Fork { run: Some(run), .. }) => Some(run.children.keys().copied()),
-        _ => None,
-    });
-    of_jobs.chain(of_runs.flatten()).chain(execution.leaving.keys().copied()).collect()
+    let runs = execution.frames.values().filter_map(Frame::map_run);
+    let of_runs = runs.flat_map(|run| run.children.keys().copied());
+    of_jobs.chain(of_runs).chain(execution.leaving.keys().copied()).collect()
 }
 
 /// Whether the shell still owes that `child` begins.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
 use super::text::seconds;
-use crate::engine::execution::{Activity, Fork};
+use crate::engine::execution::Fork;
 use crate::engine::{Execution, FrameId, Program, Status, Step, StepStatus, Timestamp, progress};
 use crate::language::{State, StateName};
 
@@ -137,11 +137,7 @@ fn one(
 
 /// The fork that is open in a step.
 fn open_fork<'e>(execution: &'e Execution, name: &StateName) -> Option<&'e Fork> {
-    let root = execution.frames.get(&FrameId::ROOT)?;
-    match &root.activity {
-        Activity::Forked(fork) if root.state.as_ref() == Some(name) => Some(fork),
-        _ => None,
-    }
+    execution.frames.get(&FrameId::ROOT).filter(|root| root.state.as_ref() == Some(name))?.fork()
 }
 
 /// How long a step took, or has taken so far, in seconds.

@@ -78,11 +78,8 @@ fn child(execution: &Execution) -> Option<Waiting> {
         let child = job.child.as_ref().filter(|_| job.status == JobStatus::Running)?;
         Some((job.scheduled_at, job.frame, child.execution))
     });
-    let of_runs = execution.frames.iter().filter_map(|(id, frame)| match &frame.activity {
-        Activity::Forked(fork) => {
-            Some((frame.entered_at, *id, *fork.run.as_ref()?.children.keys().next()?))
-        }
-        Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => None,
+    let of_runs = execution.frames.iter().filter_map(|(id, frame)| {
+        Some((frame.entered_at, *id, *frame.map_run()?.children.keys().next()?))
     });
     let stopping = execution.leaving.keys().next().map(|child| {
         let since = execution.cancel.as_ref().map_or(execution.updated_at, |cancel| cancel.at);

@@ -2,8 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use super::timer_of;
-use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted, ItemStarted};
+use crate::engine::event::{
+    Data, Failure, ForkStarted, FrameFailed, FrameStarted, FrameSucceeded, ItemFailed, ItemStarted,
+    ItemSucceeded,
+};
 use crate::engine::execution::{Activity, Execution, Fork, Frame, Items, MapRun, Part};
 use crate::engine::id::{ExecutionId, FrameId, Timestamp};
 use crate::language::Json;
@@ -22,6 +27,7 @@ impl Execution {
             running: BTreeSet::new(),
             outputs: BTreeMap::new(),
             failed: 0,
+            failed_items: 0,
             cancelled: 0,
             failure: None,
             run: body.run.map(|id| MapRun { id, children: BTreeMap::new(), succeeded: 0 }),
@@ -30,7 +36,7 @@ impl Execution {
         if let Some(frame) = self.frames.get_mut(&body.frame) {
             frame.result = None;
         }
-        self.set_activity(body.frame, Activity::Forked(fork));
+        self.set_activity(body.frame, Activity::Forked(Box::new(fork)));
         if let Some(step) = self.step_of(body.frame) {
             step.attempts += 1;
             step.parts = body.total;
@@ -51,9 +57,10 @@ impl Execution {
         self.refresh(body.frame);
     }
 
-    pub(super) fn frame_succeeded(&mut self, id: FrameId, output: &Data) {
-        let output = self.resolve(id, output);
-        let Some((parent, index)) = self.close_frame(id) else { return };
+    pub(super) fn frame_succeeded(&mut self, body: &FrameSucceeded) {
+        self.progress = self.progress.max(body.progress);
+        let output = self.resolve(body.frame, &body.output);
+        let Some((parent, index)) = self.close_frame(body.frame) else { return };
         if let Some(fork) = self.fork_mut(parent) {
             fork.outputs.insert(index, output);
         }
@@ -63,13 +70,20 @@ impl Execution {
         self.refresh(parent);
     }
 
-    pub(super) fn frame_failed(&mut self, id: FrameId, failure: &Failure) {
-        let Some((parent, _)) = self.close_frame(id) else { return };
-        let mut tolerated = false;
-        if let Some(fork) = self.fork_mut(parent) {
-            tolerated = fork.note_failure(failure);
+    pub(super) fn frame_failed(&mut self, body: &FrameFailed) {
+        self.progress = self.progress.max(body.progress);
+        let Some((parent, index)) = self.close_frame(body.frame) else { return };
+        self.part_failed(parent, index, &body.failure);
+    }
+
+    fn part_failed(&mut self, parent: FrameId, index: u32, failure: &Failure) {
+        let tolerated = self.fork_mut(parent).is_some_and(|fork| fork.note_failure(index, failure));
+        self.total_errors += u32::from(tolerated);
+        if let Some(step) = self.step_of(parent) {
+            step.parts_failed += 1;
+            step.failure = Some(failure.clone());
         }
-        self.note_failed_part(parent, failure, tolerated);
+        self.refresh(parent);
     }
 
     pub(super) fn frame_cancelled(&mut self, id: FrameId) {
@@ -86,15 +100,6 @@ impl Execution {
             fork.cancelled += 1;
         }
         self.leaving.insert(child, self.sequence);
-    }
-
-    pub(super) fn note_failed_part(&mut self, parent: FrameId, failure: &Failure, tolerated: bool) {
-        self.total_errors += u32::from(tolerated);
-        if let Some(step) = self.step_of(parent) {
-            step.parts_failed += 1;
-            step.failure = Some(failure.clone());
-        }
-        self.refresh(parent);
     }
 
     pub(super) fn item_started(&mut self, body: &ItemStarted) {
@@ -120,7 +125,9 @@ impl Execution {
         Some(part.index)
     }
 
-    pub(super) fn item_succeeded(&mut self, frame: FrameId, child: ExecutionId, output: &Data) {
+    pub(super) fn item_succeeded(&mut self, body: &ItemSucceeded) {
+        let ItemSucceeded { frame, child, ref output, progress } = *body;
+        self.progress = self.progress.max(progress);
         let Some(index) = self.take_part(frame, child) else { return };
         if let Some(fork) = self.fork_mut(frame) {
             if let Some(run) = &mut fork.run {
@@ -136,12 +143,16 @@ impl Execution {
         self.refresh(frame);
     }
 
-    pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: &Failure) {
-        if self.take_part(frame, child).is_none() {
-            return;
+    pub(super) fn item_failed(&mut self, body: &ItemFailed) {
+        self.progress = self.progress.max(body.progress);
+        let Some(index) = self.take_part(body.frame, body.child) else { return };
+        // What is tolerated stands among the results as what it is.
+        let Failure { error, cause } = &body.failure;
+        let told = json!({"Status": "FAILED", "Error": &**error, "Cause": &**cause});
+        if let Some(fork) = self.fork_mut(body.frame) {
+            fork.outputs.insert(index, Json::from_value(&told));
         }
-        let tolerated = self.fork_mut(frame).is_some_and(|fork| fork.note_failure(failure));
-        self.note_failed_part(frame, failure, tolerated);
+        self.part_failed(body.frame, index, &body.failure);
     }
 
     /// Removes a frame with its job and timers; gives where it belonged.
@@ -171,10 +182,14 @@ impl Execution {
 }
 
 impl Fork {
-    /// Counts a part that failed; whether that is tolerated.
-    fn note_failure(&mut self, failure: &Failure) -> bool {
+    /// Counts a part that failed; whether that is tolerated. A batch counts as many times as it has
+    /// items.
+    fn note_failure(&mut self, index: u32, failure: &Failure) -> bool {
         self.failed += 1;
-        let tolerated = self.failed <= self.tolerated_failures;
+        let batch = self.batch(index);
+        let count = batch.end.saturating_sub(batch.start);
+        self.failed_items = self.failed_items.saturating_add(count);
+        let tolerated = self.failed_items <= self.tolerated_failures;
         if !tolerated && self.failure.is_none() {
             self.failure = Some(failure.clone());
         }

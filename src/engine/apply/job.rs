@@ -1,6 +1,8 @@
 //! Jobs: what workers and child executions do.
 
-use crate::engine::event::{AttemptLost, Data, Failure, JobProgressed, JobScheduled, JobStarted};
+use crate::engine::event::{
+    AttemptLost, Data, Failure, JobProgressed, JobScheduled, JobStarted, JobTimedOut,
+};
 use crate::engine::execution::{Activity, Execution, Job, JobStatus, StepStatus, Timer};
 use crate::engine::id::{FrameId, JobId, Timestamp};
 use crate::language::Json;
@@ -120,6 +122,16 @@ impl Execution {
         }
         self.set_step(frame_id, StepStatus::Running);
         self.set_activity(frame_id, Activity::Ready);
+    }
+
+    pub(super) fn job_timed_out(&mut self, body: &JobTimedOut) {
+        self.abandon_child(body.job);
+        self.job_failed(body.job, &Failure::timeout(body.heartbeat));
+    }
+
+    pub(super) fn job_cancelled(&mut self, id: JobId) {
+        self.abandon_child(id);
+        self.forget_job(id);
     }
 
     pub(super) fn attempt_lost(&mut self, body: &AttemptLost) {

@@ -4,6 +4,7 @@
 mod fork;
 mod job;
 
+use super::child::Ending;
 use super::event::{
     CancelRequested, Data, Event, ExecutionStarted, Failure, FailureCaught, RetryScheduled,
     StateEntered, StateExited,
@@ -39,36 +40,16 @@ impl Execution {
             Event::FailureCaught(body) => self.failure_caught(body, at),
             Event::RetryScheduled(body) => self.retry_scheduled(body),
             Event::RetryStarted(body) => self.resume(body.frame, StepStatus::Running),
-            Event::WaitStarted(body) => {
-                self.set_activity(body.frame, Activity::Waiting(body.until));
-                self.set_step(body.frame, StepStatus::Waiting);
-            }
-            Event::WaitEnded(body) => {
-                if let Some(frame) = self.frames.get_mut(&body.frame) {
-                    frame.result = Some(frame.data.clone());
-                }
-                self.resume(body.frame, StepStatus::Running);
-            }
+            Event::WaitStarted(body) => self.wait_started(body.frame, body.until),
+            Event::WaitEnded(body) => self.wait_ended(body.frame),
             Event::ForkStarted(body) => self.fork_started(body),
             Event::FrameStarted(body) => self.frame_started(body, at),
-            Event::FrameSucceeded(body) => {
-                self.progress = self.progress.max(body.progress);
-                self.frame_succeeded(body.frame, &body.output);
-            }
-            Event::FrameFailed(body) => {
-                self.progress = self.progress.max(body.progress);
-                self.frame_failed(body.frame, &body.failure);
-            }
+            Event::FrameSucceeded(body) => self.frame_succeeded(body),
+            Event::FrameFailed(body) => self.frame_failed(body),
             Event::FrameCancelled(body) => self.frame_cancelled(body.frame),
             Event::ItemStarted(body) => self.item_started(body),
-            Event::ItemSucceeded(body) => {
-                self.progress = self.progress.max(body.progress);
-                self.item_succeeded(body.frame, body.child, &body.output);
-            }
-            Event::ItemFailed(body) => {
-                self.progress = self.progress.max(body.progress);
-                self.item_failed(body.frame, body.child, &body.failure);
-            }
+            Event::ItemSucceeded(body) => self.item_succeeded(body),
+            Event::ItemFailed(body) => self.item_failed(body),
             Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
             Event::ChildStopped(body) => drop(self.leaving.remove(&body.child)),
             Event::JobScheduled(body) => self.job_scheduled(body, at),
@@ -78,34 +59,17 @@ impl Execution {
             Event::CallbackAwaited(body) => self.callback_awaited(body.job),
             Event::JobSucceeded(body) => self.job_succeeded(body.job, &body.output),
             Event::JobFailed(body) => self.job_failed(body.job, &body.failure),
-            Event::JobTimedOut(body) => {
-                self.abandon_child(body.job);
-                self.job_failed(body.job, &Failure::timeout(body.heartbeat));
-            }
+            Event::JobTimedOut(body) => self.job_timed_out(body),
             Event::AttemptLost(body) => self.attempt_lost(body),
-            Event::JobCancelled(body) => {
-                self.abandon_child(body.job);
-                self.forget_job(body.job);
-            }
+            Event::JobCancelled(body) => self.job_cancelled(body.job),
             Event::CancelRequested(body) => self.cancel_requested(body, at),
-            Event::CancelExtended(body) => {
-                self.timers.clear();
-                self.timers.insert((body.deadline, Timer::CancelDeadline));
-            }
-            Event::ExecutionClosing(body) => {
-                self.closing = Some(body.ending.clone());
-                self.ready.clear();
-                self.timers.clear();
-            }
+            Event::CancelExtended(body) => self.wait_for_cancel(body.deadline),
+            Event::ExecutionClosing(body) => self.close(&body.ending),
             Event::ExecutionCancelled(_) => self.ended(Status::Cancelled, at),
             Event::ExecutionCompleted(body) => self.completed(&body.output, at),
-            Event::ExecutionFailed(body) => {
-                self.failure = Some(body.failure.clone());
-                self.ended(Status::Failed, at);
-            }
+            Event::ExecutionFailed(body) => self.failed(Status::Failed, body.failure.clone(), at),
             Event::ExecutionTimedOut(_) => {
-                self.failure = Some(Failure::timeout(false));
-                self.ended(Status::TimedOut, at);
+                self.failed(Status::TimedOut, Failure::timeout(false), at);
             }
             Event::ExecutionSetAside(body) => self.set_aside = Some(body.reason.clone()),
         }
@@ -206,6 +170,18 @@ impl Execution {
         }
     }
 
+    fn wait_started(&mut self, frame: FrameId, until: Timestamp) {
+        self.set_activity(frame, Activity::Waiting(until));
+        self.set_step(frame, StepStatus::Waiting);
+    }
+
+    fn wait_ended(&mut self, id: FrameId) {
+        if let Some(frame) = self.frames.get_mut(&id) {
+            frame.result = Some(frame.data.clone());
+        }
+        self.resume(id, StepStatus::Running);
+    }
+
     fn resume(&mut self, frame: FrameId, status: StepStatus) {
         self.set_activity(frame, Activity::Ready);
         self.set_step(frame, status);
@@ -220,8 +196,25 @@ impl Execution {
             job.status = JobStatus::Cancelling;
         }
         self.ready.clear();
+        self.wait_for_cancel(body.deadline);
+    }
+
+    /// Nothing is waited for any more but workers and executions that stop.
+    fn wait_for_cancel(&mut self, deadline: Timestamp) {
         self.timers.clear();
-        self.timers.insert((body.deadline, Timer::CancelDeadline));
+        self.timers.insert((deadline, Timer::CancelDeadline));
+    }
+
+    /// Nothing is waited for any more but executions that stop.
+    fn close(&mut self, ending: &Ending) {
+        self.closing = Some(ending.clone());
+        self.ready.clear();
+        self.timers.clear();
+    }
+
+    fn failed(&mut self, status: Status, failure: Failure, at: Timestamp) {
+        self.failure = Some(failure);
+        self.ended(status, at);
     }
 
     fn completed(&mut self, output: &Data, at: Timestamp) {

@@ -7,7 +7,7 @@ use crate::engine::event::{
     CancelExtended, CancelRequested, ExecutionCancelled, FrameCancelled, ItemCancelled,
     JobCancelled,
 };
-use crate::engine::execution::{Activity, JobStatus, Status};
+use crate::engine::execution::{Frame, JobStatus, Status};
 use crate::engine::id::{FrameId, JobId};
 use crate::engine::rejection::Rejection;
 
@@ -83,16 +83,9 @@ impl Decision<'_> {
     /// Stops every part of the Parallel or Map that `frame` stands in, the innermost first.
     pub(super) fn cancel_children(&mut self, frame: FrameId) {
         self.cancel_items(frame);
-        let running: Vec<FrameId> = match self.execution.frames.get(&frame) {
-            Some(frame) => match &frame.activity {
-                Activity::Forked(fork) => fork.running.iter().copied().collect(),
-                Activity::Ready
-                | Activity::Job
-                | Activity::Waiting(_)
-                | Activity::BackingOff(_) => Vec::new(),
-            },
-            None => Vec::new(),
-        };
+        let fork = self.execution.frames.get(&frame).and_then(Frame::fork);
+        let running: Vec<FrameId> =
+            fork.iter().flat_map(|fork| fork.running.iter().copied()).collect();
         for child in running {
             self.cancel_children(child);
             if let Some(job) = self.execution.frames.get(&child).and_then(|child| child.job) {

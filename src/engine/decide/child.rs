@@ -8,7 +8,7 @@ use crate::engine::child::{ChildEnd, ChildWait};
 use crate::engine::event::{
     CallbackAwaited, ChildStopped, Failure, JobFailed, JobProgressed, JobSucceeded,
 };
-use crate::engine::execution::{Activity, Status};
+use crate::engine::execution::Status;
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 use crate::engine::rejection::Rejection;
 use crate::language::Json;
@@ -152,17 +152,10 @@ impl Decision<'_> {
             job.status.is_under_way() && job.child.as_ref().is_some_and(|c| c.execution == child)
         });
         let item = || {
-            let frames = self.execution.frames.iter();
-            frames
-                .filter_map(|(id, frame)| match &frame.activity {
-                    Activity::Forked(fork) => Some((id, fork.run.as_ref()?)),
-                    Activity::Ready
-                    | Activity::Job
-                    | Activity::Waiting(_)
-                    | Activity::BackingOff(_) => None,
-                })
-                .find(|(_, run)| run.children.contains_key(&child))
-                .map(|(id, _)| Tie::Item(*id))
+            let mut runs =
+                self.execution.frames.iter().filter_map(|(id, frame)| Some((id, frame.map_run()?)));
+            let (frame, _) = runs.find(|(_, run)| run.children.contains_key(&child))?;
+            Some(Tie::Item(*frame))
         };
         job.map(|(id, _)| Tie::Job(*id)).or_else(item)
     }

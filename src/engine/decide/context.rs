@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::execution::{Activity, Execution, Fork};
+use crate::engine::execution::Execution;
 use crate::engine::id::FrameId;
 use crate::language::{Json, State, StateKind};
 
@@ -81,19 +81,12 @@ fn can_be_retried(state: &State) -> bool {
 /// distributed Map there is none: what they need comes with their input.
 fn map_item(execution: &Execution, frame: FrameId) -> Option<MapItem> {
     let (parent, index) = execution.frames.get(&frame)?.parent?;
-    match &execution.frames.get(&parent)?.activity {
-        Activity::Forked(Fork { items: Some(items), batch_ends, .. }) => {
-            let before = index.checked_sub(1).and_then(|i| batch_ends.get(i as usize).copied());
-            let at = if batch_ends.is_empty() { index } else { before.unwrap_or(0) };
-            let (key, value) = items.shown(at as usize);
-            Some(MapItem { index, key, value, source: None })
-        }
-        Activity::Forked(_)
-        | Activity::Ready
-        | Activity::Job
-        | Activity::Waiting(_)
-        | Activity::BackingOff(_) => map_item(execution, parent),
-    }
+    let fork = execution.frames.get(&parent)?.fork();
+    let Some((fork, items)) = fork.and_then(|fork| Some((fork, fork.items.as_ref()?))) else {
+        return map_item(execution, parent);
+    };
+    let (key, value) = items.shown(fork.batch(index).start as usize);
+    Some(MapItem { index, key, value, source: None })
 }
 
 /// The variables that a frame can see: its own, and those of the frames around it.

@@ -7,7 +7,7 @@ use super::context::MapItem;
 use super::flow::{Evaluation, PARAMETERS};
 use super::job::too_large;
 use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted};
-use crate::engine::execution::{Activity, Fork};
+use crate::engine::execution::Fork;
 use crate::engine::id::FrameId;
 use crate::language::model::{Batcher, Machine, Map, StateName};
 use crate::language::{Json, State, StateKind};
@@ -71,7 +71,7 @@ impl Decision<'_> {
             asked => asked,
         }
         .min(most);
-        let tolerated_failures = tolerated(&evaluation, map, total)?;
+        let tolerated_failures = tolerated(&evaluation, map, count)?;
         let run = map.distributed.is_some().then(|| {
             self.input.mint.id(self.now, self.execution.id, self.execution.sequence + 1).0
         });
@@ -160,17 +160,13 @@ impl Decision<'_> {
         index: u32,
         source: Option<&str>,
     ) -> Result<Json, Failure> {
-        let Some(Fork { batch_ends, batch_input, .. }) = self.fork_of(frame) else {
-            return Ok(Json::null());
-        };
+        let Some(fork) = self.fork_of(frame) else { return Ok(Json::null()) };
         if map.batcher.is_none() {
             return self.item_input(frame, state, map, index, source);
         }
-        let start = index.checked_sub(1).and_then(|i| batch_ends.get(i as usize).copied());
-        let end = batch_ends.get(index as usize).copied().unwrap_or(0);
-        let batch_input = batch_input.clone();
+        let (batch, batch_input) = (fork.batch(index), fork.batch_input.clone());
         let mut inputs = Vec::new();
-        for i in start.unwrap_or(0)..end {
+        for i in batch {
             inputs.push(self.item_input(frame, state, map, i, source)?);
         }
         let array = Json::array(&inputs);
@@ -227,12 +223,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn fork_of(&self, frame: FrameId) -> Option<&Fork> {
-        match &self.execution.frames.get(&frame)?.activity {
-            Activity::Forked(fork) => Some(fork),
-            Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => {
-                None
-            }
-        }
+        self.execution.frames.get(&frame)?.fork()
     }
 }
 
@@ -301,7 +292,8 @@ fn over_tolerance(state: &State, fork: &Fork, failure: Failure) -> Failure {
     if !declared && map.distributed.is_none() {
         return failure;
     }
-    let (failed, total, tolerated) = (fork.failed, fork.total, fork.tolerated_failures);
+    let total = fork.batch_ends.last().copied().unwrap_or(fork.total);
+    let (failed, tolerated) = (fork.failed_items, fork.tolerated_failures);
     let Failure { error, cause } = failure;
     let cause = format!(
         "{failed} of {total} items failed, {tolerated} may; the last with {error}: {cause}"
@@ -327,7 +319,7 @@ fn batch_ends(sizes: &[usize], max_items: usize, max_bytes: usize) -> Vec<u32> {
     ends
 }
 
-/// How many parts may fail: what the count or the percentage allows, whichever breaks first. On AWS,
+/// How many items may fail: what the count or the percentage allows, whichever breaks first. On AWS,
 /// as others measured, 0 is as if the field were absent: beside the other one it allows nothing less.
 fn tolerated(evaluation: &Evaluation<'_>, map: &Map, total: u32) -> Result<u32, Failure> {
     let of = |number: &Option<_>, name| {

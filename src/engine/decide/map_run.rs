@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Decision;
 use super::flow::{Evaluation, PARAMETERS};
 use crate::engine::event::{Data, Failure, ItemFailed, ItemStarted, ItemSucceeded, JobScheduled};
-use crate::engine::execution::Activity;
+use crate::engine::execution::Frame;
 use crate::engine::id::{ExecutionId, FrameId};
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::language::distributed::{ItemReader, ReaderConfig, ResultWriter};
@@ -138,8 +138,7 @@ impl Decision<'_> {
 
     /// The executions of the map run that the frame has open.
     pub(super) fn children_of(&self, frame: FrameId) -> Vec<ExecutionId> {
-        let activity = self.execution.frames.get(&frame).map(|frame| &frame.activity);
-        let Some(Activity::Forked(fork)) = activity else { return Vec::new() };
-        fork.run.iter().flat_map(|run| run.children.keys().copied()).collect()
+        let run = self.execution.frames.get(&frame).and_then(Frame::map_run);
+        run.iter().flat_map(|run| run.children.keys().copied()).collect()
     }
 }

@@ -153,7 +153,7 @@ pub(super) fn parents_list_their_children(e: &Execution) -> Result<(), Violation
             ensure(*id == FrameId::ROOT, NAME, || format!("frame {id} has no parent"))?;
             continue;
         };
-        let fork = e.frames.get(&parent).and_then(fork_of);
+        let fork = e.frames.get(&parent).and_then(Frame::fork);
         ensure(fork.is_some_and(|fork| fork.running.contains(id)), NAME, || {
             format!("frame {id} is part {index} of frame {parent}, which does not list it")
         })?;
@@ -163,7 +163,7 @@ pub(super) fn parents_list_their_children(e: &Execution) -> Result<(), Violation
         ensure(parent < *id, NAME, || format!("frame {id} is older than its parent {parent}"))?;
         ensure(frame.state.is_some(), NAME, || format!("frame {id} stands in no state"))?;
     }
-    for (id, fork) in e.frames.iter().filter_map(|(id, frame)| Some((id, fork_of(frame)?))) {
+    for (id, fork) in e.frames.iter().filter_map(|(id, frame)| Some((id, frame.fork()?))) {
         let mut indexes = BTreeSet::new();
         for child in &fork.running {
             let place = e.frames.get(child).and_then(|child| child.parent);
@@ -181,7 +181,7 @@ pub(super) fn parents_list_their_children(e: &Execution) -> Result<(), Violation
 
 pub(super) fn forks_account_for_their_parts(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "forks_account_for_their_parts";
-    for (id, fork) in e.frames.iter().filter_map(|(id, frame)| Some((id, fork_of(frame)?))) {
+    for (id, fork) in e.frames.iter().filter_map(|(id, frame)| Some((id, frame.fork()?))) {
         let Fork { total, started, failed, cancelled, concurrency, .. } = fork;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let running = fork.under_way();
@@ -198,9 +198,14 @@ pub(super) fn forks_account_for_their_parts(e: &Execution) -> Result<(), Violati
         ensure(*concurrency == 0 || running <= *concurrency, NAME, || {
             format!("frame {id} runs {running} parts, over its limit of {concurrency}")
         })?;
-        ensure(fork.failure.is_some() == (*failed > fork.tolerated_failures), NAME, || {
-            format!("frame {id}: {failed} failed, {} are tolerated", fork.tolerated_failures)
-        })?;
+        ensure(
+            fork.failure.is_some() == (fork.failed_items > fork.tolerated_failures),
+            NAME,
+            || {
+                let (failed, tolerated) = (fork.failed_items, fork.tolerated_failures);
+                format!("frame {id}: {failed} items failed, {tolerated} are tolerated")
+            },
+        )?;
         let batches = &fork.batch_ends;
         ensure(batches.is_empty() || count(batches.len()) == *total, NAME, || {
             format!("frame {id} has {} batches for {total} parts", batches.len())
@@ -297,19 +302,12 @@ pub(super) fn times_are_in_order(e: &Execution) -> Result<(), Violation> {
     Ok(())
 }
 
-fn fork_of(frame: &Frame) -> Option<&Fork> {
-    match &frame.activity {
-        Activity::Forked(fork) => Some(fork),
-        Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => None,
-    }
-}
-
 pub(super) fn closing_waits_for_something(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "closing_waits_for_something";
     let waits = e.closing.is_none() || (e.status == Status::Running && !e.leaving.is_empty());
     ensure(waits, NAME, || format!("{:?}, closing {:?}", e.status, e.closing))?;
     let mut known: BTreeSet<ExecutionId> = e.leaving.keys().copied().collect();
-    let runs = e.frames.values().filter_map(fork_of).filter_map(|fork| fork.run.as_ref());
+    let runs = e.frames.values().filter_map(Frame::map_run);
     let jobs = e.jobs.values().filter_map(|job| job.awaited_child());
     for child in runs.flat_map(|run| run.children.keys().copied()).chain(jobs) {
         ensure(known.insert(child), NAME, || format!("{child} stands in two places"))?;

@@ -158,8 +158,23 @@ fn tolerated_failures_leave_the_results_of_the_other_executions() {
     let open = parts(&run);
     run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
     complete(&mut run, open[1].1, json!("b"));
-    assert_eq!(run.output(), json!(["b"]));
+    let failed = json!({"Status": "FAILED", "Error": "Mine", "Cause": "as told"});
+    assert_eq!(run.output(), json!([failed, "b"]));
     assert_eq!(run.status(), "completed_with_errors");
+}
+
+#[test]
+fn a_batch_that_fails_counts_as_all_its_items() {
+    let fields = json!({"ItemBatcher": {"MaxItemsPerBatch": 2}, "ToleratedFailureCount": 2});
+    let mut run = given(&map(fields)).started(&json!([1, 2, 3, 4, 5]));
+    let open = parts(&run);
+    run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
+    assert_eq!(run.names(), "ItemFailed", "two may fail");
+    run.when(Command::ChildEnded { child: open[2].1, end: end(None) });
+    run.when(Command::ChildEnded { child: open[1].1, end: None });
+    assert_eq!(run.error(), "States.ExceedToleratedFailureThreshold");
+    let cause = &run.execution.failure.as_ref().unwrap().cause;
+    assert!(cause.starts_with("3 of 5 items failed, 2 may"), "{cause}");
 }
 
 #[test]

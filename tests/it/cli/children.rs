@@ -46,7 +46,8 @@ fn a_running_server_hears_callbacks() {
     assert!(refused.stderr.contains("StateMachineDoesNotExist"), "{}", refused.stderr);
 
     let mut start = place.command(&["start", "parent.yaml", "--with", "greet.yaml", "--wait"]);
-    let waiting = start.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let (piped, null) = (std::process::Stdio::piped(), std::process::Stdio::null());
+    let waiting = start.stdout(piped).stderr(null).spawn().unwrap();
     super::until("it waits for its callback", || {
         let card = place.ran(&["show", "@", "--json"], 0).json();
         (card["waiting"]["reason"] == "callback").then_some(())

@@ -68,7 +68,8 @@ async fn rows_of_a_file_are_items_and_results_come_back_or_go_into_files() {
     deploy(&system, &definition(&Value::Null)).await;
     let outcome = run(&system, "day/rows.csv").await;
     assert_eq!(outcome.status, Status::CompletedWithErrors);
-    assert_eq!(outcome.output.unwrap().value(), json!(["hello ada", "hello cy"]));
+    let failed = json!({"Status": "FAILED", "Error": "NoBobs", "Cause": "as told"});
+    assert_eq!(outcome.output.unwrap().value(), json!(["hello ada", failed, "hello cy"]));
 
     let writer = json!({"Resource": "arn:aws:states:::s3:putObject",
         "Parameters": {"Bucket": "out", "Prefix": "greetings"}});
