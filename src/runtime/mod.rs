@@ -24,6 +24,7 @@ mod events;
 pub mod find;
 mod limits;
 mod orchestrator;
+mod recent;
 mod recovery;
 mod results;
 mod shard;

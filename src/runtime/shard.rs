@@ -21,6 +21,7 @@ use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::limits::Limits;
+use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
 use super::summary::Summary;
@@ -66,6 +67,8 @@ pub(super) struct Shard {
     units: Vec<Unit>,
     /// Executions that changed since they were last saved.
     dirty: Vec<ExecutionId>,
+    /// Those that ended last, for whoever asks at once.
+    recent: Recent,
     /// Executions that ended since the last checkpoint.
     finished: HashMap<ExecutionId, Summary>,
     /// What a running checkpoint still has to save.
@@ -100,6 +103,7 @@ impl Shard {
             advances: VecDeque::new(),
             units: Vec::new(),
             dirty: Vec::new(),
+            recent: Recent::default(),
             finished: HashMap::new(),
             saving: None,
         }
@@ -227,7 +231,8 @@ impl Shard {
                 self.answer(execution, command, reply);
             }
             Request::Show { execution, reply } => {
-                let shown = self.slots.get(&execution).map(|slot| Box::new(slot.execution.clone()));
+                let live = self.slots.get(&execution).map(|slot| &slot.execution);
+                let shown = live.or_else(|| self.recent.get(execution)).cloned().map(Box::new);
                 self.release(Release::Show(reply, shown));
             }
             Request::ShowEnded { execution, reply } => match self.slots.get_mut(&execution) {
@@ -236,7 +241,10 @@ impl Shard {
                     let shown = Some(Box::new(slot.execution.clone()));
                     self.release(Release::Show(reply, shown));
                 }
-                None => self.release(Release::Show(reply, None)),
+                None => {
+                    let shown = self.recent.get(execution).cloned().map(Box::new);
+                    self.release(Release::Show(reply, shown));
+                }
             },
             Request::List { reply } => {
                 let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
@@ -414,6 +422,7 @@ impl Shard {
             self.timers.remove(&(armed, id));
         }
         self.finished.insert(id, Summary::of(&slot.execution));
+        self.recent.keep(slot.execution);
     }
 
     /// Saves a part of what a running checkpoint asks for.

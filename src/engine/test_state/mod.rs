@@ -22,7 +22,7 @@ use super::id::Timestamp;
 use super::limits::EngineLimits;
 use super::program::Program;
 use crate::language::model::{
-    Pattern, QueryLanguage, Resource, Service, StateKind, StateName, Task,
+    self, Pattern, QueryLanguage, Resource, Service, StateKind, StateName, Task,
 };
 use crate::language::{Json, State};
 
@@ -172,6 +172,10 @@ pub fn test_state(
     check(state, test, limits)?;
     let probe = Probe::new(state.name.clone(), test.context.clone());
     let (outcome, items) = match &state.kind {
+        // What a reader would read is not known.
+        StateKind::Map(map) if has_reader(map) => {
+            (with_mock(program, state, test, limits, &probe)?, None)
+        }
         StateKind::Map(_) => {
             let mut bench = Bench::new(program, state, test, limits, &probe);
             match bench.run_until_forked()? {
@@ -180,6 +184,9 @@ pub fn test_state(
                     (with_mock(program, state, test, limits, &probe)?, Some(items))
                 }
             }
+        }
+        StateKind::Task(task) if task.resource.service == Service::Execution => {
+            (with_mock(program, state, test, limits, &probe)?, None)
         }
         StateKind::Parallel { .. } => (with_mock(program, state, test, limits, &probe)?, None),
         StateKind::Pass { .. }
@@ -211,6 +218,10 @@ fn check(state: &State, test: &StateTest, limits: &EngineLimits) -> Result<(), T
     if bytes > limit { Err(TestError::TooLarge { bytes, limit }) } else { Ok(()) }
 }
 
+fn has_reader(map: &model::Map) -> bool {
+    map.distributed.as_ref().is_some_and(|distributed| distributed.reader.is_some())
+}
+
 fn works(state: &State) -> bool {
     matches!(state.kind, StateKind::Task(_) | StateKind::Parallel { .. } | StateKind::Map(_))
 }
@@ -226,7 +237,14 @@ fn with_mock(
     let mut workflow = program.workflow.clone();
     if let Some(state) = workflow.states.get_mut(&state.name) {
         let service = Service::Job("mock".into());
-        let resource = Resource { raw: "mock".to_owned(), service, pattern: Pattern::Response };
+        let pattern = match &state.kind {
+            // It may read its token.
+            StateKind::Task(task) if task.resource.pattern == Pattern::Callback => {
+                Pattern::Callback
+            }
+            _ => Pattern::Response,
+        };
+        let resource = Resource { raw: "mock".to_owned(), service, pattern };
         state.kind = StateKind::Task(Task { resource, timeout: None, heartbeat: None });
     }
     let program = Program::new(workflow);

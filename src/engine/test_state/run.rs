@@ -135,10 +135,13 @@ impl<'t> Bench<'t> {
         }
     }
 
-    /// Is the worker that the mock speaks for.
+    /// Is the worker that the mock speaks for, or whoever calls back.
     fn work(&mut self, job: JobId) -> Result<(), TestError> {
-        let token = Token([0; 16]);
-        self.command(Command::StartJob { job, attempt: 1, worker: "test".into(), token })?;
+        let callback = self.execution.jobs.get(&job).and_then(|job| job.callback);
+        let token = callback.unwrap_or(Token([0; 16]));
+        if callback.is_none() {
+            self.command(Command::StartJob { job, attempt: 1, worker: "test".into(), token })?;
+        }
         self.command(match self.test.mock.clone() {
             Some(Ok(output)) => Command::CompleteJob { job, token, output },
             Some(Err(failure)) => Command::FailJob { job, token, failure },

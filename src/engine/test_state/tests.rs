@@ -329,3 +329,53 @@ fn watching_changes_nothing() {
         assert_eq!(ask("A"), ask("nobody"), "{fields}");
     }
 }
+
+#[test]
+fn a_callback_answers_as_the_mock_says_and_the_state_sees_its_token() {
+    let state = json!({"Type": "Task", "Resource": "ask.waitForTaskToken", "End": true,
+        "Parameters": {"token.$": "$$.Task.Token"}});
+    let tested = tried(state.clone(), mock(json!({"yes": true})));
+    assert_eq!(
+        (&tested["status"], &tested["output"]),
+        (&json!("SUCCEEDED"), &json!({"yes": true}))
+    );
+    let shown = &tested["inspectionData"]["afterParameters"]["token"];
+    assert!(shown.as_str().unwrap().parse::<crate::engine::CallbackToken>().is_ok());
+    assert_eq!(tried(state, fails("No"))["error"], "No");
+}
+
+#[test]
+fn an_execution_gives_what_the_mock_says() {
+    for pattern in ["", ".sync", ".sync:2", ".waitForTaskToken"] {
+        let state = json!({"Type": "Task", "End": true,
+            "Resource": format!("arn:aws:states:::states:startExecution{pattern}"),
+            "Parameters": {"StateMachineArn": "other", "Input": {"v.$": "$.v"}}});
+        let tested = tried(state, mock(json!({"Output": 1})));
+        assert_eq!(tested["output"], json!({"Output": 1}), "{pattern}");
+        let shown = &tested["inspectionData"]["afterParameters"];
+        assert_eq!(shown["Input"], json!({"v": 1}), "{pattern}");
+    }
+}
+
+#[test]
+fn a_distributed_map_shows_its_first_part_unless_it_reads_a_file() {
+    let mut state = json!({"Type": "Map", "End": true, "ItemsPath": "$.items",
+        "ItemSelector": {"item.$": "$$.Map.Item.Value"},
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}});
+    let with_items = |test: &mut StateTest| {
+        test.input = json!({"items": [7, 8]}).into();
+        test.mock = Some(Ok(json!(["a", "b"]).into()));
+    };
+    let tested = tried(state.clone(), with_items);
+    assert_eq!(tested["output"], json!(["a", "b"]));
+    assert_eq!(tested["inspectionData"]["afterItemsPath"], json!([7, 8]));
+    let fields = state.as_object_mut().unwrap();
+    fields.remove("ItemsPath");
+    fields.insert(
+        "ItemReader".into(),
+        json!({"Resource": "s3:getObject",
+        "Parameters": {"Bucket": "b", "Key": "k"}, "ReaderConfig": {"InputType": "JSON"}}),
+    );
+    assert_eq!(tried(state, with_items)["output"], json!(["a", "b"]));
+}
