@@ -63,6 +63,9 @@ pub struct Execution {
     pub id: ExecutionId,
     /// The sequence of the last event applied; 0 before the first.
     pub sequence: u64,
+    /// How many of its events are of the parts of distributed Maps, which do not count against the
+    /// limit on a history: the number of items has a limit of its own.
+    pub item_events: u64,
     /// Where it stands.
     pub status: Status,
     /// The workflow's name.
@@ -123,6 +126,7 @@ impl Execution {
         Self {
             id,
             sequence: 0,
+            item_events: 0,
             status: Status::Pending,
             workflow: Arc::from(""),
             definition: DefinitionHash([0; 32]),

@@ -8,7 +8,8 @@ pub struct EngineLimits {
     pub payload_bytes: usize,
     /// Bytes of all variables of one execution together. Default 64 MiB; AWS has 10 MiB.
     pub variables_bytes: usize,
-    /// Events of one execution, so that an endless loop ends. Default 1,000,000; AWS has 25,000.
+    /// Events of one execution, without those of the parts of distributed Maps, so that an endless
+    /// loop ends. Default 1,000,000; AWS has 25,000.
     pub history_events: u64,
     /// Events of one decision; what is left goes on with the next, so that a long machine does not
     /// keep others waiting. Default 512.

@@ -94,6 +94,7 @@ impl Execution {
     }
 
     pub(super) fn item_cancelled(&mut self, frame: FrameId, child: ExecutionId) {
+        self.item_events += 1;
         if self.take_part(frame, child).is_some()
             && let Some(fork) = self.fork_mut(frame)
         {
@@ -103,6 +104,7 @@ impl Execution {
     }
 
     pub(super) fn item_started(&mut self, body: &ItemStarted) {
+        self.item_events += 1;
         let input = match &body.input {
             Data::New(input) => Some(input.clone()),
             Data::Kept | Data::Result => None,
@@ -127,6 +129,7 @@ impl Execution {
 
     pub(super) fn item_succeeded(&mut self, body: &ItemSucceeded) {
         let ItemSucceeded { frame, child, ref output, progress } = *body;
+        self.item_events += 1;
         self.progress = self.progress.max(progress);
         let Some(index) = self.take_part(frame, child) else { return };
         if let Some(fork) = self.fork_mut(frame) {
@@ -144,6 +147,7 @@ impl Execution {
     }
 
     pub(super) fn item_failed(&mut self, body: &ItemFailed) {
+        self.item_events += 1;
         self.progress = self.progress.max(body.progress);
         let Some(index) = self.take_part(body.frame, body.child) else { return };
         // What is tolerated stands among the results as what it is.

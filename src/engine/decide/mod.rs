@@ -139,7 +139,8 @@ impl Decision<'_> {
             if self.events.len() >= self.input.limits.decision_events {
                 break;
             }
-            if self.execution.sequence >= self.input.limits.history_events {
+            let counted = self.execution.sequence - self.execution.item_events;
+            if counted >= self.input.limits.history_events {
                 self.fail_for_long_history();
                 break;
             }

@@ -189,6 +189,17 @@ fn a_cancel_stops_every_part() {
 }
 
 #[test]
+fn parts_of_a_map_run_do_not_count_against_the_limit_on_a_history() {
+    let mut run = given(&map(json!({}))).limits(|limits| limits.history_events = 8);
+    run = run.started(&json!([1, 2, 3, 4, 5, 6]));
+    for (_, child, _) in parts(&run) {
+        complete(&mut run, child, json!(1));
+    }
+    assert_eq!(run.status(), "completed");
+    assert!(run.history.len() > 12);
+}
+
+#[test]
 fn no_items_are_no_parts() {
     let run = given(&map(json!({}))).started(&json!([]));
     assert_eq!(run.output(), json!([]));
