@@ -77,6 +77,8 @@ impl Summary {
 pub enum Rows {
     /// All but the parts of distributed Maps, of which there may be many thousands.
     Own,
+    /// Those that people started, and no other execution.
+    Started,
     /// Those that this one began.
     BegunBy(ExecutionId),
     /// Every one.
@@ -86,15 +88,15 @@ pub enum Rows {
 impl Rows {
     /// The executions that people may mean by a handle.
     pub(super) fn that_may_be(text: &str) -> Self {
-        // The newest is not one of the many parts of something.
-        if text == "@" { Self::Own } else { Self::All }
+        // The newest is the one that was started last, and not what it began.
+        if text == "@" { Self::Started } else { Self::All }
     }
 
     fn has(self, row: &Summary) -> bool {
         match (self, &row.parent) {
-            (Self::All, _) | (Self::Own, None) => true,
+            (Self::All, _) | (Self::Own | Self::Started, None) => true,
             (Self::Own, Some(parent)) => !matches!(parent.link, Link::Item { .. }),
-            (Self::BegunBy(_), None) => false,
+            (Self::BegunBy(_), None) | (Self::Started, Some(_)) => false,
             (Self::BegunBy(wanted), Some(parent)) => parent.execution == wanted,
         }
     }

@@ -1,8 +1,11 @@
 //! Executions of executions and callbacks, from the command line.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::{Place, signal};
+use crate::source_text::root;
 
 /// Starts `greet`, then waits for a callback whose token its worker writes into a file.
 const PARENT: &str = "\
@@ -86,4 +89,30 @@ fn a_callback_without_a_process_is_in_the_log_when_the_next_one_starts() {
     place.ran(&["callback", "complete", &token(&place), "--result", "7"], 0);
     assert_eq!(place.ran(&["run", "parent.yaml", "--resume"], 0).stdout, "7\n");
     place.ran(&["log", "verify"], 0);
+}
+
+#[test]
+fn the_orders_example_bills_each_row_and_sums_up() {
+    let place = Place::new();
+    copy(&root().join("examples/orders"), &place.path().join("orders"));
+    let run = ["run", "orders/orders.yaml", "--with", "orders/report.yaml"];
+    let ran = place.ran(&[&run[..], &["--input", "{\"file\": \"orders.csv\"}"]].concat(), 12);
+    assert_eq!(ran.json(), serde_json::json!({"bills": 7, "total": 1573.45, "failed": 1}));
+    let result = place.ran(&["show", "@", "--result"], 0).json();
+    assert_eq!(result["summary"]["total_errors"], 1);
+    let parts = place.ran(&["list", "--parent", "@", "--status", "failed", "--json"], 0).json();
+    assert_eq!(parts["items"][0]["failure"]["error"], "Orders.BadQuantity");
+    place.ran(&["log", "verify"], 0);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }
