@@ -159,6 +159,20 @@ impl Expression {
     }
 }
 
+/// Evaluates JSONata, without marks, about `data`, which is `$` and has the names at the top level.
+/// A definition cannot do that, but the suite of the language does. `None` is undefined.
+///
+/// # Errors
+/// Why there is no value, in a sentence.
+#[cfg(any(test, feature = "testing"))]
+pub fn jsonata_on(
+    text: &str,
+    data: Option<&Value>,
+    scope: &Scope<'_>,
+) -> Result<Option<Value>, String> {
+    jsonata::evaluate_on(text, data, &Session::new(*scope))
+}
+
 fn check_length(text: &str) -> Result<(), ExpressionFault> {
     if text.len() > MAX_TEXT {
         return Err(ExpressionFault {

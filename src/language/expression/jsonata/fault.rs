@@ -22,6 +22,9 @@ pub(super) fn describe(text: &str, error: &ParserError) -> ExpressionFault {
             Some((offset, token)) => (misfit_message(error, token), offset),
             None => return plain(error),
         },
+        ParserError::UnclosedComment => {
+            ("S0106: the comment does not end".to_owned(), text.rfind("/*").unwrap_or(text.len()))
+        }
         _ => return plain(error),
     };
     let message = match code(error) {

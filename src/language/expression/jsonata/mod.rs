@@ -10,8 +10,10 @@
 //! trusted with that.
 
 mod check;
+mod context;
 mod convert;
 mod core;
+mod date;
 mod fault;
 mod function;
 
@@ -23,7 +25,7 @@ use serde_json::Value;
 
 use super::scope::{EvaluationError, ExpressionFault};
 use super::session::Session;
-use check::Uses;
+use check::{Top, Uses};
 pub(super) use convert::Cache;
 
 use self::core::Core;
@@ -54,13 +56,15 @@ trait Engine {
     /// A parsed expression.
     type Parsed: fmt::Debug + Send + Sync + 'static;
 
-    /// Parses an expression and finds what it uses.
-    fn parse(text: &str) -> Result<(Self::Parsed, Uses), ExpressionFault>;
+    /// Parses an expression and finds what it uses. `top` is what it stands on.
+    fn parse(text: &str, top: Top) -> Result<(Self::Parsed, Uses), ExpressionFault>;
 
-    /// Evaluates it; `None` is JSONata's undefined. The error is a sentence.
+    /// Evaluates it; `None` is JSONata's undefined. `data` is what it stands on. The error is a
+    /// sentence.
     fn evaluate(
         parsed: &Self::Parsed,
         uses: &Uses,
+        data: Option<&Value>,
         session: &Session<'_>,
         limits: Limits,
     ) -> Result<Option<Value>, String>;
@@ -75,8 +79,20 @@ pub(super) struct Program {
 
 /// Parses the text between the marks.
 pub(super) fn compile(text: &str) -> Result<Program, ExpressionFault> {
-    let (parsed, uses) = Core::parse(text)?;
+    let (parsed, uses) = Core::parse(text, Top::Nothing)?;
     Ok(Program { parsed: Arc::new(parsed), uses: Arc::new(uses) })
+}
+
+/// Evaluates an expression about `data`, as JSONata has it outside of definitions. The error is a
+/// sentence.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn evaluate_on(
+    text: &str,
+    data: Option<&Value>,
+    session: &Session<'_>,
+) -> Result<Option<Value>, String> {
+    let (parsed, uses) = Core::parse(text, Top::Data).map_err(|fault| fault.message)?;
+    Core::evaluate(&parsed, &uses, data, session, LIMITS)
 }
 
 impl Program {
@@ -99,7 +115,7 @@ impl Program {
         source: &str,
         limits: Limits,
     ) -> Result<Value, EvaluationError> {
-        match Core::evaluate(&self.parsed, &self.uses, session, limits) {
+        match Core::evaluate(&self.parsed, &self.uses, None, session, limits) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(EvaluationError::query(format!(
                 "The JSONata expression '{source}' returned nothing (undefined)."
