@@ -145,7 +145,7 @@ fn dates_take_what_they_lack_from_the_time_of_the_scope() {
         assert_eq!(evaluate(&text).unwrap(), json!(expected), "{text}");
     }
     assert_eq!(evaluate("$toMillis('1970-01-01')").unwrap(), json!(0));
-    assert_eq!(evaluate("'1970-01-01'.$toMillis($)").unwrap(), json!(0));
+    assert_eq!(evaluate("['1970-01-01'].$toMillis()").unwrap(), json!(0));
     for text in ["$toMillis('x', '[D]')", "$toMillis('x', 'x')", "$toMillis($nothing, '[D]')"] {
         assert!(evaluate(text).unwrap_err().cause.contains("undefined"), "{text}");
     }
