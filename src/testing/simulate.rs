@@ -273,7 +273,7 @@ impl Simulation {
     }
 
     /// The earliest timer, at its time; sometimes with a late sign of life.
-    fn next_timer(&mut self) -> Command {
+    pub fn next_timer(&mut self) -> Command {
         let first = self.execution.timers.first().copied();
         let (due, timer) = first.unwrap_or((self.now, Timer::CancelDeadline));
         self.now = self.now.max(due);
