@@ -85,10 +85,8 @@ fn partition(args: &[JValue]) -> Outcome {
         // JSONata takes a single value for an array of one.
         single => vec![single],
     };
-    to_value(
-        intrinsic::partition(&items, size)
-            .map_err(|cause| failure(format!("$partition: {cause}")))?,
-    )
+    let parts = intrinsic::partition(&items, size);
+    to_value(&parts.map_err(|cause| failure(format!("$partition: {cause}")))?)
 }
 
 /// `$range(first, last, step)`
@@ -101,7 +99,12 @@ fn range(args: &[JValue]) -> Outcome {
     match numbers.as_deref() {
         Some([first, last, step]) => {
             let numbers = intrinsic::range(*first, *last, *step);
-            to_value(numbers.map_err(|cause| failure(format!("$range: {cause}")))?)
+            let numbers = numbers.map_err(|cause| failure(format!("$range: {cause}")))?;
+            match numbers.as_array().map(Vec::as_slice) {
+                // As the sequences of JSONata: one value stands for itself.
+                Some([single]) => to_value(single),
+                _ => to_value(&numbers),
+            }
         }
         _ => Err(failure("$range takes three whole numbers: first, last and step")),
     }
@@ -129,7 +132,7 @@ fn parse(args: &[JValue]) -> Outcome {
         [JValue::String(text)] => {
             let value: Value = serde_json::from_str(text)
                 .map_err(|error| failure(format!("$parse: the text is not JSON: {error}")))?;
-            to_value(value)
+            to_value(&value)
         }
         _ => Err(failure("$parse takes a text")),
     }
@@ -139,9 +142,28 @@ fn parse(args: &[JValue]) -> Outcome {
 fn draw(random: &Random, args: &[JValue]) -> Outcome {
     match first(args) {
         [] => Ok(JValue::Number(random.fraction())),
-        [JValue::Number(seed)] => Ok(JValue::Number(Random::new(seed.to_bits()).fraction())),
+        [JValue::Number(seed)] => Ok(JValue::Number(java_random(*seed))),
         _ => Err(failure("$random takes a number as its seed, or nothing")),
     }
+}
+
+/// The first number that `java.util.Random` gives for a seed, as on AWS.
+fn java_random(seed: f64) -> f64 {
+    const MASK: u64 = (1 << 48) - 1;
+    const FACTOR: u64 = 0x5_DEEC_E66D;
+    // 2 to the power of -53.
+    const UNIT: f64 = 1.110_223_024_625_156_5e-16;
+    #[expect(clippy::cast_possible_truncation, reason = "so does Java, to the nearest long")]
+    let seed = seed as i64;
+    let mut state = (u64::from_ne_bytes(seed.to_ne_bytes()) ^ FACTOR) & MASK;
+    let mut next = |bits: u32| {
+        state = state.wrapping_mul(FACTOR).wrapping_add(0xB) & MASK;
+        state >> (48 - bits)
+    };
+    let number = (next(26) << 27) + next(27);
+    #[expect(clippy::cast_precision_loss, reason = "of 53 bits none is lost")]
+    let number = number as f64;
+    number * UNIT
 }
 
 /// `$shuffle(array)`
@@ -207,6 +229,6 @@ fn value_of(arg: &JValue) -> Result<Value, EvaluatorError> {
     from_jsonata(arg).map(Option::unwrap_or_default).map_err(failure)
 }
 
-fn to_value(value: Value) -> Outcome {
-    to_jsonata(&value).map_err(failure)
+fn to_value(value: &Value) -> Outcome {
+    to_jsonata(value).map_err(failure)
 }
