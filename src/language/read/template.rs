@@ -37,7 +37,7 @@ impl Reader<'_, '_> {
         read: fn(&str) -> Result<Expression, ExpressionFault>,
     ) -> Option<Expression> {
         match read(self.text(at)?) {
-            Ok(expression) => Some(expression),
+            Ok(expression) => Some(expression.in_field(&at.place.field())),
             Err(fault) => {
                 self.bad_expression(at, "", fault);
                 None
@@ -54,7 +54,7 @@ impl Reader<'_, '_> {
             QueryLanguage::Jsonata => Template::jsonata(&value),
         };
         match read {
-            Ok(template) => Some(template),
+            Ok(template) => Some(template.in_field(&at.place.field())),
             Err(faults) => {
                 for fault in faults {
                     self.bad_expression(at, &fault.pointer, fault.fault);

@@ -26,6 +26,9 @@ impl Cache {
     }
 }
 
+/// The error for what JSON has not.
+pub(super) const UNSUPPORTED: &str = "the result holds a function or a regular expression";
+
 /// How deep a value may nest; JSON that is read again may be 127 deep.
 const MAX_DEPTH: usize = 127;
 
@@ -88,7 +91,7 @@ fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
             Value::Object(object)
         }
         JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {
-            return Err("the result holds a function or a regular expression".to_owned());
+            return Err(UNSUPPORTED.to_owned());
         }
     }))
 }

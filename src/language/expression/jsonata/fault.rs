@@ -47,6 +47,11 @@ fn misfit_message(error: &ParserError, token: &str) -> String {
     }
 }
 
+/// Whether an error begins with one of JSONata's own codes.
+pub(super) fn has_code(cause: &str) -> bool {
+    error_code_prefix(cause).is_some()
+}
+
 /// JSONata's own code of an error, as `S0202`.
 fn code(error: &ParserError) -> Option<String> {
     let text = error.to_string();

@@ -100,30 +100,34 @@ impl Program {
         self.uses.state("context")
     }
 
-    /// Evaluates it; `source` is its text for messages.
+    /// Evaluates it; `named` gives its text and its place for messages.
     pub(super) fn evaluate(
         &self,
         session: &Session<'_>,
-        source: &str,
+        named: impl FnOnce() -> String,
     ) -> Result<Value, EvaluationError> {
-        self.evaluate_within(session, source, LIMITS)
+        self.evaluate_within(session, named, LIMITS)
     }
 
     fn evaluate_within(
         &self,
         session: &Session<'_>,
-        source: &str,
+        named: impl FnOnce() -> String,
         limits: Limits,
     ) -> Result<Value, EvaluationError> {
-        match Core::evaluate(&self.parsed, &self.uses, None, session, limits) {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(EvaluationError::query(format!(
-                "The JSONata expression '{source}' returned nothing (undefined)."
-            ))),
-            Err(cause) => Err(EvaluationError::query(format!(
-                "The JSONata expression '{source}' threw an error: {cause}"
-            ))),
-        }
+        let what = match Core::evaluate(&self.parsed, &self.uses, None, session, limits) {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => "returned nothing (undefined).".to_owned(),
+            Err(cause) if cause == convert::UNSUPPORTED => {
+                "returned an unsupported result type.".to_owned()
+            }
+            // AWS makes a sentence of its own of an error with a code.
+            Err(cause) if fault::has_code(&cause) => {
+                format!("threw an error during evaluation. {cause}")
+            }
+            Err(cause) => format!("threw an error during evaluation: {cause}"),
+        };
+        Err(EvaluationError::query(format!("The JSONata expression {} {what}", named())))
     }
 }
 

@@ -22,7 +22,7 @@ fn evaluate_within(text: &str, seed: u64, limits: Limits) -> Result<Value, Evalu
         seed,
     };
     let program = compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
-    program.evaluate_within(&Session::new(scope), text, limits)
+    program.evaluate_within(&Session::new(scope), || format!("'{text}'"), limits)
 }
 
 pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationError> {
@@ -168,11 +168,11 @@ fn what_gives_no_value_is_a_query_error() {
     let cases = [
         ("$states.input.absent", "undefined"),
         ("$nothing", "undefined"),
-        ("$error('stop')", "stop"),
+        ("$error('stop')", "evaluation. D3137: stop"),
         ("'a' + 1", "T2001"),
-        ("function($x) { $x }", "function"),
-        ("[$sum]", "function"),
-        ("$number('x')", "D3030"),
+        ("function($x) { $x }", "returned an unsupported result type."),
+        ("[$sum]", "unsupported"),
+        ("$number('x')", "threw an error during evaluation. D3030: "),
         ("($f := function() { $f() + 1 }; $f())", "D1011"),
     ];
     for (text, part) in cases {

@@ -19,7 +19,7 @@ fn select(path: &str, input: &Value) -> Result<Value, EvaluationError> {
         seed: 0,
     };
     let path = Path::parse(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
-    path.select(&Session::new(scope)).map(Cow::into_owned)
+    path.select(&Session::new(scope), "").map(Cow::into_owned)
 }
 
 fn store() -> Value {
