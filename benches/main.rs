@@ -24,6 +24,7 @@ mod disk;
 mod memory;
 mod recovery;
 mod report;
+mod shares;
 mod start;
 
 fn main() {
@@ -32,10 +33,11 @@ fn main() {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 6] = [
+    let sections: [(&str, fn()); 7] = [
         ("commit", commit::run),
         ("chain", chain::run),
         ("control", control::run),
+        ("shares", shares::run),
         ("recovery", recovery::run),
         ("start", start::run),
         ("memory", memory::run),

@@ -77,6 +77,7 @@ impl Engine {
         }
         if let Some(config) = config {
             config.limits.set(&mut limits);
+            builder = builder.buckets(config.buckets.clone());
         }
         if bounds.aws_limits {
             limits.engine = limits.engine.within_aws();

@@ -151,6 +151,7 @@ impl From<runtime::Error> for Box<Fault> {
                 fault.faults = faults;
                 fault.hint("everstep validate FILE")
             }
+            Error::BadToken => fault(Exit::NotFound).hint("pass the token on as it was given"),
             Error::BadName { .. } | Error::Stopping => fault(Exit::Other),
             Error::Failed { .. } => fault(Exit::Other)
                 .why("what was acknowledged before is durable; nothing was after")

@@ -8,7 +8,7 @@ use super::source::Source;
 use super::ui::{Cell, Mark, Output, Role, Table};
 use super::{Context, data, wait};
 use crate::engine::Timestamp;
-use crate::runtime::Summary;
+use crate::runtime::{Rows, Summary};
 use crate::store::Check;
 use crate::view::{FailureCard, duration, one_line};
 
@@ -20,6 +20,9 @@ pub(super) struct ListArgs {
     /// Only executions of this workflow
     #[arg(long, value_name = "NAME")]
     workflow: Option<String>,
+    /// Only executions that this one began: its id, a beginning of its handle, or @ for the newest
+    #[arg(long, value_name = "ID")]
+    parent: Option<String>,
     /// At most this many
     #[arg(short = 'n', long, default_value_t = 50)]
     limit: usize,
@@ -32,6 +35,7 @@ struct Row<'s> {
     handle: String,
     workflow: &'s str,
     name: Option<&'s str>,
+    parent: Option<String>,
     status: &'static str,
     progress: u8,
     step_name: Option<&'s str>,
@@ -48,7 +52,11 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     let source = Source::open(&folder, Check::Tail).await?;
     let is_filtered = !arguments.status.is_empty() || arguments.workflow.is_some();
     let limit = if is_filtered { usize::MAX } else { arguments.limit };
-    let mut rows = source.list(limit).await?;
+    let which = match &arguments.parent {
+        None => Rows::Own,
+        Some(parent) => Rows::BegunBy(source.find(parent).await?),
+    };
+    let mut rows = source.list(which, limit).await?;
     rows.retain(|row| wanted(arguments, row));
     rows.truncate(arguments.limit);
     let ui = &context.ui;
@@ -82,6 +90,7 @@ fn for_programs(row: &Summary) -> Row<'_> {
         handle: row.id.handle(),
         workflow: &row.workflow,
         name: row.name.as_deref(),
+        parent: row.parent.as_ref().map(|parent| parent.execution.to_string()),
         status: row.status.as_str(),
         progress: row.progress,
         step_name: row.step.as_deref(),

@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::fault::Fault;
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::{self, DefinitionHash, Format};
-use crate::runtime::{Deployed, Orchestrator, Start, Summary};
+use crate::runtime::{Deployed, Orchestrator, Rows, Start, Summary};
 use crate::server::control::{self, Client, ControlServer, Error};
 use crate::store::{Position, Record};
 
@@ -34,6 +34,11 @@ impl Live {
         Ok(self.0.start(start).await?)
     }
 
+    /// The way to the engine.
+    pub(super) fn client(&self) -> &Client {
+        &self.0
+    }
+
     pub(super) async fn cancel(
         &self,
         execution: ExecutionId,
@@ -43,8 +48,8 @@ impl Live {
         Ok(self.0.cancel(execution, by, reason).await?)
     }
 
-    pub(super) async fn list(&self, limit: usize) -> Result<Vec<Summary>> {
-        Ok(self.0.list(limit).await?)
+    pub(super) async fn list(&self, rows: Rows, limit: usize) -> Result<Vec<Summary>> {
+        Ok(self.0.list_rows(rows, limit).await?)
     }
 
     pub(super) async fn execution(&self, execution: ExecutionId) -> Result<Execution> {

@@ -3,6 +3,7 @@
 //! stdout is data and stderr is talk. What scripts may rely on are the JSON documents, within a
 //! version of their schema, and the exit codes in [`exit`].
 
+mod callback;
 mod cancel;
 mod data;
 mod engine;
@@ -98,6 +99,9 @@ enum Command {
     Show(show::ShowArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
+    /// Answer a job that waits for a callback
+    #[command(subcommand)]
+    Callback(callback::CallbackCommand),
     /// Look at the event log
     #[command(subcommand)]
     Log(log::LogCommand),
@@ -174,6 +178,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
+        Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),
         Command::Export(arguments) => export::run(context, &arguments),

@@ -125,7 +125,8 @@ fn waiting(card: &Card) -> Option<String> {
     match waiting.reason {
         WaitingFor::Timer => Some(format!("waits until {until}")),
         WaitingFor::Retry => Some(format!("tries again at {until}")),
-        WaitingFor::Worker => None,
+        WaitingFor::Callback => Some("waits for a callback".to_owned()),
+        WaitingFor::Worker | WaitingFor::Execution => None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::live::Live;
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::DefinitionHash;
-use crate::runtime::{Archive, Summary, find};
+use crate::runtime::{Archive, Rows, Summary, find};
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
 
 /// What can be asked about executions and their log.
@@ -40,10 +40,10 @@ impl Source {
         Ok(Self::Cold(Box::new(Archive::open(Arc::new(store)).await?)))
     }
 
-    pub(super) async fn list(&self, limit: usize) -> Result<Vec<Summary>> {
+    pub(super) async fn list(&self, rows: Rows, limit: usize) -> Result<Vec<Summary>> {
         Ok(match self {
-            Self::Live(live) => live.list(limit).await?,
-            Self::Cold(archive) => archive.list(limit).await?,
+            Self::Live(live) => live.list(rows, limit).await?,
+            Self::Cold(archive) => archive.list_rows(rows, limit).await?,
             Self::Empty => Vec::new(),
         })
     }

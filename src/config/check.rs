@@ -9,9 +9,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::bucket::RawBucket;
 use super::hint::{nearest, unknown_key};
 use super::{Config, ConfigError, EngineConfig, LimitsConfig};
 use crate::worker::CommandSettings;
+use crate::worker::files::{Access, Buckets};
+use crate::worker::registry::RESERVED_JOB_TYPES;
 
 /// The file as it is written. Spans are kept so that a value out of its limits can be shown.
 #[derive(Deserialize)]
@@ -21,6 +24,8 @@ struct RawConfig {
     engine: RawEngine,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, RawJob>,
 }
@@ -40,6 +45,9 @@ struct RawLimits {
     history_events: Option<Spanned<u64>>,
     map_items: Option<Spanned<u64>>,
     fork_concurrency: Option<Spanned<u64>>,
+    map_run_concurrency: Option<Spanned<u64>>,
+    items_bytes: Option<Spanned<u64>>,
+    child_depth: Option<Spanned<u64>>,
     lost_attempts: Option<Spanned<u64>>,
 }
 
@@ -71,6 +79,10 @@ const PAYLOAD_BYTES: RangeInclusive<u64> = 1024..=8 * 1024 * 1024;
 const HISTORY_EVENTS: RangeInclusive<u64> = 100..=100_000_000;
 const MAP_ITEMS: RangeInclusive<u64> = 1..=100_000_000;
 const FORK_CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
+const MAP_RUN_CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
+/// Up to half of what one record of the log can hold.
+const ITEMS_BYTES: RangeInclusive<u64> = 1024..=64 * 1024 * 1024;
+const CHILD_DEPTH: RangeInclusive<u64> = 1..=1000;
 const LOST_ATTEMPTS: RangeInclusive<u64> = 0..=1000;
 
 /// Turns the file's text into a config, and faults in it into errors with places.
@@ -85,10 +97,30 @@ impl Checker<'_> {
         let mut jobs = BTreeMap::new();
         for (job_type, job) in raw.jobs {
             let name = self.text_value(&job_type, "the job type")?;
+            if name.starts_with(RESERVED_JOB_TYPES) {
+                return Err(self.invalid(
+                    &job_type.span(),
+                    &format!("the job type {name:?} cannot be bound"),
+                    "the program serves it itself, and no definition can name it",
+                    &format!("give it a name that does not begin with {RESERVED_JOB_TYPES}"),
+                ));
+            }
             jobs.insert(Arc::from(name), self.job(job)?);
         }
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
-        Ok(Config { path: self.path.to_owned(), engine, limits, jobs })
+        let buckets = self.buckets(raw.buckets)?;
+        Ok(Config { path: self.path.to_owned(), engine, limits, buckets, jobs })
+    }
+
+    fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {
+        let mut buckets = Buckets::new();
+        for (name, bucket) in raw {
+            let name = self.text_value(&name, "the bucket's name")?;
+            let access = if bucket.write { Access::ReadWrite } else { Access::Read };
+            let folder = self.text_value(&bucket.folder, "folder")?;
+            buckets.bind(name, self.base().join(folder), access);
+        }
+        Ok(buckets)
     }
 
     fn engine(&self, raw: &RawEngine) -> Result<EngineConfig, ConfigError> {
@@ -108,6 +140,13 @@ impl Checker<'_> {
             history_events: self.number(events, "history_events", HISTORY_EVENTS)?,
             map_items: self.small(raw.map_items.as_ref(), "map_items", MAP_ITEMS)?,
             fork_concurrency: self.small(parts, "fork_concurrency", FORK_CONCURRENCY)?,
+            map_run_concurrency: self.small(
+                raw.map_run_concurrency.as_ref(),
+                "map_run_concurrency",
+                MAP_RUN_CONCURRENCY,
+            )?,
+            items_bytes: self.size(raw.items_bytes.as_ref(), "items_bytes", ITEMS_BYTES)?,
+            child_depth: self.small(raw.child_depth.as_ref(), "child_depth", CHILD_DEPTH)?,
             lost_attempts: self.small(lost, "lost_attempts", LOST_ATTEMPTS)?,
         })
     }

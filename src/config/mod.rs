@@ -1,7 +1,8 @@
-//! `everstep.toml`: which commands run which jobs, and how the engine runs.
+//! `everstep.toml`: which commands run which jobs, which folders are buckets, and how the engine
+//! runs.
 //!
-//! A definition names job types only; this file, which belongs to the operator, says what runs
-//! them. All relative paths in it are relative to its own folder.
+//! A definition names job types and buckets only; this file, which belongs to the operator, says
+//! what runs them and where they are. All relative paths in it are relative to its own folder.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,8 +14,10 @@ use std::time::Duration;
 
 use self::check::Checker;
 use crate::runtime::Limits;
+use crate::worker::files::Buckets;
 use crate::worker::{CommandHandler, CommandSettings, Registry};
 
+mod bucket;
 mod check;
 mod hint;
 #[cfg(test)]
@@ -35,6 +38,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Bounds on executions.
     pub limits: LimitsConfig,
+    /// The folders that workflows may read from and write to, as absolute paths.
+    pub buckets: Buckets,
     /// The bound commands by job type.
     pub jobs: BTreeMap<Arc<str>, CommandSettings>,
 }
@@ -61,6 +66,13 @@ pub struct LimitsConfig {
     pub map_items: Option<u32>,
     /// Parts of a Map that run at once when the definition sets no limit, 1 to 100,000.
     pub fork_concurrency: Option<u32>,
+    /// Executions of a distributed Map that run at once when the definition sets no limit, 1 to
+    /// 100,000.
+    pub map_run_concurrency: Option<u32>,
+    /// Bytes of the items that an `ItemReader` reads, 1 KiB to 64 MiB.
+    pub items_bytes: Option<usize>,
+    /// Executions that may wait for one another, each for the next, 1 to 1,000.
+    pub child_depth: Option<u32>,
     /// Attempts of a job that crashes may cut off, 0 to 1,000.
     pub lost_attempts: Option<u32>,
 }
@@ -73,6 +85,9 @@ impl LimitsConfig {
         engine.history_events = self.history_events.unwrap_or(engine.history_events);
         engine.map_items = self.map_items.unwrap_or(engine.map_items);
         engine.fork_concurrency = self.fork_concurrency.unwrap_or(engine.fork_concurrency);
+        engine.map_run_concurrency = self.map_run_concurrency.unwrap_or(engine.map_run_concurrency);
+        engine.items_bytes = self.items_bytes.unwrap_or(engine.items_bytes);
+        engine.child_depth = self.child_depth.unwrap_or(engine.child_depth);
         engine.lost_attempts = self.lost_attempts.unwrap_or(engine.lost_attempts);
     }
 }

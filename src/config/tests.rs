@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::worker::command::{DEFAULT_ENV, DEFAULT_GRACE, DEFAULT_OUTPUT_LIMIT};
+use crate::worker::files::Access;
 
 fn load(text: &str) -> (TempDir, Result<Config, ConfigError>) {
     let folder = tempfile::tempdir().unwrap();
@@ -90,6 +91,12 @@ fn an_unknown_key_is_shown_with_the_known_ones() {
     assert!(error.advice.starts_with("did you mean `shards`?"), "{}", error.advice);
     let error = refused("[engine]\ncolour = 1\n");
     assert_eq!(&*error.advice, "take it out; known here: data, shards, grace_seconds");
+}
+
+#[test]
+fn a_job_type_that_the_program_serves_itself_cannot_be_bound() {
+    let error = refused("[jobs.\"everstep:read-items\"]\ncommand = [\"a\"]\n");
+    assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some((1, 7))));
 }
 
 #[test]
@@ -183,12 +190,14 @@ fn commands_are_bound_with_their_limits() {
 
 #[test]
 fn limits_are_set_where_the_file_sets_them() {
-    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nlost_attempts = 0\n";
+    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nmap_run_concurrency = 4\nitems_bytes = 5000\nchild_depth = 6\nlost_attempts = 0\n";
     let mut limits = Limits::default();
     load(text).1.unwrap().limits.set(&mut limits);
     let engine = &limits.engine;
     assert_eq!((engine.payload_bytes, engine.history_events), (2048, 500));
     assert_eq!((engine.map_items, engine.fork_concurrency, engine.lost_attempts), (7, 3, 0));
+    let children = (engine.map_run_concurrency, engine.items_bytes, engine.child_depth);
+    assert_eq!(children, (4, 5000, 6));
     let mut limits = Limits::default();
     load("").1.unwrap().limits.set(&mut limits);
     assert_eq!(limits, Limits::default());
@@ -196,4 +205,39 @@ fn limits_are_set_where_the_file_sets_them() {
     assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some((2, 17))), "{error}");
     let error = refused("[limits]\nhistory = 1\n");
     assert!(error.advice.starts_with("did you mean `history_events`?"), "{error}");
+}
+
+#[test]
+fn a_bucket_is_a_folder_or_a_table() {
+    let text = "[buckets]\nincoming = \"data/in\"\nresults = { folder = \"out\", write = true }\n[buckets.\"day 1\"]\nfolder = \"/srv/day1\"\n";
+    let (folder, config) = load(text);
+    let buckets = config.unwrap().buckets;
+    let base = folder.path();
+    assert_eq!(buckets.get("incoming"), Some((base.join("data/in").as_path(), Access::Read)));
+    assert_eq!(buckets.get("results"), Some((base.join("out").as_path(), Access::ReadWrite)));
+    assert_eq!(buckets.get("day 1"), Some((Path::new("/srv/day1"), Access::Read)));
+    assert_eq!(load("").1.unwrap().buckets, Buckets::new());
+}
+
+#[test]
+fn a_bucket_that_cannot_work_is_refused_where_it_stands() {
+    let cases = [
+        ("a = \"\"", (2, 5)),
+        ("a = \"x\\u0000\"", (2, 5)),
+        ("a = 3", (2, 5)),
+        ("a = [\"x\"]", (2, 5)),
+        ("a = { folder = 3 }", (2, 16)),
+        ("a = { folder = \"x\", write = \"yes\" }", (2, 29)),
+        ("a = { write = true }", (2, 5)),
+        ("\"\" = \"x\"", (2, 1)),
+    ];
+    for (text, place) in cases {
+        let error = refused(&format!("[buckets]\n{text}\n"));
+        assert_eq!((error.code, error.place), ("CONFIG_INVALID_VALUE", Some(place)), "{error}");
+    }
+    let error = refused("[buckets]\na = { folder = \"x\", writes = true }\n");
+    assert_eq!((error.code, error.place), ("CONFIG_UNKNOWN_KEY", Some((2, 21))), "{error}");
+    assert!(error.advice.starts_with("did you mean `write`?"), "{error}");
+    let error = refused("[bucket]\na = \"x\"\n");
+    assert!(error.advice.starts_with("did you mean `buckets`?"), "{error}");
 }

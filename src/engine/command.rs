@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::child::{ChildEnd, Parent};
 use super::event::Failure;
 use super::execution::Timer;
-use super::id::{JobId, Timestamp, Token};
+use super::id::{ExecutionId, JobId, Timestamp, Token};
 use crate::language::{DefinitionHash, Json};
 
 /// A request to one execution. Time, ids, tokens and chance come in with it.
@@ -20,6 +21,8 @@ pub enum Command {
         name: Option<Arc<str>>,
         /// The input.
         input: Json,
+        /// The execution that begins it.
+        parent: Option<Parent>,
     },
     /// A worker takes a job.
     StartJob {
@@ -47,20 +50,27 @@ pub enum Command {
         /// How many things there are.
         total: Option<u64>,
     },
-    /// A worker is done.
+    /// Whoever is to call back gives a sign of life.
+    Heartbeat {
+        /// The job.
+        job: JobId,
+        /// The callback's token.
+        token: Token,
+    },
+    /// A worker is done, or a callback brings the result.
     CompleteJob {
         /// The job.
         job: JobId,
-        /// The attempt's token.
+        /// The attempt's token, or the callback's.
         token: Token,
         /// The result.
         output: Json,
     },
-    /// A worker failed.
+    /// A worker failed, or a callback says so.
     FailJob {
         /// The job.
         job: JobId,
-        /// The attempt's token.
+        /// The attempt's token, or the callback's.
         token: Token,
         /// Why.
         failure: Failure,
@@ -78,6 +88,34 @@ pub enum Command {
         jobs: Vec<JobId>,
         /// Whether it stopped in order.
         stopped: bool,
+    },
+    /// An execution that this one began has begun, durably.
+    ChildStarted {
+        /// Which.
+        child: ExecutionId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An execution that this one began could not begin.
+    ChildRefused {
+        /// Which.
+        child: ExecutionId,
+        /// Why.
+        failure: Failure,
+    },
+    /// An execution that this one waits for tells how far it is.
+    ChildProgressed {
+        /// Which.
+        child: ExecutionId,
+        /// 0 to 100.
+        percent: u8,
+    },
+    /// An execution that this one began has ended, or is not to be found.
+    ChildEnded {
+        /// Which.
+        child: ExecutionId,
+        /// How; none when there is no such execution.
+        end: Option<Box<ChildEnd>>,
     },
     /// A timer's time has come.
     FireTimer {

@@ -2,8 +2,8 @@
 //! live path and recovery, so they cannot disagree.
 
 use super::event::Event;
-use super::execution::{Execution, JobStatus};
-use super::id::{JobId, Timestamp};
+use super::execution::{Activity, Execution, Fork, JobStatus};
+use super::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Something the shell must do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +14,16 @@ pub enum Effect {
         job: JobId,
         /// The attempt.
         attempt: u32,
+    },
+    /// See that an execution begins, if it has not, and hear of its end.
+    RunChild {
+        /// Which.
+        child: ExecutionId,
+    },
+    /// See that an execution stops, and hear of its end.
+    StopChild {
+        /// Which.
+        child: ExecutionId,
     },
     /// Send `Advance`: a long decision left work for later.
     Advance,
@@ -32,6 +42,11 @@ pub fn pending_effects(execution: &Execution) -> Vec<Effect> {
     }
     let mut effects: Vec<Effect> =
         execution.jobs.keys().filter_map(|job| job_effect(execution, *job)).collect();
+    for frame in execution.frames.values() {
+        let Activity::Forked(Fork { run: Some(run), .. }) = &frame.activity else { continue };
+        effects.extend(run.children.keys().map(|child| Effect::RunChild { child: *child }));
+    }
+    effects.extend(execution.leaving.keys().map(|child| Effect::StopChild { child: *child }));
     effects.extend(execution_effects(execution));
     effects
 }
@@ -45,19 +60,37 @@ pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
     }
     let mut effects = Vec::new();
     for event in events {
-        if let Event::JobScheduled(body) = event {
-            effects.extend(job_effect(execution, body.job));
+        match event {
+            Event::JobScheduled(body) => effects.extend(job_effect(execution, body.job)),
+            Event::ItemStarted(body) => {
+                let child = body.child;
+                let open = part_of(execution, body.frame, child);
+                effects.extend(open.then_some(Effect::RunChild { child }));
+            }
+            _ => {}
         }
     }
+    let before = execution.sequence - u64::try_from(events.len()).unwrap_or(0);
+    let leaving = execution.leaving.iter().filter(|(_, since)| **since > before);
+    effects.extend(leaving.map(|(child, _)| Effect::StopChild { child: *child }));
     effects.extend(execution_effects(execution));
     effects
+}
+
+fn part_of(execution: &Execution, frame: FrameId, child: ExecutionId) -> bool {
+    let activity = execution.frames.get(&frame).map(|frame| &frame.activity);
+    matches!(activity, Some(Activity::Forked(Fork { run: Some(run), .. }))
+        if run.children.contains_key(&child))
 }
 
 fn job_effect(execution: &Execution, id: JobId) -> Option<Effect> {
     let job = execution.jobs.get(&id)?;
     match job.status {
         JobStatus::Pending => Some(Effect::OfferJob { job: id, attempt: job.attempt }),
-        JobStatus::Running | JobStatus::Retrying | JobStatus::Cancelling => None,
+        JobStatus::Running => {
+            job.child.as_ref().map(|child| Effect::RunChild { child: child.execution })
+        }
+        JobStatus::Waiting | JobStatus::Retrying | JobStatus::Cancelling => None,
     }
 }
 

@@ -8,8 +8,10 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::id::{FrameId, JobId, Timestamp, Token};
+use super::child::{Child, Ending, Parent};
+use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use crate::language::{DefinitionHash, Json, StateName};
 
 /// Data that an event records. What the fold already holds is not written again, so a large input
@@ -31,6 +33,36 @@ pub struct Failure {
     pub error: Arc<str>,
     /// What happened.
     pub cause: Arc<str>,
+}
+
+/// The most of an error name that is kept, in bytes: the limit of Amazon States Language.
+pub const MAX_ERROR_BYTES: usize = 256;
+
+/// The most of a cause that is kept, in bytes: the limit of Amazon States Language.
+pub const MAX_CAUSE_BYTES: usize = 32_768;
+
+impl Failure {
+    /// The same, with a name and a cause that are not too long. What is told of an execution's
+    /// failure is told again in that of its parent, and would grow without end.
+    #[must_use]
+    pub fn bounded(self) -> Self {
+        let bounded = |text: Arc<str>, limit| match text.len() {
+            length if length <= limit => text,
+            _ => cut(text.to_string(), limit).into(),
+        };
+        let Self { error, cause } = self;
+        Self { error: bounded(error, MAX_ERROR_BYTES), cause: bounded(cause, MAX_CAUSE_BYTES) }
+    }
+}
+
+/// Cuts a text that is longer than `limit` bytes, and marks that.
+pub(crate) fn cut(mut text: String, limit: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit.saturating_sub(MARK.len())));
+        text.push_str(MARK);
+    }
+    text
 }
 
 /// Declares the event enum and its structs in one table: variant, what it says, its fields.
@@ -77,6 +109,7 @@ macro_rules! events {
                 let mut body = body.unwrap_or_default();
                 if let Some(fields) = body.as_object_mut() {
                     fields.shift_remove("token");
+                    fields.shift_remove("callback");
                 }
                 body
             }
@@ -106,6 +139,8 @@ events! {
         input: Json,
         /// When the whole execution times out.
         deadline: Option<Timestamp>,
+        /// The execution that began it.
+        parent: Option<Parent>,
     }
     /// A frame entered a state.
     StateEntered {
@@ -192,8 +227,10 @@ events! {
         batch_ends: Vec<u32>,
         /// A Map's `BatchInput`.
         batch_input: Option<Json>,
-        /// How many of its frames may fail.
+        /// How many of its parts may fail.
         tolerated_failures: u32,
+        /// The map run, when each part is an execution of its own.
+        run: Option<Uuid>,
     }
     /// A branch or an iteration began, in a frame of its own.
     FrameStarted {
@@ -227,7 +264,52 @@ events! {
         /// The frame.
         frame: FrameId,
     }
-    /// An attempt of a job is ready for a worker.
+    /// A part of a distributed Map began, as an execution of its own.
+    ItemStarted {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// Which item or batch, from 0.
+        index: u32,
+        /// The execution.
+        child: ExecutionId,
+        /// Its input: `Kept` is the item itself.
+        input: Data,
+    }
+    /// A part of a distributed Map reached its end.
+    ItemSucceeded {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// The execution.
+        child: ExecutionId,
+        /// Its output: `Kept` stays with the execution, for a `ResultWriter` to take it from there.
+        output: Data,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
+    }
+    /// A part of a distributed Map failed.
+    ItemFailed {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// The execution.
+        child: ExecutionId,
+        /// Why.
+        failure: Failure,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
+    }
+    /// A part of a distributed Map is no longer wanted: its execution is asked to stop.
+    ItemCancelled {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// The execution.
+        child: ExecutionId,
+    }
+    /// An execution that was asked to stop has ended, or never began.
+    ChildStopped {
+        /// The execution.
+        child: ExecutionId,
+    }
+    /// An attempt of a job is ready for a worker, or is an execution that begins.
     JobScheduled {
         /// The job.
         job: JobId,
@@ -243,6 +325,10 @@ events! {
         timeout_seconds: Option<u64>,
         /// How long the worker may be silent, in seconds.
         heartbeat_seconds: Option<u64>,
+        /// What a callback must show, when the job waits for one.
+        callback: Option<Token>,
+        /// The execution that does the work, when no worker does.
+        child: Option<Child>,
     }
     /// A worker took the job.
     JobStarted {
@@ -276,6 +362,13 @@ events! {
         job: JobId,
         /// When the worker gave it.
         beat_at: Timestamp,
+    }
+    /// The worker has handed the job on, or its execution has begun: what is missing is the callback.
+    CallbackAwaited {
+        /// The job.
+        job: JobId,
+        /// The attempt.
+        attempt: u32,
     }
     /// A job's attempt gave its result.
     JobSucceeded {
@@ -326,6 +419,16 @@ events! {
         reason: Option<Arc<str>>,
         /// When it ends even if a worker has not answered.
         deadline: Timestamp,
+    }
+    /// Executions that this one began have not stopped in time; they get longer.
+    CancelExtended {
+        /// Until when.
+        deadline: Timestamp,
+    }
+    /// The execution is over but for executions that it began and asked to stop.
+    ExecutionClosing {
+        /// How it will have ended.
+        ending: Ending,
     }
     /// The execution stopped as asked.
     ExecutionCancelled {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::child::{Child, ChildWait, Ending, Link, Parent};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use crate::language::{DefinitionHash, Json, StateName};
@@ -70,6 +71,8 @@ pub struct Execution {
     pub definition: DefinitionHash,
     /// The caller's own name for it.
     pub name: Option<Arc<str>>,
+    /// The execution that began it.
+    pub parent: Option<Parent>,
     /// Its input.
     pub input: Json,
     /// Its output, once completed.
@@ -102,6 +105,11 @@ pub struct Execution {
     pub frame_count: u32,
     /// How many jobs there have been.
     pub job_count: u32,
+    /// Executions that it began and no longer wants, until they have ended; with the sequence of the
+    /// event since when.
+    pub leaving: BTreeMap<ExecutionId, u64>,
+    /// Set when it is over but for those.
+    pub closing: Option<Ending>,
     /// Set when it was asked to stop.
     pub cancel: Option<Cancel>,
     /// Set when it was put aside, with the reason.
@@ -119,6 +127,7 @@ impl Execution {
             workflow: Arc::from(""),
             definition: DefinitionHash([0; 32]),
             name: None,
+            parent: None,
             input: Json::null(),
             output: None,
             failure: None,
@@ -135,9 +144,26 @@ impl Execution {
             steps: IndexMap::new(),
             frame_count: 0,
             job_count: 0,
+            leaving: BTreeMap::new(),
+            closing: None,
             cancel: None,
             set_aside: None,
         }
+    }
+
+    /// The Map whose processor is all that it runs; none when it runs a whole workflow.
+    #[must_use]
+    pub fn map(&self) -> Option<&StateName> {
+        match &self.parent.as_ref()?.link {
+            Link::Item { map, .. } => Some(map),
+            Link::Begun(_) | Link::Job(_) => None,
+        }
+    }
+
+    /// How many executions wait for it, directly or not.
+    #[must_use]
+    pub fn depth(&self) -> u32 {
+        self.parent.as_ref().map_or(0, |parent| parent.depth)
     }
 
     /// The stream that holds its history.
@@ -159,7 +185,14 @@ impl Fork {
     /// How many parts have ended.
     #[must_use]
     pub fn finished(&self) -> u32 {
-        self.started - u32::try_from(self.running.len()).unwrap_or(self.started)
+        self.started - self.under_way()
+    }
+
+    /// How many parts have begun and not ended.
+    #[must_use]
+    pub fn under_way(&self) -> u32 {
+        let children = self.run.as_ref().map_or(0, |run| run.children.len());
+        u32::try_from(self.running.len() + children).unwrap_or(u32::MAX)
     }
 
     /// Whether decide can do something: start a part, join, or fail.
@@ -171,8 +204,8 @@ impl Fork {
     /// Whether another part may begin.
     #[must_use]
     pub fn can_start(&self) -> bool {
-        let running = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
-        self.started < self.total && (self.concurrency == 0 || running < self.concurrency)
+        let free = self.concurrency == 0 || self.under_way() < self.concurrency;
+        self.started < self.total && free
     }
 }
 
@@ -228,6 +261,8 @@ pub struct Frame {
     pub failure: Option<Failure>,
     /// The job of the state, also between its attempts.
     pub job: Option<JobId>,
+    /// Whether a Map's parts are done, and what is left is to write their results.
+    pub joined: bool,
     /// Variables assigned in this frame.
     pub variables: BTreeMap<Arc<str>, Json>,
     /// How often each retrier of the state has been used.
@@ -264,7 +299,7 @@ pub struct Fork {
     pub batch_ends: Vec<u32>,
     /// A Map's `BatchInput`.
     pub batch_input: Option<Json>,
-    /// How many frames may fail.
+    /// How many parts may fail.
     pub tolerated_failures: u32,
     /// How many parts have begun.
     pub started: u32,
@@ -274,8 +309,32 @@ pub struct Fork {
     pub outputs: BTreeMap<u32, Json>,
     /// How many parts failed.
     pub failed: u32,
+    /// How many parts were stopped, because the state failed or the execution ends.
+    pub cancelled: u32,
     /// The failure that broke the tolerance: the whole state fails with it.
     pub failure: Option<Failure>,
+    /// Set when each part is an execution of its own.
+    pub run: Option<MapRun>,
+}
+
+/// An open distributed Map.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapRun {
+    /// Its id.
+    pub id: Uuid,
+    /// Its executions that have not ended.
+    pub children: BTreeMap<ExecutionId, Part>,
+    /// How many have ended well.
+    pub succeeded: u32,
+}
+
+/// A part of a distributed Map that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which item or batch, from 0.
+    pub index: u32,
+    /// Its input.
+    pub input: Json,
 }
 
 /// A Map's items: the text of an array, and where each element stands in it.
@@ -294,13 +353,33 @@ pub enum JobStatus {
     Pending,
     /// A worker has it.
     Running,
+    /// Its worker or its execution has begun, and a callback is awaited.
+    Waiting,
     /// A worker has it and was asked to stop.
     Cancelling,
     /// Failed, and will be tried again.
     Retrying,
 }
 
-/// A unit of work for a worker.
+impl JobStatus {
+    /// Whether the attempt has begun, and its time runs.
+    #[must_use]
+    pub fn is_under_way(self) -> bool {
+        matches!(self, Self::Running | Self::Waiting)
+    }
+}
+
+impl Job {
+    /// The execution that this job waits for the end of, while it may not have ended.
+    #[must_use]
+    pub fn awaited_child(&self) -> Option<ExecutionId> {
+        let child = self.child.as_ref()?;
+        let waits = self.status == JobStatus::Running && child.wait != ChildWait::Begin;
+        waits.then_some(child.execution)
+    }
+}
+
+/// A unit of work for a worker, or for an execution of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The frame that waits for it.
@@ -317,6 +396,10 @@ pub struct Job {
     pub lost: u32,
     /// What a completion of the running attempt must show.
     pub token: Option<Token>,
+    /// What a callback must show, when it waits for one.
+    pub callback: Option<Token>,
+    /// The execution that does the work, when no worker does.
+    pub child: Option<Child>,
     /// Which worker has it.
     pub worker: Option<Arc<str>>,
     /// How long an attempt may run.

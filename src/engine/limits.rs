@@ -16,6 +16,14 @@ pub struct EngineLimits {
     /// Parts of a Parallel or Map that run at once when the definition sets no limit. Default 40,
     /// as AWS has it.
     pub fork_concurrency: u32,
+    /// Executions of a distributed Map that run at once when the definition sets no limit. Default
+    /// 1,000; AWS has 10,000.
+    pub map_run_concurrency: u32,
+    /// Bytes of the items that an `ItemReader` reads. They are in the log, so that they are the same
+    /// after a crash. Default 64 MiB.
+    pub items_bytes: usize,
+    /// Executions that may wait for one another, each for the next. Default 64.
+    pub child_depth: u32,
     /// Items of one Map. Default 1,000,000.
     pub map_items: u32,
     /// How long workers have to answer a cancel, in milliseconds. Default 30 s.
@@ -51,6 +59,9 @@ impl Default for EngineLimits {
             decision_events: 512,
             lost_attempts: 3,
             fork_concurrency: 40,
+            map_run_concurrency: 1000,
+            items_bytes: 64 * 1024 * 1024,
+            child_depth: 64,
             map_items: 1_000_000,
             cancel_deadline_ms: 30_000,
         }

@@ -9,6 +9,7 @@
 //! tokens and chance come in with commands.
 
 mod apply;
+pub mod child;
 pub mod command;
 pub mod decide;
 pub mod effect;
@@ -17,6 +18,8 @@ pub mod execution;
 pub mod id;
 pub mod invariants;
 pub mod limits;
+pub mod mint;
+pub mod own_jobs;
 pub mod program;
 pub mod progress;
 pub mod rejection;
@@ -27,6 +30,7 @@ pub mod test_state;
 #[cfg(test)]
 mod tests;
 
+pub use child::{Child, ChildEnd, ChildWait, Ending, Link, Parent};
 pub use command::Command;
 pub use decide::{DecisionInput, decide};
 pub use effect::{Effect, effects_after, pending_effects};
@@ -34,6 +38,7 @@ pub use event::{Data, Event, Failure};
 pub use execution::{Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer};
 pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use limits::EngineLimits;
+pub use mint::{CallbackToken, Mint};
 pub use program::Program;
 pub use rejection::Rejection;
 pub use test_state::{StateTest, TestedState, test_state};

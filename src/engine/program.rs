@@ -38,6 +38,23 @@ impl Program {
         self.outlook.get(name)
     }
 
+    /// The processor of the Map called `map`, or the outermost machine: what an execution runs, by
+    /// [`Execution::map`](super::Execution::map).
+    #[must_use]
+    pub fn machine(&self, map: Option<&StateName>) -> Option<&Machine> {
+        let Some(map) = map else { return Some(&self.workflow.root) };
+        match &self.state(map)?.kind {
+            StateKind::Map(map) => Some(&map.processor),
+            StateKind::Pass { .. }
+            | StateKind::Task(_)
+            | StateKind::Choice(_)
+            | StateKind::Wait(_)
+            | StateKind::Succeed
+            | StateKind::Fail { .. }
+            | StateKind::Parallel { .. } => None,
+        }
+    }
+
     /// The state called `name`.
     #[must_use]
     pub fn state(&self, name: &str) -> Option<&State> {

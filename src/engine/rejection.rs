@@ -2,7 +2,7 @@
 //! nothing is wrong with the system.
 
 use super::execution::{Status, Timer};
-use super::id::JobId;
+use super::id::{ExecutionId, JobId};
 
 /// A typed refusal of a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,12 @@ pub enum Rejection {
     JobNotOpen {
         /// The job.
         job: JobId,
+    },
+    /// The execution did not begin such a one, or no longer waits for it.
+    #[error("the execution does not wait for {child}")]
+    ChildNotOpen {
+        /// Which.
+        child: ExecutionId,
     },
     /// The token is not that of the running attempt.
     #[error("the token of job {job} is stale: that attempt is over")]
@@ -76,6 +82,7 @@ impl Rejection {
             Self::NotInStatus { .. } => "NOT_IN_STATUS",
             Self::SetAside { .. } => "SET_ASIDE",
             Self::JobNotOpen { .. } => "JOB_NOT_OPEN",
+            Self::ChildNotOpen { .. } => "CHILD_NOT_OPEN",
             Self::StaleToken { .. } => "STALE_TOKEN",
             Self::NotPending { .. } => "NOT_PENDING",
             Self::NotDue { .. } => "NOT_DUE",

@@ -85,6 +85,7 @@ fn next_command(execution: &Execution) -> Command {
 fn replay_evaluates_no_expression() {
     let program = program();
     let limits = EngineLimits::default();
+    let mint = crate::engine::Mint::new([0; 32]);
     let mut execution = Execution::new(ID);
     let mut history: Vec<(Event, Timestamp)> = Vec::new();
     let mut command = Command::StartExecution {
@@ -92,11 +93,13 @@ fn replay_evaluates_no_expression() {
         definition: program.workflow.hash,
         name: None,
         input: json!({"in": {"n": 3}, "seconds": 5}).into(),
+        parent: None,
     };
     let before = evaluations();
     loop {
         let now = execution.timers.first().map_or(Timestamp(1), |(due, _)| *due);
-        let input = DecisionInput { program: &program, now, seed: 11, limits: &limits };
+        let input =
+            DecisionInput { program: &program, now, seed: 11, limits: &limits, mint: &mint };
         let events = decide(input, &mut execution, command).unwrap();
         history.extend(events.into_iter().map(|event| (event, execution.updated_at)));
         if execution.status.is_terminal() {

@@ -93,7 +93,7 @@ pub mod codes {
     pub const NO_END: &str = "E_NO_END";
     /// A path, intrinsic function, JSONata expression or comparison that cannot be read.
     pub const EXPRESSION: &str = "E_EXPRESSION";
-    /// A `Resource` that names no job type.
+    /// A `Resource` that names neither a job type nor the start of an execution.
     pub const RESOURCE: &str = "E_RESOURCE";
     /// `States.ALL` is not alone in its list, or not in the last entry.
     pub const STATES_ALL: &str = "E_STATES_ALL";
@@ -107,6 +107,8 @@ pub mod codes {
     pub const AWS_RESOURCE: &str = "E_AWS_RESOURCE";
     /// A field that AWS knows of distributed Maps only. Found only when asked for.
     pub const AWS_INLINE_MAP: &str = "E_AWS_INLINE_MAP";
+    /// A distributed Map without an `ExecutionType`. Found only when asked for.
+    pub const AWS_EXECUTION_TYPE: &str = "E_AWS_EXECUTION_TYPE";
     /// More faults than are shown.
     pub const TOO_MANY: &str = "E_TOO_MANY";
     /// A field under its old name.
@@ -117,6 +119,8 @@ pub mod codes {
     pub const UNKNOWN_ERROR: &str = "W_UNKNOWN_ERROR";
     /// A value that looks like an expression, but is none in the query language of its state.
     pub const LANGUAGE_MIX: &str = "W_LANGUAGE_MIX";
+    /// A field that changes nothing where it stands.
+    pub const NO_EFFECT: &str = "W_NO_EFFECT";
 
     /// Every code.
     pub const ALL: &[&str] = &[
@@ -147,11 +151,13 @@ pub mod codes {
         AWS_EXTENSION,
         AWS_RESOURCE,
         AWS_INLINE_MAP,
+        AWS_EXECUTION_TYPE,
         TOO_MANY,
         OLD_NAME,
         NO_DEFAULT,
         UNKNOWN_ERROR,
         LANGUAGE_MIX,
+        NO_EFFECT,
     ];
 }
 

@@ -259,6 +259,9 @@ pub struct Resource {
     pub pattern: Pattern,
 }
 
+/// The beginning of job types that the program serves itself; no definition may name one.
+pub const RESERVED_JOB_TYPES: &str = "everstep:";
+
 /// Who does the work of a Task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Service {

@@ -7,7 +7,7 @@ use super::definitions::Definitions;
 use super::error::Error;
 use super::orchestrator::read_execution;
 use super::recovery;
-use super::summary::{Summary, with_finished};
+use super::summary::{Rows, Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::DefinitionHash;
 use crate::store::{EventStore, Position, Record, Stream};
@@ -32,14 +32,14 @@ impl Archive {
         Ok(Self { store, definitions, live: recovered.live, finished: recovered.finished })
     }
 
-    /// Rows of executions, the newest first, at most `limit`.
+    /// Rows of some executions, the newest first, at most `limit`.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub async fn list(&self, limit: usize) -> Result<Vec<Summary>, Error> {
+    pub async fn list_rows(&self, wanted: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
         let mut rows: Vec<Summary> = self.live.values().map(Summary::of).collect();
         rows.extend(self.finished.iter().cloned());
-        Ok(with_finished(rows, &*self.store, limit).await?)
+        Ok(with_finished(rows, &*self.store, wanted, limit).await?)
     }
 
     /// An execution as its events leave it.
@@ -61,7 +61,7 @@ impl Archive {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
-        let rows = self.list(usize::MAX).await?;
+        let rows = self.list_rows(Rows::that_may_be(text), usize::MAX).await?;
         super::find::by_handle(rows.iter().map(|row| row.id), text)
     }
 

@@ -19,16 +19,20 @@ use super::error::Error;
 use super::limits::Limits;
 use super::orchestrator::{Inner, Orchestrator, Threads};
 use super::recovery::{self, Recovered};
+use super::results::WriteResults;
 use super::shard::{Adopted, Shard, ShardTools};
 use super::shards::{Lanes, Shards};
 use super::tasks;
-use crate::engine::ExecutionId;
+use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
+use crate::engine::{ExecutionId, Mint};
 use crate::store::{Check, EventStore, SledOptions, SledStore};
+use crate::worker::files::{Buckets, ReadItems, ReadLimits};
 use crate::worker::{JobContext, JobError, Registry};
 
 /// What a system is made of. Made by [`Orchestrator::builder`].
 pub struct Builder {
     registry: Registry,
+    buckets: Buckets,
     limits: Limits,
     shards: usize,
     clock: Arc<dyn Clock>,
@@ -41,6 +45,7 @@ impl Default for Builder {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             registry: Registry::new(),
+            buckets: Buckets::new(),
             limits: Limits::default(),
             shards: cores,
             clock: Arc::new(SystemClock),
@@ -69,6 +74,14 @@ impl Builder {
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = registry;
+        self
+    }
+
+    /// Binds the names of buckets to folders: where the `ItemReader` and `ResultWriter` of distributed
+    /// Maps may read and write. Without any they may nowhere.
+    #[must_use]
+    pub fn buckets(mut self, buckets: Buckets) -> Self {
+        self.buckets = buckets;
         self
     }
 
@@ -128,11 +141,13 @@ impl Builder {
 
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
+        let mut registry = self.registry;
+        add_own(&mut registry, &store, Arc::new(self.buckets), &limits);
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
         let dispatch =
-            Arc::new(Dispatch::new(services(&self.registry), shards.clone(), runtime.clone()));
+            Arc::new(Dispatch::new(services(&registry), shards.clone(), runtime.clone()));
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
         let (rounds_done, rounds_out) = watch::channel(0);
@@ -152,19 +167,26 @@ impl Builder {
             group_units: limits.group_units,
             checkpoint_events: limits.checkpoint_events,
             dispatch: dispatch.clone(),
+            shards: shards.clone(),
             durable,
             health,
             rounds: rounds.clone(),
         };
         let threads = Threads::start(committer, writer, &runtime)?;
         let interval = limits.progress_interval;
-        let reporters = ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime);
+        let reporters =
+            ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime.clone());
         let tools = ShardTools {
             limits: limits.clone(),
             clock: self.clock.clone(),
             ids: self.ids.clone(),
             dispatch: dispatch.clone(),
             reporters,
+            mint: Mint::new(self.ids.mint_key()),
+            store: store.clone(),
+            definitions: definitions.clone(),
+            shards: shards.clone(),
+            runtime,
             units: units.clone(),
             worker_name: self.worker_name,
         };
@@ -190,6 +212,22 @@ impl Builder {
             threads: Mutex::new(Some(threads)),
         }))
     }
+}
+
+/// Adds what runs the jobs that are ours.
+fn add_own(
+    registry: &mut Registry,
+    store: &Arc<dyn EventStore>,
+    buckets: Arc<Buckets>,
+    limits: &Limits,
+) {
+    /// They use the disk, which more at once would not make faster.
+    const AT_ONCE: usize = 4;
+    let reader = ReadItems::new(buckets.clone(), ReadLimits::of(&limits.engine));
+    registry.register(READ_ITEMS, Arc::new(reader), AT_ONCE);
+    let payload_bytes = limits.engine.payload_bytes;
+    let writer = WriteResults { store: store.clone(), buckets, payload_bytes };
+    registry.register(WRITE_RESULTS, Arc::new(writer), AT_ONCE);
 }
 
 fn services(registry: &Registry) -> Vec<Service> {

@@ -38,6 +38,9 @@ pub trait IdSource: Send + Sync + 'static {
     fn token(&self) -> Token;
     /// Chance for one decision.
     fn seed(&self) -> u64;
+    /// A key for a [`Mint`](crate::engine::Mint), which nobody can guess. Drawn once for each time
+    /// that a system is opened.
+    fn mint_key(&self) -> [u8; 32];
 }
 
 /// Ids and tokens from the system's source of randomness.
@@ -65,6 +68,12 @@ impl IdSource for RandomIds {
         let mut bytes = [0; 16];
         fill(&mut bytes);
         Token(bytes)
+    }
+
+    fn mint_key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        fill(&mut key);
+        key
     }
 
     /// Seeds need not be secret: decide mixes them, and jitter is all that hangs on them.

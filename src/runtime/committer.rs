@@ -14,6 +14,7 @@ use super::attempt::Attempt;
 use super::checkpoint::{Rounds, Saved};
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
+use super::shards::{Note, Shards};
 use super::summary::Summary;
 use crate::engine::{Execution, ExecutionId};
 use crate::store::{self, Appended, Epoch, EventStore, Position, Transition};
@@ -42,6 +43,8 @@ pub(super) enum Release {
     Offer(Offer),
     /// Run an attempt.
     Run(Box<Attempt>),
+    /// Leave a note for the shard of an execution.
+    Note(ExecutionId, Note),
     /// The execution has ended: tell its shard that it may forget it.
     Ended(ExecutionId),
     /// Write a part of a checkpoint.
@@ -74,6 +77,7 @@ pub(super) struct Committer {
     pub(super) group_units: usize,
     pub(super) checkpoint_events: u64,
     pub(super) dispatch: Arc<Dispatch>,
+    pub(super) shards: Shards,
     pub(super) durable: watch::Sender<Position>,
     pub(super) health: watch::Sender<Health>,
     pub(super) rounds: Arc<Rounds>,
@@ -161,6 +165,7 @@ impl Committer {
             Release::List(reply, rows) => drop(reply.send(rows)),
             Release::Offer(offer) => self.dispatch.offer(offer),
             Release::Run(attempt) => self.dispatch.run(*attempt),
+            Release::Note(execution, note) => self.shards.note(execution, note),
             Release::Ended(execution) => self.dispatch.ended(execution),
             Release::Checkpoint(saved) => self.rounds.pass_on(saved),
         }

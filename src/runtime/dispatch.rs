@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::attempt::Attempt;
 use super::shards::{Note, Shards};
 use super::tasks;
-use crate::engine::{Command, ExecutionId, JobId};
+use crate::engine::{Command, ExecutionId, JobId, own_jobs};
 use crate::worker::{JobOutcome, SharedHandler};
 
 /// An attempt that waits for a slot.
@@ -73,9 +73,10 @@ impl Dispatch {
         Self { pools, shards, runtime, paused: AtomicBool::new(false), running }
     }
 
-    /// The job types that have a worker, sorted.
+    /// The job types that have a worker, sorted; not those that are ours.
     pub(super) fn job_types(&self) -> Vec<String> {
-        let mut types: Vec<String> = self.pools.keys().map(ToString::to_string).collect();
+        let theirs = self.pools.keys().filter(|job_type| !job_type.starts_with(own_jobs::PREFIX));
+        let mut types: Vec<String> = theirs.map(ToString::to_string).collect();
         types.sort();
         types
     }

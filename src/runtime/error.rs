@@ -52,6 +52,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A text that is no callback's token.
+    #[error("the text is not the token of a callback")]
+    BadToken,
     /// The store failed. After this nothing more is acknowledged.
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -79,6 +82,7 @@ impl Error {
             Self::UnknownJobTypes { .. } => "UNKNOWN_JOB_TYPES",
             Self::InvalidDefinition { .. } => "INVALID_DEFINITION",
             Self::BadName { .. } => "BAD_NAME",
+            Self::BadToken => "BAD_TOKEN",
             Self::Stopping => "STOPPING",
             Self::Failed { .. } => "STOPPED_BY_STORE",
         }

@@ -12,7 +12,9 @@
 mod archive;
 mod attempt;
 mod builder;
+mod callbacks;
 mod checkpoint;
+mod children;
 mod clock;
 mod committer;
 mod definitions;
@@ -23,6 +25,7 @@ pub mod find;
 mod limits;
 mod orchestrator;
 mod recovery;
+mod results;
 mod shard;
 mod shards;
 mod slot;
@@ -38,6 +41,6 @@ pub use events::Events;
 pub use limits::Limits;
 pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
 pub use recovery::RecoveryReport;
-pub use summary::Summary;
+pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.
 pub use crate::store::Record;

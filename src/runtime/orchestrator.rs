@@ -21,7 +21,7 @@ use super::events::Events;
 use super::limits::Limits;
 use super::recovery::RecoveryReport;
 use super::shards::{Note, Request, Shards};
-use super::summary::{Summary, with_finished};
+use super::summary::{Rows, Summary, with_finished};
 use super::tasks;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
@@ -192,6 +192,7 @@ impl Orchestrator {
             definition,
             name: start.name.map(Arc::from),
             input: start.input,
+            parent: None,
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Start { execution, program, command, reply };
@@ -228,7 +229,11 @@ impl Orchestrator {
         self.command(execution, command).await.map(drop)
     }
 
-    async fn command(&self, execution: ExecutionId, command: Command) -> Result<Accepted, Error> {
+    pub(super) async fn command(
+        &self,
+        execution: ExecutionId,
+        command: Command,
+    ) -> Result<Accepted, Error> {
         self.check_open()?;
         let (reply, answer) = oneshot::channel();
         let request = Request::Command { execution, command, reply };
@@ -312,18 +317,26 @@ impl Orchestrator {
     }
 
     /// Rows of executions, the newest first, at most `limit`: all that are under way come before
-    /// any that have ended are left out.
+    /// any that have ended are left out. Parts of distributed Maps are not listed.
     ///
     /// # Errors
     /// The store cannot be read.
     pub async fn list(&self, limit: usize) -> Result<Vec<Summary>, Error> {
+        self.list_rows(Rows::Own, limit).await
+    }
+
+    /// Rows of some executions, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn list_rows(&self, wanted: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
         let mut rows = Vec::new();
         for shard in 0..self.inner.shards.count() {
             let (reply, answer) = oneshot::channel();
             self.inner.shards.request_at(shard, Request::List { reply }).await?;
             rows.extend(self.answer(answer).await?);
         }
-        Ok(with_finished(rows, &*self.inner.store, limit).await?)
+        Ok(with_finished(rows, &*self.inner.store, wanted, limit).await?)
     }
 
     /// Finds an execution by its id, by any beginning of its handle that no other shares, or by
@@ -335,7 +348,8 @@ impl Orchestrator {
         if let Ok(id) = text.parse() {
             return Ok(id);
         }
-        let rows = self.list(usize::MAX).await?;
+        let wanted = Rows::that_may_be(text);
+        let rows = self.list_rows(wanted, usize::MAX).await?;
         super::find::by_handle(rows.iter().map(|row| row.id), text)
     }
 

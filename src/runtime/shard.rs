@@ -9,25 +9,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::Sender;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::attempt::ReporterPlace;
 use super::checkpoint::Saved;
+use super::children::{end_note, progress_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
+use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::limits::Limits;
-use super::shards::{Lanes, Note, Request};
+use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
 use super::summary::Summary;
 use crate::engine::event::ExecutionSetAside;
 use crate::engine::{
-    Command, Event, Execution, ExecutionId, JobId, Program, Rejection, Timestamp, effects_after,
-    pending_effects,
+    Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp,
+    effects_after, pending_effects,
 };
 use crate::store::codec::encode_execution;
-use crate::store::{Finished, Snapshot};
+use crate::store::{EventStore, Finished, Snapshot};
 
 /// Messages taken in one turn before its decisions are handed on.
 const TURN_MESSAGES: usize = 256;
@@ -42,15 +45,20 @@ pub(super) struct ShardTools {
     pub(super) ids: Arc<dyn IdSource>,
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) reporters: Arc<ReporterPlace>,
+    pub(super) mint: Mint,
+    pub(super) store: Arc<dyn EventStore>,
+    pub(super) definitions: Arc<Definitions>,
+    pub(super) shards: Shards,
+    pub(super) runtime: Handle,
     pub(super) units: Sender<Vec<Unit>>,
     pub(super) worker_name: Arc<str>,
 }
 
 /// One shard.
 pub(super) struct Shard {
-    tools: ShardTools,
+    pub(super) tools: ShardTools,
     lanes: Lanes,
-    slots: HashMap<ExecutionId, Slot>,
+    pub(super) slots: HashMap<ExecutionId, Slot>,
     timers: BTreeSet<(Timestamp, ExecutionId)>,
     /// Executions that a long decision left work for.
     advances: VecDeque<ExecutionId>,
@@ -192,6 +200,9 @@ impl Shard {
                     tracing::debug!(%execution, code = rejection.code(), "a report came too late");
                 }
             }
+            Note::RunChild(order) => self.run_child(order),
+            Note::OrderAgain(order) => self.order_again(&order),
+            Note::StopChild { parent, child } => self.stop_child(parent, child),
             Note::Ended(execution) => self.forget(execution),
             Note::Checkpoint(round) => {
                 let saving = self.saving.get_or_insert_default();
@@ -251,13 +262,18 @@ impl Shard {
         }
     }
 
+    /// Leaves a note for an execution once everything decided so far is durable.
+    pub(super) fn note_when_durable(&mut self, execution: ExecutionId, note: Note) {
+        self.release(Release::Note(execution, note));
+    }
+
     /// Lets something go once everything decided so far is durable.
     fn release(&mut self, release: Release) {
         self.units.push(Unit { transition: None, releases: vec![release] });
     }
 
     /// Decides on a command; what it leads to waits for the committer.
-    fn decide_on(
+    pub(super) fn decide_on(
         &mut self,
         id: ExecutionId,
         command: Command,
@@ -265,11 +281,12 @@ impl Shard {
     ) -> Result<(), Rejection> {
         let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
         let first_sequence = slot.execution.sequence + 1;
+        let progress = slot.execution.progress;
         let now = self.tools.clock.now();
         let Some(events) = slot.decide(&self.tools, now, command)? else {
             return self.set_aside_after_panic(id, first_sequence);
         };
-        let mut decided = Decided { events, releases: Vec::with_capacity(2) };
+        let mut decided = Decided { events, releases: Vec::with_capacity(2), recovers: false };
         for effect in effects_after(&slot.execution, &decided.events) {
             slot.carry_out(&self.tools, now, effect, &mut decided);
         }
@@ -283,7 +300,11 @@ impl Shard {
             let shown = std::mem::take(&mut slot.waiters).into_iter();
             let show = |reply| Release::Show(reply, Some(Box::new(slot.execution.clone())));
             releases.extend(shown.map(show));
+            releases.extend(end_note(&slot.execution).map(|(to, note)| Release::Note(to, note)));
             releases.push(Release::Ended(id));
+        } else if slot.execution.progress != progress {
+            let note = progress_note(&slot.execution);
+            releases.extend(note.map(|(to, note)| Release::Note(to, note)));
         }
         self.hand_on(id, first_sequence, decided);
         Ok(())
@@ -291,7 +312,7 @@ impl Shard {
 
     /// Hands what was decided to the committer, and notes what it means for the shard.
     fn hand_on(&mut self, id: ExecutionId, first_sequence: u64, decided: Decided) {
-        let Decided { events, releases } = decided;
+        let Decided { events, releases, .. } = decided;
         let Some(slot) = self.slots.get_mut(&id) else { return };
         slot.rearm(&mut self.timers);
         if !slot.execution.ready.is_empty() {
@@ -318,7 +339,7 @@ impl Shard {
         let cut_off: Vec<JobId> = slot.jobs_with_workers();
         // Jobs that wait are offered after the lost ones are scheduled again, so that each is
         // offered once.
-        let mut decided = Decided::default();
+        let mut decided = Decided { recovers: true, ..Decided::default() };
         let first_sequence = slot.execution.sequence + 1;
         let now = self.tools.clock.now();
         for effect in owed {
@@ -444,7 +465,8 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
-        self.hand_on(id, first_sequence, Decided { events: vec![event], releases: Vec::new() });
+        let events = vec![event];
+        self.hand_on(id, first_sequence, Decided { events, ..Decided::default() });
     }
 
     /// A panic in decide left the execution half changed in memory; its log is whole. It is set

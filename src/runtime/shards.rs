@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender};
 use tokio::sync::oneshot;
 
+use super::children::ChildOrder;
 use super::committer::Accepted;
 use super::dispatch::Offer;
 use super::error::Error;
@@ -35,12 +36,19 @@ pub(super) enum Request {
 }
 
 /// A note from inside. Its lane has no bound of its own, so that nobody inside ever waits for a
-/// shard; what is in it is bounded by worker slots, timers and the number of rounds.
+/// shard; what is in it is bounded by worker slots, timers, executions that wait for others, and the
+/// number of rounds.
 pub(super) enum Note {
     /// A slot is reserved for an attempt that queued: start it.
     StartReserved(Offer),
     /// A worker reported or finished.
     Reported { execution: ExecutionId, command: Command },
+    /// See that an execution begins for another one.
+    RunChild(Box<ChildOrder>),
+    /// An execution that was ordered before a crash never began.
+    OrderAgain(Box<ChildOrder>),
+    /// See that an execution stops, which another one began.
+    StopChild { parent: ExecutionId, child: ExecutionId },
     /// The end of an execution is durable.
     Ended(ExecutionId),
     /// Take part in this round of a checkpoint.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 use super::attempt::{Attempt, Reporter};
+use super::children::{ChildOrder, order_for};
 use super::committer::Release;
 use super::dispatch::Offer;
 use super::shard::ShardTools;
+use super::shards::Note;
 use crate::engine::{
     Command, DecisionInput, Effect, Event, Execution, ExecutionId, JobId, JobStatus, Program,
     Rejection, Timer, Timestamp, decide,
@@ -32,6 +34,8 @@ pub(super) struct Slot {
 pub(super) struct Decided {
     pub(super) events: Vec<Event>,
     pub(super) releases: Vec<Release>,
+    /// Whether it follows from what a crash cut off, so that effects may have been carried out.
+    pub(super) recovers: bool,
 }
 
 /// An attempt that a worker of this process has.
@@ -70,6 +74,7 @@ impl Slot {
             now,
             seed: tools.ids.seed(),
             limits: &tools.limits.engine,
+            mint: &tools.mint,
         };
         let execution = &mut self.execution;
         match catch_unwind(AssertUnwindSafe(|| decide(input, execution, command))) {
@@ -86,7 +91,20 @@ impl Slot {
         effect: Effect,
         decided: &mut Decided,
     ) {
-        let Effect::OfferJob { job, attempt } = effect else { return };
+        let (job, attempt) = match effect {
+            Effect::OfferJob { job, attempt } => (job, attempt),
+            Effect::RunChild { child } => {
+                let order = self.order(child, !decided.recovers);
+                let note = order.map(|order| Release::Note(child, Note::RunChild(order)));
+                return decided.releases.extend(note);
+            }
+            Effect::StopChild { child } => {
+                let note = Note::StopChild { parent: self.execution.id, child };
+                return decided.releases.push(Release::Note(child, note));
+            }
+            // The shard looks at what is ready, and at the timers, itself.
+            Effect::Advance | Effect::Wake { .. } => return,
+        };
         let Some(job_type) = self.execution.jobs.get(&job).map(|job| job.job_type.clone()) else {
             return;
         };
@@ -98,6 +116,11 @@ impl Slot {
             let execution = self.execution.id;
             decided.releases.push(Release::Offer(Offer { execution, job, attempt, job_type }));
         }
+    }
+
+    /// What the execution wants to begin under the id `child`, if it still does.
+    pub(super) fn order(&self, child: ExecutionId, is_fresh: bool) -> Option<Box<ChildOrder>> {
+        order_for(&self.execution, self.program.as_ref(), child, is_fresh)
     }
 
     /// Starts an attempt whose slot is reserved, unless it is no longer wanted.
@@ -135,6 +158,7 @@ impl Slot {
             matches!(
                 event,
                 Event::JobSucceeded(_)
+                    | Event::CallbackAwaited(_)
                     | Event::JobFailed(_)
                     | Event::JobTimedOut(_)
                     | Event::JobCancelled(_)
@@ -163,7 +187,9 @@ impl Slot {
     pub(super) fn jobs_with_workers(&self) -> Vec<JobId> {
         let with_worker = |status| matches!(status, JobStatus::Running | JobStatus::Cancelling);
         let jobs = self.execution.jobs.iter();
-        jobs.filter(|(_, job)| with_worker(job.status)).map(|(id, _)| *id).collect()
+        jobs.filter(|(_, job)| with_worker(job.status) && job.child.is_none())
+            .map(|(id, _)| *id)
+            .collect()
     }
 
     pub(super) fn last_heartbeat(&self, timer: Timer) -> Option<Timestamp> {

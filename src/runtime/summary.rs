@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::child::{Link, Parent};
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Status, Timestamp};
 use crate::store::{self, EventStore};
 
@@ -16,6 +17,8 @@ pub struct Summary {
     pub workflow: Arc<str>,
     /// The caller's own name for it.
     pub name: Option<Arc<str>>,
+    /// The execution that began it.
+    pub parent: Option<Parent>,
     /// Where it stands.
     pub status: Status,
     /// Percent.
@@ -45,6 +48,7 @@ impl Summary {
             id: execution.id,
             workflow: execution.workflow.clone(),
             name: execution.name.clone(),
+            parent: execution.parent.clone(),
             status: execution.status,
             progress: execution.progress,
             total_errors: execution.total_errors,
@@ -68,6 +72,37 @@ impl Summary {
     }
 }
 
+/// Which executions a list is to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rows {
+    /// All but the parts of distributed Maps, of which there may be many thousands.
+    Own,
+    /// Those that this one began.
+    BegunBy(ExecutionId),
+    /// Every one.
+    All,
+}
+
+impl Rows {
+    /// The executions that people may mean by a handle.
+    pub(super) fn that_may_be(text: &str) -> Self {
+        // The newest is not one of the many parts of something.
+        if text == "@" { Self::Own } else { Self::All }
+    }
+
+    fn has(self, row: &Summary) -> bool {
+        match (self, &row.parent) {
+            (Self::All, _) | (Self::Own, None) => true,
+            (Self::Own, Some(parent)) => !matches!(parent.link, Link::Item { .. }),
+            (Self::BegunBy(_), None) => false,
+            (Self::BegunBy(wanted), Some(parent)) => parent.execution == wanted,
+        }
+    }
+}
+
+/// Rows read from the store at once, where not all are wanted.
+const PAGE: usize = 1000;
+
 /// Adds the rows that the store keeps to those in memory: the newest first, each execution once, at
 /// most `limit`.
 ///
@@ -76,10 +111,19 @@ impl Summary {
 pub(super) async fn with_finished(
     mut rows: Vec<Summary>,
     store: &dyn EventStore,
+    wanted: Rows,
     limit: usize,
 ) -> Result<Vec<Summary>, store::Error> {
-    for finished in store.list_finished(None, limit).await? {
-        rows.extend(Summary::from_bytes(&finished.row));
+    rows.retain(|row| wanted.has(row));
+    let (mut kept, mut before) = (0, None);
+    while kept < limit {
+        let page = store.list_finished(before, limit.clamp(1, PAGE)).await?;
+        let Some(last) = page.last().map(|finished| finished.execution) else { break };
+        before = Some(last);
+        let read = page.iter().filter_map(|finished| Summary::from_bytes(&finished.row));
+        let fitting: Vec<Summary> = read.filter(|row| wanted.has(row)).collect();
+        kept += fitting.len();
+        rows.extend(fitting);
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by(|a, b| a.id == b.id);

@@ -107,6 +107,14 @@ macro_rules! event_table {
             27 1 ExecutionTimedOut
             28 1 ExecutionSetAside
             29 1 JobHeartbeat
+            30 1 CallbackAwaited
+            31 1 ItemStarted
+            32 1 ItemSucceeded
+            33 1 ItemFailed
+            34 1 ItemCancelled
+            35 1 ChildStopped
+            36 1 ExecutionClosing
+            37 1 CancelExtended
         }
     };
 }
@@ -270,7 +278,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(tag in 0u16..32, raw: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(tag in 0u16..40, raw: Vec<u8>) {
             drop(decode_body(tag, 1, &raw));
             drop(decode_execution(&raw));
         }

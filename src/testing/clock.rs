@@ -141,6 +141,14 @@ impl IdSource for SeededIds {
     fn seed(&self) -> u64 {
         self.draw()
     }
+
+    fn mint_key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        for (place, byte) in key.iter_mut().zip(self.draw().to_le_bytes()) {
+            *place = byte;
+        }
+        key
+    }
 }
 
 fn whole_ms(duration: Duration) -> u64 {

@@ -4,9 +4,20 @@
 use super::generate;
 use super::simulate::Simulation;
 use crate::engine::Program;
+use crate::language::distributed::{CsvDelimiter, InputType, ReaderConfig};
 use crate::language::{self, Format};
 use crate::store::codec;
 use crate::store::frame::Frames;
+use crate::worker::files::{self, ReadLimits};
+
+/// Bounds on cutting that an input can reach.
+const CUT_LIMITS: ReadLimits = ReadLimits {
+    file_bytes: 1 << 16,
+    line_bytes: 1 << 10,
+    items: 1 << 10,
+    result_bytes: 1 << 14,
+    entries: 0,
+};
 
 /// The most commands of one input, so that an input ends soon.
 const MOST_COMMANDS: usize = 300;
@@ -76,5 +87,59 @@ pub fn command_sequence(data: &[u8]) {
         let command = simulation.any_command();
         let outcome = simulation.give(command);
         assert!(outcome.is_ok(), "{outcome:?}\nof {text}");
+    }
+}
+
+/// Files of items: an array of items or an error, never a panic. The first byte chooses how the file
+/// is written, the rest is the file. The items of rows all have the same keys, and fewer items are
+/// the beginning of more.
+///
+/// # Panics
+/// When that does not hold.
+pub fn cut_items(data: &[u8]) {
+    let Some((first, content)) = data.split_first() else { return };
+    let config = reader_config(*first);
+    let cut = |max_items| {
+        let config = ReaderConfig { max_items, ..config.clone() };
+        files::cut_items(content, &config, CUT_LIMITS, &mut |_, _| true)
+    };
+    let Ok(all) = cut(0) else { return };
+    let value: serde_json::Value = serde_json::from_str(all.as_str()).unwrap_or_default();
+    let Some(items) = value.as_array() else {
+        unreachable!("the items are no array: {all}");
+    };
+    assert!(all.len_bytes() <= CUT_LIMITS.result_bytes, "the items are over the limit");
+    if config.input_type == Some(InputType::Csv) {
+        let keys = |item: &serde_json::Value| {
+            let fields = item.as_object();
+            fields.map(|fields| fields.keys().cloned().collect::<Vec<_>>())
+        };
+        let first = items.first().map(keys);
+        assert!(items.iter().all(|item| Some(keys(item)) == first), "{all}");
+    }
+    let some = cut(2).map(|some| some.value());
+    assert_eq!(some, Ok(items.iter().take(2).cloned().collect()));
+}
+
+fn reader_config(choice: u8) -> ReaderConfig {
+    let input_type = match choice % 4 {
+        0 => InputType::Json,
+        1 => InputType::Jsonl,
+        _ => InputType::Csv,
+    };
+    let csv_delimiter = match (choice >> 2) % 8 {
+        0 => CsvDelimiter::Pipe,
+        1 => CsvDelimiter::Semicolon,
+        2 => CsvDelimiter::Space,
+        3 => CsvDelimiter::Tab,
+        _ => CsvDelimiter::Comma,
+    };
+    let headers = vec!["a".to_owned(), "b".to_owned(), String::new()];
+    ReaderConfig {
+        input_type: Some(input_type),
+        csv_headers: (choice % 4 == 3).then_some(headers),
+        csv_delimiter,
+        items_pointer: (choice >= 128).then(|| "/a/0".to_owned()),
+        max_items: 0,
     }
 }

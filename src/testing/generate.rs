@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::generate_work::{vary_map, vary_task};
 use super::random::Random;
 
 /// How deep Parallel and Map may stand in each other.
@@ -155,6 +156,7 @@ impl Generator {
         if self.random.one_in(4) {
             put(&mut state, "HeartbeatSeconds", json!(1 + self.random.below(9)));
         }
+        vary_task(&mut self.random, self.jsonata, &mut state);
         self.add_result(&mut state);
         state
     }
@@ -184,6 +186,7 @@ impl Generator {
             };
             put(&mut state, "ItemSelector", json!({key: value, "items": [1, 2], "fixed": true}));
         }
+        vary_map(&mut self.random, self.jsonata, &mut state);
         self.add_result(&mut state);
         state
     }

@@ -3,10 +3,12 @@
 //! that is moved by hand, a simulator of one execution, the bodies of fuzz targets.
 
 pub mod arbitrary;
+mod children;
 pub mod clock;
 pub mod faulty_store;
 pub mod fuzz;
 pub mod generate;
+mod generate_work;
 pub mod random;
 pub mod simulate;
 pub mod store_suite;

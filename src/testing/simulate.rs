@@ -6,12 +6,14 @@
 
 use std::collections::BTreeSet;
 
+use super::children;
 use super::generate::{ERRORS, input, result};
 use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Program, Rejection, Timer, Timestamp, Token, decide, effects_after, pending_effects,
+    JobStatus, Mint, Program, Rejection, Timer, Timestamp, Token, decide, effects_after,
+    pending_effects,
 };
 use crate::language::Json;
 use crate::store::codec::{decode_execution, encode_execution};
@@ -33,6 +35,7 @@ pub struct Simulation {
     pub history: Vec<(Event, Timestamp)>,
     random: Random,
     limits: EngineLimits,
+    mint: Mint,
     now: Timestamp,
     owed: BTreeSet<Effect>,
     tokens: Vec<(JobId, Token)>,
@@ -53,6 +56,7 @@ impl Simulation {
             history: Vec::new(),
             random,
             limits,
+            mint: Mint::new([7; 32]),
             now: START,
             owed: BTreeSet::new(),
             tokens: Vec::new(),
@@ -94,6 +98,7 @@ impl Simulation {
             definition: self.program.workflow.hash,
             name: None,
             input: Json::from_value(&input(self.random.draw())),
+            parent: None,
         }
     }
 
@@ -110,6 +115,7 @@ impl Simulation {
             now: self.now,
             seed: self.random.draw(),
             limits: &self.limits,
+            mint: &self.mint,
         };
         let outcome = decide(decision, &mut self.execution, command);
         let fault = |what: &str| format!("after {said} ({:?}): {what}", before.status);
@@ -152,6 +158,8 @@ impl Simulation {
                     && open.status == JobStatus::Pending
                     && execution.set_aside.is_none()
             }),
+            Effect::RunChild { child } => children::is_wanted(execution, *child),
+            Effect::StopChild { child } => execution.leaving.contains_key(child),
             // Both are owed anew after every decision.
             Effect::Advance | Effect::Wake { .. } => false,
         });
@@ -205,6 +213,12 @@ impl Simulation {
         if !self.execution.ready.is_empty() {
             return Command::Advance;
         }
+        let children = children::known(&self.execution);
+        if let Some(child) = self.random.pick(&children).copied()
+            && self.random.one_in(2)
+        {
+            return children::word(&mut self.random, child, self.now);
+        }
         let jobs: Vec<JobId> = self.execution.jobs.keys().copied().collect();
         let has_timer = !self.execution.timers.is_empty();
         match self.random.pick(&jobs).copied() {
@@ -223,7 +237,19 @@ impl Simulation {
     fn worker_command(&mut self, job: JobId) -> Option<Command> {
         let open = self.execution.jobs.get(&job)?;
         let attempt = open.attempt;
-        let Some(token) = open.token else {
+        if open.child.is_some() && open.status == JobStatus::Running {
+            let child = open.child.as_ref().map(|child| child.execution)?;
+            return Some(children::word(&mut self.random, child, self.now));
+        }
+        let calls_back = open.callback.filter(|_| {
+            open.status == JobStatus::Waiting || (open.token.is_some() && self.random.one_in(3))
+        });
+        if let Some(token) = calls_back
+            && self.random.one_in(4)
+        {
+            return Some(Command::Heartbeat { job, token });
+        }
+        let Some(token) = calls_back.or(open.token) else {
             if open.status != JobStatus::Pending {
                 return None;
             }

@@ -50,6 +50,7 @@ pub fn started(number: u64, bytes: usize) -> Transition {
         name: None,
         input: text(&"x".repeat(bytes)),
         deadline: None,
+        parent: None,
     };
     Transition { events: vec![event.into()], ..transition(number, 1, 0) }
 }

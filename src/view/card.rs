@@ -24,6 +24,8 @@ pub struct Card {
     pub definition: String,
     /// The caller's own name for it.
     pub name: Option<Arc<str>>,
+    /// The execution that began it.
+    pub parent: Option<String>,
     /// `pending`, `running`, `cancelling`, `completed`, `completed_with_errors`, `failed`,
     /// `cancelled` or `timed_out`.
     pub status: &'static str,
@@ -79,6 +81,8 @@ pub struct JobCard {
     pub attempt: u32,
     /// Who has it.
     pub worker: Option<Arc<str>>,
+    /// The execution that does the work, when no worker does.
+    pub execution: Option<String>,
     /// Newest words of its worker.
     pub message: Option<Arc<str>>,
     /// How many things are done, if its worker counts things.
@@ -130,6 +134,7 @@ impl JobCard {
             progress: job.percent.unwrap_or(0),
             attempt: job.attempt,
             worker: job.worker.clone(),
+            execution: job.child.as_ref().map(|child| child.execution.to_string()),
             message: job.message.clone(),
             processed: job.processed,
             total: job.total,
@@ -140,7 +145,8 @@ impl JobCard {
 fn job_status(status: JobStatus) -> &'static str {
     match status {
         JobStatus::Pending => "pending",
-        JobStatus::Running => "running",
+        // Whoever is to call back is at work on it.
+        JobStatus::Running | JobStatus::Waiting => "running",
         JobStatus::Cancelling => "cancelling",
         JobStatus::Retrying => "retrying",
     }
@@ -154,7 +160,8 @@ impl Card {
         let current = current_step(execution, &steps);
         let active_sub_jobs: Vec<JobCard> =
             execution.jobs.iter().map(|(id, job)| JobCard::of(execution, *id, job)).collect();
-        let at_work = active_sub_jobs.iter().find(|job| job.worker.is_some());
+        let has_somebody = |job: &&JobCard| job.worker.is_some() || job.execution.is_some();
+        let at_work = active_sub_jobs.iter().find(has_somebody);
         let active_sub_job = at_work.or(active_sub_jobs.first()).cloned();
         let ended = execution.ended_at;
         Self {
@@ -164,6 +171,7 @@ impl Card {
             title: program.workflow.title.clone(),
             definition: execution.definition.to_string(),
             name: execution.name.clone(),
+            parent: execution.parent.as_ref().map(|parent| parent.execution.to_string()),
             status: execution.status.as_str(),
             progress: execution.progress,
             current_step: current.map(|step| step.number),

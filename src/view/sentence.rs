@@ -20,7 +20,9 @@ pub fn sentence(event: &Event) -> String {
         }
         Event::ExecutionStarted(body) => {
             let name = body.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-            format!("started {}{name} with {}", body.workflow, json(&body.input))
+            let by = body.parent.as_ref();
+            let by = by.map(|by| format!(" by {}", by.execution)).unwrap_or_default();
+            format!("started {}{name}{by} with {}", body.workflow, json(&body.input))
         }
         Event::StateEntered(body) => format!("{}% when it began", body.progress),
         Event::StateExited(body) => format!("left{}", gave(&body.output)),
@@ -50,18 +52,49 @@ pub fn sentence(event: &Event) -> String {
             let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
             format!("{} asked it to stop{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
         }
-        _ => of_job(event).unwrap_or_default(),
+        Event::CancelExtended(body) => {
+            format!("executions that it began have not stopped; they have until {}", body.deadline)
+        }
+        _ => of_child(event).or_else(|| of_job(event)).unwrap_or_default(),
     }
+}
+
+/// The sentences about executions that this one began.
+fn of_child(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ItemStarted(body) => {
+            format!("part {} began as execution {}", u64::from(body.index) + 1, body.child)
+        }
+        Event::ItemSucceeded(body) => {
+            format!("execution {} ended{}", body.child, gave(&body.output))
+        }
+        Event::ItemFailed(body) => {
+            format!("execution {} failed: {}", body.child, failure(&body.failure))
+        }
+        Event::ItemCancelled(body) => format!("execution {} is asked to stop", body.child),
+        Event::ChildStopped(body) => format!("execution {} has stopped", body.child),
+        Event::ExecutionClosing(_) => "waits for executions that are stopping".to_owned(),
+        _ => return None,
+    })
 }
 
 /// The sentences about jobs.
 fn of_job(event: &Event) -> Option<String> {
     let told = match event {
         Event::JobScheduled(body) => {
-            format!("job {} ({}) attempt {} is ready", body.job, body.job_type, body.attempt)
+            let what = match &body.child {
+                None => "is ready".to_owned(),
+                Some(child) => {
+                    format!("is execution {} of {}", child.execution, child.workflow)
+                }
+            };
+            format!("job {} ({}) attempt {} {what}", body.job, body.job_type, body.attempt)
         }
         Event::JobStarted(body) => {
             format!("job {} attempt {} on {}", body.job, body.attempt, one_line(&body.worker, 60))
+        }
+        Event::CallbackAwaited(body) => {
+            format!("job {} attempt {} waits for its callback", body.job, body.attempt)
         }
         Event::JobProgressed(body) => progressed(body),
         Event::JobHeartbeat(body) => format!("job {} gave a sign of life", body.job),
@@ -172,6 +205,11 @@ impl Places {
                 body.job
             }
             Event::JobStarted(body) => body.job,
+            Event::ItemStarted(body) => return Some(body.frame),
+            Event::ItemSucceeded(body) => return Some(body.frame),
+            Event::ItemFailed(body) => return Some(body.frame),
+            Event::ItemCancelled(body) => return Some(body.frame),
+            Event::CallbackAwaited(body) => body.job,
             Event::JobProgressed(body) => body.job,
             Event::JobHeartbeat(body) => body.job,
             Event::JobSucceeded(body) => body.job,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
 use super::text::seconds;
+use crate::engine::execution::{Activity, Fork};
 use crate::engine::{Execution, FrameId, Program, Status, Step, StepStatus, Timestamp, progress};
 use crate::language::{State, StateName};
 
@@ -38,6 +39,8 @@ pub struct StepCard {
     pub parts_completed: u32,
     /// Parts that failed.
     pub parts_failed: u32,
+    /// The open map run, when it is a distributed Map.
+    pub map_run: Option<MapRunCard>,
     /// Its newest job.
     pub job_id: Option<String>,
     /// When it was first entered, as RFC 3339.
@@ -50,12 +53,51 @@ pub struct StepCard {
     pub error: Option<FailureCard>,
 }
 
+/// A distributed Map that is open: each of its parts is an execution of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MapRunCard {
+    /// Its id.
+    pub id: String,
+    /// How many parts there are.
+    pub total: u32,
+    /// Parts that have not begun.
+    pub pending: u32,
+    /// Parts under way.
+    pub running: u32,
+    /// Parts that ended well.
+    pub succeeded: u32,
+    /// Parts that failed.
+    pub failed: u32,
+    /// How many may fail.
+    pub tolerated_failures: u32,
+    /// How many may run at once.
+    pub concurrency: u32,
+}
+
+impl MapRunCard {
+    fn of(fork: &Fork) -> Option<Self> {
+        let run = fork.run.as_ref()?;
+        Some(Self {
+            id: run.id.to_string(),
+            total: fork.total,
+            pending: fork.total - fork.started,
+            running: fork.under_way(),
+            succeeded: run.succeeded,
+            failed: fork.failed,
+            tolerated_failures: fork.tolerated_failures,
+            concurrency: fork.concurrency,
+        })
+    }
+}
+
 impl StepCard {
     /// The steps of `execution`: the states of the outermost machine that have a weight, in the
     /// order of the text, entered or not.
     pub(super) fn all(program: &Program, execution: &Execution, now: Timestamp) -> Vec<Self> {
-        let states = program.workflow.root.states.iter().filter_map(|name| program.state(name));
-        states
+        let machine = program.machine(execution.map());
+        let names = machine.into_iter().flat_map(|machine| &machine.states);
+        names
+            .filter_map(|name| program.state(name))
             .filter(|state| state.weight > 0.0)
             .zip(1..)
             .map(|(state, number)| one(program, execution, now, (number, state)))
@@ -84,11 +126,21 @@ fn one(
         parts: step.map_or(0, |step| step.parts),
         parts_completed: step.map_or(0, |step| step.parts_completed),
         parts_failed: step.map_or(0, |step| step.parts_failed),
+        map_run: open_fork(execution, &state.name).and_then(MapRunCard::of),
         job_id: step.and_then(|step| step.job).map(|job| job_label(execution.id, job)),
         started_at: step.map(|step| step.entered_at.to_string()),
         ended_at: ended_at.map(|at| at.to_string()),
         duration_seconds: step.map(|step| took(step, now)),
         error: step.and_then(|step| step.failure.as_ref()).map(FailureCard::of),
+    }
+}
+
+/// The fork that is open in a step.
+fn open_fork<'e>(execution: &'e Execution, name: &StateName) -> Option<&'e Fork> {
+    let root = execution.frames.get(&FrameId::ROOT)?;
+    match &root.activity {
+        Activity::Forked(fork) if root.state.as_ref() == Some(name) => Some(fork),
+        _ => None,
     }
 }
 

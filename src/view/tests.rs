@@ -57,6 +57,7 @@ impl Run {
             definition,
             name: None,
             input: Json::empty_object(),
+            parent: None,
         });
         run
     }
@@ -69,6 +70,7 @@ impl Run {
             now: Timestamp(self.now),
             seed: 1,
             limits: &limits,
+            mint: &crate::engine::Mint::new([0; 32]),
         };
         let first = self.execution.sequence + 1;
         let events = decide(input, &mut self.execution, command).expect("it is legal");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::engine::execution::Activity;
-use crate::engine::{Execution, Frame, Job, JobStatus, Timestamp};
+use crate::engine::{Execution, Frame, FrameId, Job, JobStatus, Timer, Timestamp};
 
 /// What an execution waits for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -20,8 +20,10 @@ pub struct Waiting {
     pub until: Option<String>,
     /// The attempt that comes next, from 1, when an attempt is waited for.
     pub attempt: Option<u32>,
-    /// The job type that needs a worker, when a worker is waited for.
+    /// The job type, when a worker or a callback is waited for.
     pub job_type: Option<Arc<str>>,
+    /// The execution that is waited for; of a distributed Map, the one that began first.
+    pub execution: Option<String>,
 }
 
 /// What has to happen.
@@ -34,6 +36,10 @@ pub enum WaitingFor {
     Retry,
     /// A worker must take the job: all are busy, or there is none for its type.
     Worker,
+    /// Whoever has the job's token must call back.
+    Callback,
+    /// An execution that this one began must end.
+    Execution,
 }
 
 impl WaitingFor {
@@ -44,6 +50,8 @@ impl WaitingFor {
             Self::Timer => "timer",
             Self::Retry => "retry",
             Self::Worker => "worker",
+            Self::Callback => "callback",
+            Self::Execution => "execution",
         }
     }
 }
@@ -51,12 +59,64 @@ impl WaitingFor {
 impl Waiting {
     /// What `execution` waits for; nothing while any worker is at work on it.
     pub(super) fn of(execution: &Execution) -> Option<Self> {
-        let at_work = |job: &Job| matches!(job.status, JobStatus::Running | JobStatus::Cancelling);
+        let at_work = |job: &Job| {
+            job.child.is_none() && matches!(job.status, JobStatus::Running | JobStatus::Cancelling)
+        };
         if execution.status.is_terminal() || execution.jobs.values().any(at_work) {
             return None;
         }
-        pending(execution).or_else(|| timed(execution))
+        pending(execution)
+            .or_else(|| child(execution))
+            .or_else(|| callback(execution))
+            .or_else(|| timed(execution))
     }
+}
+
+/// The execution that has been waited for longest.
+fn child(execution: &Execution) -> Option<Waiting> {
+    let of_jobs = execution.jobs.values().filter_map(|job| {
+        let child = job.child.as_ref().filter(|_| job.status == JobStatus::Running)?;
+        Some((job.scheduled_at, job.frame, child.execution))
+    });
+    let of_runs = execution.frames.iter().filter_map(|(id, frame)| match &frame.activity {
+        Activity::Forked(fork) => {
+            Some((frame.entered_at, *id, *fork.run.as_ref()?.children.keys().next()?))
+        }
+        Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => None,
+    });
+    let stopping = execution.leaving.keys().next().map(|child| {
+        let since = execution.cancel.as_ref().map_or(execution.updated_at, |cancel| cancel.at);
+        (since, FrameId::ROOT, *child)
+    });
+    let (since, frame, child) = of_jobs.chain(of_runs).chain(stopping).min()?;
+    Some(Waiting {
+        reason: WaitingFor::Execution,
+        step_name: execution.frames.get(&frame).and_then(|frame| frame.state.clone()),
+        since: Some(since.to_string()),
+        until: None,
+        attempt: None,
+        job_type: None,
+        execution: Some(child.to_string()),
+    })
+}
+
+/// The job that has waited longest for its callback.
+fn callback(execution: &Execution) -> Option<Waiting> {
+    let waiting = execution.jobs.iter().filter(|(_, job)| job.status == JobStatus::Waiting);
+    let (id, job) = waiting.min_by_key(|(_, job)| job.scheduled_at)?;
+    let timers = execution.timers.iter();
+    let until = timers.filter(|(_, timer)| {
+        matches!(timer, Timer::JobTimeout(job, _) | Timer::Heartbeat(job, _) if job == id)
+    });
+    Some(Waiting {
+        reason: WaitingFor::Callback,
+        step_name: execution.frames.get(&job.frame).and_then(|frame| frame.state.clone()),
+        since: Some(job.started_at.unwrap_or(job.scheduled_at).to_string()),
+        until: until.map(|(due, _)| due).min().map(ToString::to_string),
+        attempt: None,
+        job_type: Some(job.job_type.clone()),
+        execution: None,
+    })
 }
 
 /// The job that has waited longest for a worker.
@@ -70,6 +130,7 @@ fn pending(execution: &Execution) -> Option<Waiting> {
         until: None,
         attempt: Some(job.attempt),
         job_type: Some(job.job_type.clone()),
+        execution: None,
     })
 }
 
@@ -95,5 +156,6 @@ fn of_frame(execution: &Execution, frame: &Frame, until: Timestamp) -> Waiting {
         until: Some(until.to_string()),
         attempt: job.filter(|_| backs_off).map(|job| job.attempt.saturating_add(1)),
         job_type: None,
+        execution: None,
     }
 }

@@ -11,6 +11,7 @@ use crate::language::Json;
 
 pub mod command;
 mod context;
+pub mod files;
 pub mod registry;
 
 pub use command::{CommandHandler, CommandSettings, Leftover, stop_leftovers};

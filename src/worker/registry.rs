@@ -12,17 +12,14 @@ use serde::de::DeserializeOwned;
 
 use super::{BoxFuture, JobContext, JobHandler, JobOutcome, SharedHandler};
 use crate::engine::Failure;
+use crate::engine::event::cut;
+pub use crate::engine::event::{MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
+pub use crate::engine::own_jobs::PREFIX as RESERVED_JOB_TYPES;
 use crate::language::Json;
 
 /// How many attempts of one job type run at once in this process, unless said otherwise: enough
 /// for handlers that mostly wait, few enough not to exhaust sockets and file handles.
 pub const DEFAULT_CONCURRENCY: usize = 64;
-
-/// The most of an error name that is kept, in bytes: the limit of Amazon States Language.
-pub const MAX_ERROR_BYTES: usize = 256;
-
-/// The most of a cause that is kept, in bytes: the limit of Amazon States Language.
-pub const MAX_CAUSE_BYTES: usize = 32_768;
 
 /// The error name of failures that have no name of their own.
 pub const TASK_FAILED: &str = "States.TaskFailed";
@@ -239,16 +236,6 @@ fn panicked(panic: &(dyn Any + Send)) -> JobError {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("without a message");
     JobError::new(HANDLER_PANICKED, format!("the handler panicked: {message}"))
-}
-
-/// `text`, or as much of its beginning as fits into `limit` bytes with a mark of the cut.
-fn cut(mut text: String, limit: usize) -> String {
-    const MARK: &str = "…";
-    if text.len() > limit {
-        text.truncate(text.floor_char_boundary(limit.saturating_sub(MARK.len())));
-        text.push_str(MARK);
-    }
-    text
 }
 
 #[cfg(test)]

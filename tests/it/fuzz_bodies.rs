@@ -63,3 +63,8 @@ fn parse_definition() {
 fn command_sequence() {
     run("command_sequence", fuzz::command_sequence);
 }
+
+#[test]
+fn cut_items() {
+    run("cut_items", fuzz::cut_items);
+}

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use super::Decision;
-use crate::engine::event::{CancelRequested, ExecutionCancelled, FrameCancelled, JobCancelled};
+use crate::engine::event::{
+    CancelExtended, CancelRequested, ExecutionCancelled, FrameCancelled, ItemCancelled,
+    JobCancelled,
+};
 use crate::engine::execution::{Activity, JobStatus, Status};
 use crate::engine::id::{FrameId, JobId};
 use crate::engine::rejection::Rejection;
@@ -27,23 +30,47 @@ impl Decision<'_> {
         for job in idle {
             self.emit(JobCancelled { job });
         }
+        let frames: Vec<FrameId> = self.execution.frames.keys().copied().collect();
+        for frame in frames {
+            self.cancel_items(frame);
+        }
         self.end_cancel_when_quiet();
         Ok(())
     }
 
-    /// Ends a cancelled execution once no worker has a job of it.
+    /// Ends a cancelled execution once no worker has a job of it, and what it began has ended.
     pub(super) fn end_cancel_when_quiet(&mut self) {
         let cancelling = self.execution.status == Status::Cancelling;
         let busy = self.execution.jobs.values().any(|job| job.status == JobStatus::Cancelling);
-        if cancelling && !busy {
+        if cancelling && !busy && self.execution.leaving.is_empty() {
             self.end_cancel();
         }
     }
 
-    /// Ends a cancelled execution, whatever workers still do.
-    pub(super) fn end_cancel(&mut self) {
+    /// Gives workers up that have not stopped in time. Executions have a deadline of their own, so
+    /// they are waited for.
+    pub(super) fn force_cancel(&mut self) {
+        if self.execution.leaving.is_empty() {
+            return self.end_cancel();
+        }
+        let busy: Vec<JobId> = self.execution.jobs.keys().copied().collect();
+        for job in busy {
+            self.emit(JobCancelled { job });
+        }
+        let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
+        self.emit(CancelExtended { deadline });
+    }
+
+    fn end_cancel(&mut self) {
         self.cancel_all_frames();
         self.emit(ExecutionCancelled {});
+    }
+
+    /// Has the executions of a distributed Map stopped.
+    fn cancel_items(&mut self, frame: FrameId) {
+        for child in self.children_of(frame) {
+            self.emit(ItemCancelled { frame, child });
+        }
     }
 
     pub(super) fn cancel_all_frames(&mut self) {
@@ -55,6 +82,7 @@ impl Decision<'_> {
 
     /// Stops every part of the Parallel or Map that `frame` stands in, the innermost first.
     pub(super) fn cancel_children(&mut self, frame: FrameId) {
+        self.cancel_items(frame);
         let running: Vec<FrameId> = match self.execution.frames.get(&frame) {
             Some(frame) => match &frame.activity {
                 Activity::Forked(fork) => fork.running.iter().copied().collect(),

@@ -2,7 +2,8 @@
 
 use super::Decision;
 use super::flow::Evaluation;
-use crate::engine::event::{ExecutionFailed, Failure, FailureCaught, FrameFailed, RetryScheduled};
+use crate::engine::child::Ending;
+use crate::engine::event::{Failure, FailureCaught, FrameFailed, RetryScheduled};
 use crate::engine::id::FrameId;
 use crate::language::State;
 use crate::language::model::{Catcher, Retrier};
@@ -88,7 +89,7 @@ impl Decision<'_> {
     /// Nothing took the failure: the whole frame fails with it.
     pub(super) fn fail_frame(&mut self, frame: FrameId, failure: Failure) {
         if frame == FrameId::ROOT {
-            self.emit(ExecutionFailed { failure });
+            self.end(Ending::Failed(failure));
         } else {
             self.emit_with_progress(FrameFailed { frame, failure, progress: 0 }.into());
         }
@@ -98,7 +99,7 @@ impl Decision<'_> {
         let limit = self.input.limits.history_events;
         let cause = format!("the execution has {limit} events, the most that one may have");
         self.cancel_all_frames();
-        self.emit(ExecutionFailed { failure: Failure::new("States.Runtime", &cause) });
+        self.end(Ending::Failed(Failure::new("States.Runtime", &cause)));
     }
 }
 

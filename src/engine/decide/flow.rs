@@ -15,6 +15,7 @@ use super::probe::{Probe, Stage};
 use crate::engine::event::{Data, Failure};
 use crate::engine::execution::Execution;
 use crate::engine::id::{FrameId, Timestamp};
+use crate::engine::mint::CallbackToken;
 use crate::language::expression::{
     EvaluationError, EvaluationErrorKind, Expression, Scope, Template,
 };
@@ -48,6 +49,7 @@ pub(super) struct Evaluation<'e> {
     seed: u64,
     payload_limit: usize,
     item: Option<(u32, Json)>,
+    token: Option<String>,
     probe: Option<&'e Probe>,
     input: OnceCell<Value>,
     context: OnceCell<Value>,
@@ -72,6 +74,7 @@ impl<'e> Evaluation<'e> {
             seed,
             payload_limit: decision.input.limits.payload_bytes,
             item: None,
+            token: None,
             probe: decision.probe.filter(|probe| probe.watches(&state.name)),
             input: OnceCell::new(),
             context: OnceCell::new(),
@@ -82,6 +85,12 @@ impl<'e> Evaluation<'e> {
     /// The same, for the part of a Map that is about to begin.
     pub(super) fn for_item(mut self, index: u32, item: Json) -> Self {
         self.item = Some((index, item));
+        self
+    }
+
+    /// The same, for a state whose work a callback will end.
+    pub(super) fn with_token(mut self, token: &CallbackToken) -> Self {
+        self.token = Some(token.to_string());
         self
     }
 
@@ -99,7 +108,10 @@ impl<'e> Evaluation<'e> {
         Scope {
             input,
             context: self.context.get_or_init(|| {
-                let context = context_object(self.execution, self.frame, self.state, item);
+                let mut context = context_object(self.execution, self.frame, self.state, item);
+                if let (Some(token), Some(fields)) = (&self.token, context.as_object_mut()) {
+                    fields.insert("Task".into(), json!({"Token": token}));
+                }
                 match self.probe {
                     None => context,
                     Some(probe) => probe.context(context),

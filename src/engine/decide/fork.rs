@@ -31,6 +31,7 @@ impl Decision<'_> {
             batch_ends: Vec::new(),
             batch_input: None,
             tolerated_failures: 0,
+            run: None,
         });
         for (index, branch) in (0..).zip(branches) {
             self.start_part(frame, index, branch.start_at.clone(), input.clone());
@@ -60,10 +61,14 @@ impl Decision<'_> {
         };
         let asked = evaluation.number(&map.max_concurrency, "MaxConcurrency")?;
         let concurrency = match u32::try_from(asked).unwrap_or(u32::MAX) {
+            0 if map.distributed.is_some() => self.input.limits.map_run_concurrency,
             0 => self.input.limits.fork_concurrency,
             asked => asked,
         };
         let tolerated_failures = tolerated(&evaluation, map, total)?;
+        let run = map.distributed.is_some().then(|| {
+            self.input.mint.id(self.now, self.execution.id, self.execution.sequence + 1).0
+        });
         self.emit(ForkStarted {
             frame,
             total,
@@ -72,6 +77,7 @@ impl Decision<'_> {
             batch_ends,
             batch_input,
             tolerated_failures,
+            run,
         });
         Ok(())
     }
@@ -80,7 +86,8 @@ impl Decision<'_> {
     fn item_sizes(&self, items: &Data, frame: FrameId) -> Result<Vec<usize>, Failure> {
         let array = match items {
             Data::New(json) => json.clone(),
-            Data::Kept | Data::Result => self.data_of(frame),
+            Data::Kept => self.data_of(frame),
+            Data::Result => self.result_of(frame),
         };
         let Some(spans) = array.elements() else {
             let cause = format!("a Map needs an array of items, but got {}", excerpt(&array));
@@ -101,13 +108,22 @@ impl Decision<'_> {
             return Err(over_tolerance(state, fork, failure));
         }
         if fork.finished() == fork.total {
-            return self.exit(frame, state);
+            return if self.write_results(frame, state)? {
+                Ok(())
+            } else {
+                self.exit(frame, state)
+            };
         }
         let StateKind::Map(map) = &state.kind else { return Ok(()) };
         while self.events.len() < self.input.limits.decision_events {
             let Some(fork) = self.fork_of(frame).filter(|fork| fork.can_start()) else { break };
             let index = fork.started;
+            let distributed = fork.run.is_some();
             let input = self.part_input(frame, state, map, index)?;
+            if distributed {
+                self.start_item(frame, index, input);
+                continue;
+            }
             self.start_part(frame, index, map.processor.start_at.clone(), input);
         }
         Ok(())
@@ -173,7 +189,12 @@ impl Decision<'_> {
         evaluation.limited(Json::from_value(&value))
     }
 
-    fn fork_of(&self, frame: FrameId) -> Option<&Fork> {
+    fn result_of(&self, frame: FrameId) -> Json {
+        let frame = self.execution.frames.get(&frame);
+        frame.and_then(|frame| frame.result.clone()).unwrap_or_else(Json::null)
+    }
+
+    pub(super) fn fork_of(&self, frame: FrameId) -> Option<&Fork> {
         match &self.execution.frames.get(&frame)?.activity {
             Activity::Forked(fork) => Some(fork),
             Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => {
@@ -186,6 +207,8 @@ impl Decision<'_> {
 /// The array of items.
 fn items_of(evaluation: &Evaluation<'_>, map: &Map) -> Result<Data, Failure> {
     match &map.items {
+        // What a reader read.
+        _ if map.distributed.as_ref().is_some_and(|d| d.reader.is_some()) => Ok(Data::Result),
         None => match evaluation.selected_or_kept()? {
             None => Ok(Data::Kept),
             Some(value) => evaluation.new_data(&value),
@@ -221,10 +244,13 @@ fn batches(
     Ok((batch_ends(sizes, max_items, max_bytes), input))
 }
 
-/// What a Map fails with: a part's own failure, unless it declares how many may fail.
+/// What a Map fails with: a part's own failure, unless it is distributed or declares how many may
+/// fail.
 fn over_tolerance(state: &State, fork: &Fork, failure: Failure) -> Failure {
     let StateKind::Map(map) = &state.kind else { return failure };
-    if map.tolerated_failure_count.is_none() && map.tolerated_failure_percentage.is_none() {
+    let declared =
+        map.tolerated_failure_count.is_some() || map.tolerated_failure_percentage.is_some();
+    if !declared && map.distributed.is_none() {
         return failure;
     }
     let (failed, total, tolerated) = (fork.failed, fork.total, fork.tolerated_failures);
@@ -232,7 +258,7 @@ fn over_tolerance(state: &State, fork: &Fork, failure: Failure) -> Failure {
     let cause = format!(
         "{failed} of {total} items failed, {tolerated} may; the last with {error}: {cause}"
     );
-    Failure::new("States.ExceedToleratedFailureThreshold", &cause)
+    Failure::new("States.ExceedToleratedFailureThreshold", &cause).bounded()
 }
 
 /// Cuts items into batches: as many as fit both limits, at least one each.

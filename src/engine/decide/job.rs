@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use super::Decision;
 use crate::engine::event::{
-    AttemptLost, Data, Failure, JobCancelled, JobFailed, JobProgressed, JobScheduled, JobStarted,
-    JobSucceeded,
+    AttemptLost, CallbackAwaited, Data, Failure, JobCancelled, JobFailed, JobHeartbeat,
+    JobProgressed, JobScheduled, JobStarted, JobSucceeded, cut,
 };
-use crate::engine::execution::{Job, JobStatus, Status};
+use crate::engine::execution::{Job, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
+use crate::engine::own_jobs::READ_ITEMS;
 use crate::engine::rejection::Rejection;
 use crate::language::Json;
 
 /// The error of a job that crashes cut off too often.
 const ATTEMPT_LOST: &str = "Everstep.AttemptLost";
+
+/// The most of a worker's words that is kept, in bytes.
+const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// What a report of progress says.
 pub(super) struct Report {
@@ -21,6 +25,15 @@ pub(super) struct Report {
     pub(super) message: Option<Arc<str>>,
     pub(super) processed: Option<u64>,
     pub(super) total: Option<u64>,
+}
+
+/// Who shows a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holder {
+    /// The worker of the running attempt.
+    Worker,
+    /// Whoever is to call back.
+    Callback,
 }
 
 impl Decision<'_> {
@@ -47,9 +60,17 @@ impl Decision<'_> {
         report: Report,
     ) -> Result<(), Rejection> {
         self.require("to report progress", &[Status::Running, Status::Cancelling])?;
-        self.holder(job, token)?;
+        let (open, _) = self.holder(job, token)?;
+        if open.status == JobStatus::Pending {
+            // Whoever is to call back was told by an attempt that a crash cut off.
+            return Err(Rejection::NotPending { job, attempt: open.attempt });
+        }
         let Report { percent, message, processed, total } = report;
         let percent = percent.map(|percent| percent.min(100));
+        let message = message.map(|message| match message.len() {
+            0..=MAX_MESSAGE_BYTES => message,
+            _ => cut(message.to_string(), MAX_MESSAGE_BYTES).into(),
+        });
         let event = JobProgressed { job, percent, message, processed, total, progress: 0 };
         self.emit_with_progress(event.into());
         Ok(())
@@ -62,9 +83,17 @@ impl Decision<'_> {
         output: Json,
     ) -> Result<(), Rejection> {
         self.require("to complete a job", &[Status::Running, Status::Cancelling])?;
-        let attempt = self.holder(job, token)?.attempt;
-        let limit = self.input.limits.payload_bytes;
-        if output.len_bytes() > limit {
+        let (open, holder) = self.holder(job, token)?;
+        let attempt = open.attempt;
+        let limit = self.result_limit(open);
+        if holder == Holder::Worker && open.callback.is_some() {
+            // What the worker gave is not the result: it has handed the job on.
+            if open.status == JobStatus::Cancelling {
+                self.emit(JobCancelled { job });
+            } else {
+                self.emit(CallbackAwaited { job, attempt });
+            }
+        } else if output.len_bytes() > limit {
             let failure = too_large("the job's result", output.len_bytes(), limit);
             self.emit(JobFailed { job, attempt, failure });
         } else {
@@ -81,20 +110,46 @@ impl Decision<'_> {
         failure: Failure,
     ) -> Result<(), Rejection> {
         self.require("to fail a job", &[Status::Running, Status::Cancelling])?;
-        let holder = self.holder(job, token)?;
+        let (holder, _) = self.holder(job, token)?;
         let attempt = holder.attempt;
         if holder.status == JobStatus::Cancelling {
             self.emit(JobCancelled { job });
         } else {
-            self.emit(JobFailed { job, attempt, failure });
+            self.emit(JobFailed { job, attempt, failure: failure.bounded() });
         }
         self.end_cancel_when_quiet();
         Ok(())
     }
 
+    /// A sign of life of whoever is to call back. Unlike a worker's in this process it is an event,
+    /// for whoever gave it may be far away and believe it is known; one a second is enough.
+    pub(super) fn heartbeat(&mut self, job: JobId, token: Token) -> Result<(), Rejection> {
+        const OFTEN_ENOUGH_MS: u64 = 1000;
+        self.require("to give a sign of life", &[Status::Running, Status::Cancelling])?;
+        let (open, _) = self.holder(job, token)?;
+        let timer = Timer::Heartbeat(job, open.attempt);
+        let armed = self.execution.timers.iter().find(|(_, other)| *other == timer);
+        let (Some(seconds), Some((due, _))) = (open.heartbeat_seconds, armed) else {
+            return Err(Rejection::NothingToDo);
+        };
+        if self.now.plus_seconds(seconds).ms_since(*due) < OFTEN_ENOUGH_MS {
+            return Err(Rejection::NothingToDo);
+        }
+        self.emit(JobHeartbeat { job, beat_at: self.now });
+        Ok(())
+    }
+
+    /// How large a job's result may be: items that we read have a limit of their own.
+    fn result_limit(&self, job: &Job) -> usize {
+        match &*job.job_type {
+            READ_ITEMS => self.input.limits.items_bytes,
+            _ => self.input.limits.payload_bytes,
+        }
+    }
+
     pub(super) fn acknowledge_cancel(&mut self, job: JobId, token: Token) -> Result<(), Rejection> {
         self.require("to stop a job", &[Status::Running, Status::Cancelling])?;
-        let holder = self.holder(job, token)?;
+        let (holder, _) = self.holder(job, token)?;
         let attempt = holder.attempt;
         if holder.status == JobStatus::Cancelling {
             self.emit(JobCancelled { job });
@@ -113,12 +168,15 @@ impl Decision<'_> {
             let Some(job) = self.execution.jobs.get(id) else { continue };
             let attempt = job.attempt;
             match job.status {
-                JobStatus::Running => {
+                JobStatus::Running if job.child.is_none() => {
                     self.emit(AttemptLost { job: *id, attempt, stopped });
                     self.schedule_lost_again(*id);
                 }
                 JobStatus::Cancelling => self.emit(JobCancelled { job: *id }),
-                JobStatus::Pending | JobStatus::Retrying => {}
+                JobStatus::Running
+                | JobStatus::Waiting
+                | JobStatus::Pending
+                | JobStatus::Retrying => {}
             }
         }
         if self.events.len() == before {
@@ -149,14 +207,24 @@ impl Decision<'_> {
             input: Data::Kept,
             timeout_seconds: job.timeout_seconds,
             heartbeat_seconds: job.heartbeat_seconds,
+            // The same token: whoever was told of it by the attempt that was cut off may answer.
+            callback: job.callback,
+            child: None,
         };
         self.emit(event);
     }
 
-    /// The job, if `token` is that of its running attempt.
-    fn holder(&self, job: JobId, token: Token) -> Result<&Job, Rejection> {
+    /// The job, if `token` is that of its running attempt or of its callback.
+    fn holder(&self, job: JobId, token: Token) -> Result<(&Job, Holder), Rejection> {
         let open = self.execution.jobs.get(&job).ok_or(Rejection::JobNotOpen { job })?;
-        if open.token == Some(token) { Ok(open) } else { Err(Rejection::StaleToken { job }) }
+        let shows = |wanted: Option<Token>| wanted.is_some_and(|wanted| wanted.is_same(&token));
+        if shows(open.token) {
+            Ok((open, Holder::Worker))
+        } else if shows(open.callback) && open.status != JobStatus::Retrying {
+            Ok((open, Holder::Callback))
+        } else {
+            Err(Rejection::StaleToken { job })
+        }
     }
 }
 

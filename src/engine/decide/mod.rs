@@ -6,14 +6,18 @@
 //! alone.
 
 mod cancel;
+mod child;
 mod context;
+mod ending;
 pub(super) mod failure;
 mod flow;
 mod fork;
 mod job;
+mod map_run;
 pub(super) mod probe;
 mod start;
 mod state;
+mod task;
 mod timer;
 
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use super::event::{Event, ExecutionSetAside};
 use super::execution::{Activity, Execution, Status};
 use super::id::{FrameId, Timestamp};
 use super::limits::EngineLimits;
+use super::mint::Mint;
 use super::program::Program;
 use super::rejection::Rejection;
 
@@ -38,6 +43,8 @@ pub struct DecisionInput<'a> {
     pub seed: u64,
     /// The bounds to hold.
     pub limits: &'a EngineLimits,
+    /// Makes ids and tokens.
+    pub mint: &'a Mint,
 }
 
 /// Decides on `command`, and applies what it decides to `execution`.
@@ -88,8 +95,8 @@ struct Decision<'a> {
 impl Decision<'_> {
     fn take(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
-            Command::StartExecution { workflow, definition, name, input } => {
-                self.start_execution(workflow, definition, name, input)
+            Command::StartExecution { workflow, definition, name, input, parent } => {
+                self.start_execution(start::Request { workflow, definition, name, input, parent })
             }
             Command::StartJob { job, attempt, worker, token } => {
                 self.start_job(job, attempt, worker, token)
@@ -100,6 +107,11 @@ impl Decision<'_> {
             Command::CompleteJob { job, token, output } => self.complete_job(job, token, output),
             Command::FailJob { job, token, failure } => self.fail_job(job, token, failure),
             Command::AcknowledgeCancel { job, token } => self.acknowledge_cancel(job, token),
+            Command::Heartbeat { job, token } => self.heartbeat(job, token),
+            Command::ChildStarted { child, at } => self.child_started(child, at),
+            Command::ChildRefused { child, failure } => self.child_refused(child, failure),
+            Command::ChildProgressed { child, percent } => self.child_progressed(child, percent),
+            Command::ChildEnded { child, end } => self.child_ended(child, end.as_deref()),
             Command::LoseAttempts { jobs, stopped } => self.lose_attempts(&jobs, stopped),
             Command::FireTimer { timer, due, last_heartbeat } => {
                 self.fire_timer(timer, due, last_heartbeat)
@@ -136,8 +148,10 @@ impl Decision<'_> {
     fn step(&mut self, id: FrameId) {
         let Some(frame) = self.execution.frames.get(&id) else { return };
         let Some(name) = frame.state.clone() else {
-            let start = self.input.program.workflow.root.start_at.clone();
-            return self.enter(id, start);
+            return match self.input.program.machine(self.execution.map()) {
+                Some(machine) => self.enter(id, machine.start_at.clone()),
+                None => self.set_aside("the definition has no such distributed Map"),
+            };
         };
         let Some(state) = self.input.program.state(&name) else {
             let reason = format!("the definition has no state called {name:?}");
@@ -150,7 +164,7 @@ impl Decision<'_> {
         let outcome = if joins {
             self.drive_fork(id, state)
         } else if frame.result.is_some() {
-            self.exit(id, state)
+            self.go_on_with_result(id, state)
         } else {
             self.execute(id, state)
         };

@@ -3,18 +3,23 @@
 use std::sync::Arc;
 
 use super::Decision;
+use crate::engine::child::{Link, Parent};
 use crate::engine::event::ExecutionStarted;
 use crate::engine::rejection::Rejection;
 use crate::language::{DefinitionHash, Json};
 
+/// What is to begin.
+pub(super) struct Request {
+    pub(super) workflow: Arc<str>,
+    pub(super) definition: DefinitionHash,
+    pub(super) name: Option<Arc<str>>,
+    pub(super) input: Json,
+    pub(super) parent: Option<Parent>,
+}
+
 impl Decision<'_> {
-    pub(super) fn start_execution(
-        &mut self,
-        workflow: Arc<str>,
-        definition: DefinitionHash,
-        name: Option<Arc<str>>,
-        input: Json,
-    ) -> Result<(), Rejection> {
+    pub(super) fn start_execution(&mut self, request: Request) -> Result<(), Rejection> {
+        let Request { workflow, definition, name, input, parent } = request;
         if self.execution.sequence > 0 {
             return Err(Rejection::AlreadyStarted);
         }
@@ -23,9 +28,13 @@ impl Decision<'_> {
             let bytes = input.len_bytes();
             return Err(Rejection::TooLarge { what: "the input", bytes, limit });
         }
-        let timeout = self.input.program.workflow.timeout_seconds;
+        let started =
+            ExecutionStarted { workflow, definition, name, input, deadline: None, parent };
+        // The time limit is the workflow's own: a part of a distributed Map has none.
+        let whole = !matches!(&started.parent, Some(Parent { link: Link::Item { .. }, .. }));
+        let timeout = self.input.program.workflow.timeout_seconds.filter(|_| whole);
         let deadline = timeout.map(|seconds| self.now.plus_seconds(seconds));
-        self.emit(ExecutionStarted { workflow, definition, name, input, deadline });
+        self.emit(ExecutionStarted { deadline, ..started });
         Ok(())
     }
 }

@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::Decision;
 use super::flow::{Evaluation, RUNTIME, Work};
+use crate::engine::child::Ending;
 use crate::engine::event::{
-    Data, Event, ExecutionCompleted, Failure, FrameSucceeded, JobScheduled, StateEntered,
-    StateExited, WaitStarted,
+    Data, Event, Failure, FrameSucceeded, StateEntered, StateExited, WaitStarted,
 };
-use crate::engine::id::{FrameId, JobId, Timestamp};
+use crate::engine::id::{FrameId, Timestamp};
 use crate::engine::progress;
 use crate::language::expression::Template;
-use crate::language::model::{Choice, StateName, Task, Transition, Wait};
+use crate::language::model::{Choice, StateName, Transition, Wait};
 use crate::language::{Json, State, StateKind};
 
 impl Decision<'_> {
@@ -35,6 +35,8 @@ impl Decision<'_> {
             Event::JobProgressed(body) => body.progress = percent,
             Event::FrameSucceeded(body) => body.progress = percent,
             Event::FrameFailed(body) => body.progress = percent,
+            Event::ItemSucceeded(body) => body.progress = percent,
+            Event::ItemFailed(body) => body.progress = percent,
             _ => {}
         }
         self.events.push(event);
@@ -47,7 +49,7 @@ impl Decision<'_> {
                 let work = result.clone().map_or(Work::Nothing, Work::Fixed);
                 self.leave(frame, state, &work)
             }
-            StateKind::Task(task) => self.schedule_job(frame, state, task),
+            StateKind::Task(task) => self.schedule_task(frame, state, task),
             StateKind::Choice(choice) => self.choose(frame, state, choice),
             StateKind::Wait(wait) => self.wait(frame, state, wait),
             StateKind::Succeed => self.leave(frame, state, &Work::Nothing),
@@ -55,7 +57,7 @@ impl Decision<'_> {
                 Err(self.own_failure(frame, state, error.as_ref(), cause.as_ref())?)
             }
             StateKind::Parallel { branches } => self.fork_branches(frame, state, branches),
-            StateKind::Map(map) => self.fork_items(frame, state, map),
+            StateKind::Map(map) => self.begin_map(frame, state, map),
         }
     }
 
@@ -94,48 +96,11 @@ impl Decision<'_> {
 
     fn end_frame(&mut self, frame: FrameId) {
         if frame == FrameId::ROOT {
-            self.emit(ExecutionCompleted { output: Data::Kept });
+            self.end(Ending::Completed);
         } else {
             let output = Data::Kept;
             self.emit_with_progress(FrameSucceeded { frame, output, progress: 0 }.into());
         }
-    }
-
-    fn schedule_job(&mut self, frame: FrameId, state: &State, task: &Task) -> Result<(), Failure> {
-        let seed = self.draw();
-        let evaluation = Evaluation::new(self, frame, state, seed);
-        let input = evaluation.effective_input()?;
-        let seconds = |number: &Option<_>, name| {
-            number.as_ref().map(|number| evaluation.number(number, name)).transpose()
-        };
-        let timeout_seconds = seconds(&task.timeout, "TimeoutSeconds")?;
-        let heartbeat_seconds = seconds(&task.heartbeat, "HeartbeatSeconds")?;
-        let earlier = self.execution.frames.get(&frame).and_then(|frame| frame.job);
-        let job = earlier.unwrap_or(JobId(self.execution.job_count + 1));
-        let attempt = self.execution.jobs.get(&job).map_or(0, |job| job.attempt) + 1;
-        let input = match self.execution.jobs.get(&job) {
-            None => input,
-            Some(earlier) => self.repeated_input(frame, input, &earlier.input),
-        };
-        self.emit(JobScheduled {
-            job,
-            frame,
-            attempt,
-            job_type: task.resource.service.name().into(),
-            input,
-            timeout_seconds,
-            heartbeat_seconds,
-        });
-        Ok(())
-    }
-
-    /// The input of a repeated attempt: kept where it is what the attempt before had.
-    fn repeated_input(&self, frame: FrameId, input: Data, before: &Json) -> Data {
-        let now = match input {
-            Data::New(json) => json,
-            Data::Kept | Data::Result => self.data_of(frame),
-        };
-        if now == *before { Data::Kept } else { Data::New(now) }
     }
 
     pub(super) fn data_of(&self, frame: FrameId) -> Json {

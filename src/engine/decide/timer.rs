@@ -1,7 +1,8 @@
 //! What time brings.
 
 use super::Decision;
-use crate::engine::event::{ExecutionTimedOut, JobHeartbeat, JobTimedOut, RetryStarted, WaitEnded};
+use crate::engine::child::Ending;
+use crate::engine::event::{JobHeartbeat, JobTimedOut, RetryStarted, WaitEnded};
 use crate::engine::execution::{Status, Timer};
 use crate::engine::id::{JobId, Timestamp};
 use crate::engine::rejection::Rejection;
@@ -26,9 +27,9 @@ impl Decision<'_> {
             Timer::Heartbeat(job, attempt) => self.miss_heartbeat(job, attempt, last_heartbeat),
             Timer::ExecutionTimeout => {
                 self.cancel_all_frames();
-                self.emit(ExecutionTimedOut {});
+                self.end(Ending::TimedOut);
             }
-            Timer::CancelDeadline => self.end_cancel(),
+            Timer::CancelDeadline => self.force_cancel(),
         }
         Ok(())
     }

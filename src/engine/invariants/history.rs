@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Violation, ensure};
-use crate::engine::event::Event;
-use crate::engine::id::{FrameId, JobId, Timestamp};
+use crate::engine::child::{Child, ChildWait};
+use crate::engine::event::{Event, JobScheduled};
+use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
 /// runs backward; it begins once, ends at most once, and nothing follows its end; progress never
@@ -35,6 +36,10 @@ struct Seen {
     frames: BTreeMap<FrameId, FrameId>,
     used_frames: BTreeSet<FrameId>,
     jobs: BTreeMap<JobId, Attempts>,
+    /// Open parts of distributed Maps, with the frame that stands in the Map.
+    items: BTreeMap<ExecutionId, FrameId>,
+    /// Executions that were asked to stop.
+    leaving: BTreeSet<ExecutionId>,
 }
 
 /// The attempts of a job.
@@ -42,12 +47,17 @@ struct Attempts {
     frame: FrameId,
     newest: u32,
     state: Attempt,
+    /// Whether a callback may end the attempt although no worker has it.
+    has_callback: bool,
+    /// The execution that the attempt waits for.
+    child: Option<ExecutionId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     Pending,
     Running,
+    Waiting,
     Lost,
     Over,
     Cancelled,
@@ -64,6 +74,7 @@ impl Seen {
         self.begun = true;
         ensure(!self.ended, "nothing_follows_the_end", String::new)?;
         self.take_frame_event(event)?;
+        self.take_child_event(event)?;
         self.take_job_event(event)?;
         self.take_end(event)
     }
@@ -110,7 +121,15 @@ impl Seen {
             | Event::JobTimedOut(_)
             | Event::AttemptLost(_)
             | Event::JobCancelled(_)
+            | Event::ItemStarted(_)
+            | Event::ItemSucceeded(_)
+            | Event::ItemFailed(_)
+            | Event::ItemCancelled(_)
+            | Event::ChildStopped(_)
+            | Event::CallbackAwaited(_)
             | Event::CancelRequested(_)
+            | Event::CancelExtended(_)
+            | Event::ExecutionClosing(_)
             | Event::ExecutionCancelled(_)
             | Event::ExecutionCompleted(_)
             | Event::ExecutionFailed(_)
@@ -119,29 +138,67 @@ impl Seen {
         }
     }
 
-    fn take_job_event(&mut self, event: &Event) -> Result<(), Violation> {
-        use Attempt::{Cancelled, Lost, Over, Pending, Running};
+    fn take_child_event(&mut self, event: &Event) -> Result<(), Violation> {
+        const NAME: &str = "each_child_ends_once";
+        let known = |known: bool, child: &ExecutionId| ensure(known, NAME, || child.to_string());
         match event {
-            Event::JobScheduled(body) => self.schedule(body.job, body.frame, body.attempt),
+            Event::ItemStarted(body) => {
+                let fresh = self.items.insert(body.child, body.frame).is_none();
+                known(fresh && self.is_open(body.frame), &body.child)
+            }
+            Event::ItemSucceeded(body) => {
+                self.advance(body.progress)?;
+                known(self.items.remove(&body.child) == Some(body.frame), &body.child)
+            }
+            Event::ItemFailed(body) => {
+                self.advance(body.progress)?;
+                known(self.items.remove(&body.child) == Some(body.frame), &body.child)
+            }
+            Event::ItemCancelled(body) => {
+                let open = self.items.remove(&body.child) == Some(body.frame);
+                known(open && self.leaving.insert(body.child), &body.child)
+            }
+            Event::ChildStopped(body) => known(self.leaving.remove(&body.child), &body.child),
+            Event::JobTimedOut(body) => self.abandon_child(body.job),
+            Event::JobCancelled(body) => self.abandon_child(body.job),
+            _ => Ok(()),
+        }
+    }
+
+    /// A job that no longer waits for its execution has it stopped.
+    fn abandon_child(&mut self, job: JobId) -> Result<(), Violation> {
+        let job = self.jobs.get(&job).filter(|job| job.state == Attempt::Running);
+        let Some(child) = job.and_then(|job| job.child) else { return Ok(()) };
+        ensure(self.leaving.insert(child), "each_child_ends_once", || child.to_string())
+    }
+
+    fn take_job_event(&mut self, event: &Event) -> Result<(), Violation> {
+        use Attempt::{Cancelled, Lost, Over, Pending, Running, Waiting};
+        match event {
+            Event::JobScheduled(body) => self.schedule(body),
             Event::JobStarted(body) => {
                 self.advance_attempt(body.job, body.attempt, &[Pending], Running)
             }
+            Event::CallbackAwaited(body) => {
+                self.advance_attempt(body.job, body.attempt, &[Running], Waiting)
+            }
             Event::JobSucceeded(body) => {
-                self.advance_attempt(body.job, body.attempt, &[Running], Over)
+                self.advance_attempt(body.job, body.attempt, &[Running, Waiting], Over)
             }
             Event::JobFailed(body) => {
                 // The attempt that was lost once too often fails.
-                self.advance_attempt(body.job, body.attempt, &[Running, Lost], Over)
+                self.advance_attempt(body.job, body.attempt, &[Running, Waiting, Lost], Over)
             }
             Event::JobTimedOut(body) => {
-                self.advance_attempt(body.job, body.attempt, &[Running], Over)
+                self.advance_attempt(body.job, body.attempt, &[Running, Waiting], Over)
             }
             Event::AttemptLost(body) => {
                 self.advance_attempt(body.job, body.attempt, &[Running], Lost)
             }
             Event::JobCancelled(body) => {
                 let newest = self.jobs.get(&body.job).map_or(0, |job| job.newest);
-                self.advance_attempt(body.job, newest, &[Pending, Running, Over], Cancelled)
+                let open = [Pending, Running, Waiting, Over];
+                self.advance_attempt(body.job, newest, &open, Cancelled)
             }
             Event::JobProgressed(body) => self.ensure_running(body.job),
             Event::JobHeartbeat(body) => self.ensure_running(body.job),
@@ -159,7 +216,14 @@ impl Seen {
             | Event::FrameSucceeded(_)
             | Event::FrameFailed(_)
             | Event::FrameCancelled(_)
+            | Event::ItemStarted(_)
+            | Event::ItemSucceeded(_)
+            | Event::ItemFailed(_)
+            | Event::ItemCancelled(_)
+            | Event::ChildStopped(_)
             | Event::CancelRequested(_)
+            | Event::CancelExtended(_)
+            | Event::ExecutionClosing(_)
             | Event::ExecutionCancelled(_)
             | Event::ExecutionCompleted(_)
             | Event::ExecutionFailed(_)
@@ -179,6 +243,9 @@ impl Seen {
         if ends {
             self.ended = true;
             self.ensure_quiet(FrameId::ROOT)?;
+            ensure(self.leaving.is_empty(), "a_parent_ends_after_its_children", || {
+                format!("{:?} have not ended", self.leaving)
+            })?;
         }
         Ok(())
     }
@@ -199,8 +266,11 @@ impl Seen {
         const NAME: &str = "a_parent_ends_after_its_children";
         let child = self.frames.iter().find(|(_, parent)| **parent == frame);
         ensure(child.is_none(), NAME, || format!("frame {frame} has open parts: {child:?}"))?;
+        let item = self.items.iter().find(|(_, parent)| **parent == frame);
+        ensure(item.is_none(), NAME, || format!("frame {frame} has open items: {item:?}"))?;
         let in_hand = |job: &&Attempts| {
-            job.frame == frame && matches!(job.state, Attempt::Pending | Attempt::Running)
+            let open = matches!(job.state, Attempt::Pending | Attempt::Running | Attempt::Waiting);
+            job.frame == frame && open
         };
         ensure(self.jobs.values().find(in_hand).is_none(), NAME, || {
             format!("frame {frame} has an open job")
@@ -216,11 +286,13 @@ impl Seen {
         Ok(())
     }
 
-    fn schedule(&mut self, id: JobId, frame: FrameId, attempt: u32) -> Result<(), Violation> {
+    fn schedule(&mut self, body: &JobScheduled) -> Result<(), Violation> {
         const NAME: &str = "attempts_are_dense";
+        let JobScheduled { job: id, frame, attempt, .. } = *body;
         let open = self.is_open(frame);
         ensure(open, NAME, || format!("job {id} is for frame {frame}, which is not open"))?;
-        let fresh = Attempts { frame, newest: 0, state: Attempt::Over };
+        let fresh =
+            Attempts { frame, newest: 0, state: Attempt::Over, has_callback: false, child: None };
         let job = self.jobs.entry(id).or_insert(fresh);
         let between = matches!(job.state, Attempt::Over | Attempt::Lost);
         let next = attempt == job.newest + 1 && job.frame == frame;
@@ -228,7 +300,11 @@ impl Seen {
             format!("attempt {attempt} of job {id} after attempt {}: {:?}", job.newest, job.state)
         })?;
         job.newest = attempt;
-        job.state = Attempt::Pending;
+        job.has_callback = body.callback.is_some();
+        let waits = |child: &&Child| child.wait != ChildWait::Begin;
+        job.child = body.child.as_ref().filter(waits).map(|child| child.execution);
+        // An execution needs no worker that takes it.
+        job.state = if body.child.is_some() { Attempt::Running } else { Attempt::Pending };
         Ok(())
     }
 
@@ -241,7 +317,12 @@ impl Seen {
     ) -> Result<(), Violation> {
         let job = self.jobs.get_mut(&id);
         let state = job.as_ref().map(|job| (job.newest, job.state));
-        let fits = state.is_some_and(|(newest, state)| newest == attempt && from.contains(&state));
+        // Whoever has the token may call back while the job queues again after a crash.
+        let early = to == Attempt::Over && job.as_ref().is_some_and(|job| job.has_callback);
+        let fits = state.is_some_and(|(newest, state)| {
+            let open = from.contains(&state) || (early && state == Attempt::Pending);
+            newest == attempt && open
+        });
         ensure(fits, "an_attempt_ends_once", || {
             format!("attempt {attempt} of job {id} becomes {to:?}, but it is {state:?}")
         })?;
@@ -252,7 +333,8 @@ impl Seen {
     }
 
     fn ensure_running(&self, id: JobId) -> Result<(), Violation> {
-        let running = self.jobs.get(&id).is_some_and(|job| job.state == Attempt::Running);
+        let under_way = |job: &Attempts| matches!(job.state, Attempt::Running | Attempt::Waiting);
+        let running = self.jobs.get(&id).is_some_and(under_way);
         ensure(running, "only_running_jobs_report", || format!("job {id}"))
     }
 }

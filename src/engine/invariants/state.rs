@@ -6,7 +6,7 @@ use super::{Violation, ensure};
 use crate::engine::execution::{
     Activity, Execution, Fork, Frame, JobStatus, Status, StepStatus, Timer,
 };
-use crate::engine::id::{FrameId, Timestamp};
+use crate::engine::id::{ExecutionId, FrameId, Timestamp};
 
 pub(super) fn ready_frames_are_those_that_can_move(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "ready_frames_are_those_that_can_move";
@@ -15,7 +15,7 @@ pub(super) fn ready_frames_are_those_that_can_move(e: &Execution) -> Result<(), 
         Activity::Forked(fork) => fork.is_actionable(),
         Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => false,
     };
-    let running = e.status == Status::Running;
+    let running = e.status == Status::Running && e.closing.is_none();
     let expected: BTreeSet<FrameId> =
         e.frames.iter().filter(|(_, f)| running && can_move(f)).map(|(id, _)| *id).collect();
     ensure(e.ready == expected, NAME, || {
@@ -27,6 +27,8 @@ pub(super) fn timers_are_what_is_waited_for(e: &Execution) -> Result<(), Violati
     const NAME: &str = "timers_are_what_is_waited_for";
     let mut left = e.timers.clone();
     match e.status {
+        // Nothing but the executions that it began.
+        Status::Running if e.closing.is_some() => {}
         Status::Running => {
             for (at, timer) in expected_timers(e) {
                 ensure(left.remove(&(at, timer)), NAME, || {
@@ -67,7 +69,7 @@ fn expected_timers(e: &Execution) -> Vec<(Timestamp, Timer)> {
         Activity::Ready | Activity::Job | Activity::Forked(_) => None,
     };
     let mut timers: Vec<(Timestamp, Timer)> = e.frames.iter().filter_map(of_frame).collect();
-    for (id, job) in e.jobs.iter().filter(|(_, job)| job.status == JobStatus::Running) {
+    for (id, job) in e.jobs.iter().filter(|(_, job)| job.status.is_under_way()) {
         if let (Some(at), Some(seconds)) = (job.started_at, job.timeout_seconds) {
             timers.push((at.plus_seconds(seconds), Timer::JobTimeout(*id, job.attempt)));
         }
@@ -78,7 +80,7 @@ fn expected_timers(e: &Execution) -> Vec<(Timestamp, Timer)> {
 /// Heartbeat timers with the earliest time that each may have.
 fn heartbeats(e: &Execution) -> Vec<(Timestamp, Timer)> {
     let mut timers = Vec::new();
-    for (id, job) in e.jobs.iter().filter(|(_, job)| job.status == JobStatus::Running) {
+    for (id, job) in e.jobs.iter().filter(|(_, job)| job.status.is_under_way()) {
         if let (Some(at), Some(seconds)) = (job.started_at, job.heartbeat_seconds) {
             timers.push((at.plus_seconds(seconds), Timer::Heartbeat(*id, job.attempt)));
         }
@@ -94,7 +96,7 @@ pub(super) fn jobs_and_frames_point_at_each_other(e: &Execution) -> Result<(), V
             format!("job {id} belongs to frame {}, which does not know it", job.frame)
         })?;
         let waits = frame.is_some_and(|frame| frame.activity == Activity::Job);
-        let in_hand = matches!(job.status, JobStatus::Pending | JobStatus::Running);
+        let in_hand = job.status == JobStatus::Pending || job.status.is_under_way();
         ensure(waits || !in_hand, NAME, || {
             format!("job {id} is {:?}, but its frame does not wait for it", job.status)
         })?;
@@ -104,7 +106,8 @@ pub(super) fn jobs_and_frames_point_at_each_other(e: &Execution) -> Result<(), V
         ensure(job.is_none_or(|owner| owner == Some(*id)), NAME, || {
             format!("frame {id} has job {:?}, which is not its own", frame.job)
         })?;
-        let waits = frame.activity == Activity::Job && e.status == Status::Running;
+        let waits =
+            frame.activity == Activity::Job && e.status == Status::Running && e.closing.is_none();
         ensure(!waits || frame.job.is_some(), NAME, || {
             format!("frame {id} waits for a job that it does not have")
         })?;
@@ -115,7 +118,8 @@ pub(super) fn jobs_and_frames_point_at_each_other(e: &Execution) -> Result<(), V
 pub(super) fn jobs_stand_where_the_execution_allows(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "jobs_stand_where_the_execution_allows";
     for (id, job) in &e.jobs {
-        let with_worker = matches!(job.status, JobStatus::Running | JobStatus::Cancelling);
+        let with_worker =
+            matches!(job.status, JobStatus::Running | JobStatus::Cancelling) && job.child.is_none();
         let held = job.token.is_some() && job.started_at.is_some() && job.worker.is_some();
         ensure(!with_worker || held, NAME, || format!("job {id} runs without token or worker"))?;
         ensure(with_worker || job.token.is_none(), NAME, || {
@@ -123,12 +127,15 @@ pub(super) fn jobs_stand_where_the_execution_allows(e: &Execution) -> Result<(),
         })?;
         let allowed = match job.status {
             JobStatus::Pending | JobStatus::Running => e.status == Status::Running,
+            JobStatus::Waiting => e.status == Status::Running && job.callback.is_some(),
             JobStatus::Cancelling => e.status == Status::Cancelling,
             JobStatus::Retrying => !e.status.is_terminal(),
         };
         ensure(allowed, NAME, || {
             format!("job {id} is {:?} in an execution that is {:?}", job.status, e.status)
         })?;
+        let began = job.started_at.is_some() || !job.status.is_under_way();
+        ensure(began, NAME, || format!("job {id} is {:?} and has not begun", job.status))?;
         ensure(job.attempt >= 1 && job.lost <= job.attempt, NAME, || {
             format!("job {id} lost {} attempts of {}", job.lost, job.attempt)
         })?;
@@ -175,14 +182,17 @@ pub(super) fn parents_list_their_children(e: &Execution) -> Result<(), Violation
 pub(super) fn forks_account_for_their_parts(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "forks_account_for_their_parts";
     for (id, fork) in e.frames.iter().filter_map(|(id, frame)| Some((id, fork_of(frame)?))) {
-        let Fork { total, started, failed, concurrency, .. } = fork;
+        let Fork { total, started, failed, cancelled, concurrency, .. } = fork;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let running = count(fork.running.len());
-        let outputs = count(fork.outputs.len());
-        ensure(running + outputs + failed == *started && started <= total, NAME, || {
+        let running = fork.under_way();
+        // A map run counts what ended well; the outputs may be with a writer.
+        let ended_well = fork.run.as_ref().map(|run| run.succeeded);
+        let outputs = ended_well.unwrap_or_else(|| count(fork.outputs.len()));
+        let begun = running + outputs + failed + cancelled;
+        ensure(begun == *started && started <= total, NAME, || {
             format!(
                 "frame {id}: {running} running, {outputs} done, {failed} failed, \
-                 {started} begun of {total}"
+                 {cancelled} stopped, {started} begun of {total}"
             )
         })?;
         ensure(*concurrency == 0 || running <= *concurrency, NAME, || {
@@ -213,7 +223,8 @@ pub(super) fn the_end_leaves_nothing_open(e: &Execution) -> Result<(), Violation
     ensure(under_way == e.frames.contains_key(&FrameId::ROOT), NAME, || {
         format!("{:?} with frames {:?}", e.status, e.frames.keys())
     })?;
-    let empty = e.frames.is_empty() && e.jobs.is_empty() && e.ready.is_empty();
+    let alone = e.leaving.is_empty() && e.closing.is_none();
+    let empty = e.frames.is_empty() && e.jobs.is_empty() && e.ready.is_empty() && alone;
     ensure(under_way || (empty && e.timers.is_empty()), NAME, || {
         format!("{:?} with open frames, jobs or timers", e.status)
     })?;
@@ -291,4 +302,17 @@ fn fork_of(frame: &Frame) -> Option<&Fork> {
         Activity::Forked(fork) => Some(fork),
         Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => None,
     }
+}
+
+pub(super) fn closing_waits_for_something(e: &Execution) -> Result<(), Violation> {
+    const NAME: &str = "closing_waits_for_something";
+    let waits = e.closing.is_none() || (e.status == Status::Running && !e.leaving.is_empty());
+    ensure(waits, NAME, || format!("{:?}, closing {:?}", e.status, e.closing))?;
+    let mut known: BTreeSet<ExecutionId> = e.leaving.keys().copied().collect();
+    let runs = e.frames.values().filter_map(fork_of).filter_map(|fork| fork.run.as_ref());
+    let jobs = e.jobs.values().filter_map(|job| job.awaited_child());
+    for child in runs.flat_map(|run| run.children.keys().copied()).chain(jobs) {
+        ensure(known.insert(child), NAME, || format!("{child} stands in two places"))?;
+    }
+    Ok(())
 }

@@ -13,6 +13,7 @@ use crate::engine::event::{Data, Event, ExecutionStarted, Failure, StateEntered}
 use crate::engine::execution::{Activity, Execution, Timer};
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use crate::engine::limits::EngineLimits;
+use crate::engine::mint::Mint;
 use crate::engine::program::Program;
 use crate::engine::rejection::Rejection;
 use crate::language::{Json, State, StateName};
@@ -44,6 +45,7 @@ pub(super) struct Bench<'t> {
     test: &'t StateTest,
     probe: &'t Probe,
     limits: EngineLimits,
+    mint: Mint,
     execution: Execution,
     now: Timestamp,
     events: Vec<Event>,
@@ -64,6 +66,7 @@ impl<'t> Bench<'t> {
             name: None,
             input: test.input.clone(),
             deadline: None,
+            parent: None,
         };
         let (frame, input) = (FrameId::ROOT, Data::Kept);
         let entered = StateEntered { frame, state: state.name.clone(), input, progress: 0 };
@@ -75,7 +78,10 @@ impl<'t> Bench<'t> {
         }
         // One event and no more: each decision takes one step, so that none goes past the state.
         let limits = EngineLimits { decision_events: 1, ..limits.clone() };
-        Self { program, test, probe, limits, execution, now: test.now, events: Vec::new() }
+        // Whoever gets a token here has nobody to call back.
+        let mint = Mint::new([0; 32]);
+        let (now, events) = (test.now, Vec::new());
+        Self { program, test, probe, limits, mint, execution, now, events }
     }
 
     /// Runs until the state is left, failed for good, or waits to be tried again.
@@ -146,6 +152,7 @@ impl<'t> Bench<'t> {
             now: self.now,
             seed: self.test.seed,
             limits: &self.limits,
+            mint: &self.mint,
         };
         let events = decide_watched(input, &mut self.execution, command, Some(self.probe))?;
         self.events.extend(events);

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Failure, JobId, JobStatus,
-    Program, Rejection, Timer, Timestamp, Token, decide,
+    Mint, Program, Rejection, Timer, Timestamp, Token, decide,
 };
 use crate::language::{self, Format, Json};
 
@@ -26,6 +26,7 @@ pub(super) struct Run {
     pub(super) last: Vec<Event>,
     pub(super) now: Timestamp,
     pub(super) limits: EngineLimits,
+    pub(super) mint: Mint,
     pub(super) seed: u64,
     tokens: u8,
 }
@@ -42,6 +43,7 @@ pub(super) fn given(definition: &Value) -> Run {
         last: Vec::new(),
         now: START,
         limits: EngineLimits::default(),
+        mint: Mint::new([3; 32]),
         seed: 1,
         tokens: 0,
     }
@@ -70,6 +72,7 @@ impl Run {
             definition: self.program.workflow.hash,
             name: None,
             input: Json::from_value(input),
+            parent: None,
         }
     }
 
@@ -81,6 +84,7 @@ impl Run {
             now: self.now,
             seed: self.seed,
             limits: &self.limits,
+            mint: &self.mint,
         };
         let events = match decide(input, &mut self.execution, command) {
             Ok(events) => events,

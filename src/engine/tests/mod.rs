@@ -1,11 +1,14 @@
 //! The engine from outside: given a definition, when commands come, then events.
 
+mod callback;
 mod cancel;
+mod child;
 mod failure;
 mod flow;
 mod fork;
 mod job;
 mod kit;
+mod map_run;
 mod properties;
 mod start;
 mod state;

@@ -1,7 +1,8 @@
 //! Finds what AWS would refuse.
 
 use super::{
-    DISTRIBUTED_ONLY, LONGEST_ARN, LONGEST_DEFINITION, MACHINE_EXTENSIONS, STATE_EXTENSIONS,
+    ARGUMENTS, CALLBACK, DISTRIBUTED_ONLY, LONGEST_ARN, LONGEST_DEFINITION, MACHINE_EXTENSIONS,
+    READING_AND_WRITING, STATE_EXTENSIONS, is_workflow_name, starts_execution,
 };
 use crate::language::diagnostic::{Diagnostic, codes, quoted};
 use crate::language::read::Options;
@@ -59,6 +60,13 @@ impl Pass<'_> {
         self.extensions(state, place, STATE_EXTENSIONS);
         if let Some(resource) = field(state, "Resource") {
             self.resource(&resource.node, &place.key("Resource"));
+            self.started(state, &resource.node, place);
+        }
+        for name in READING_AND_WRITING {
+            let resource = field(state, name).and_then(|io| field(&io.node, "Resource"));
+            if let Some(resource) = resource {
+                self.bare_integration(&resource.node, &place.key(name).key("Resource"));
+            }
         }
         if let Some(branches) = field(state, "Branches")
             && let Content::Array(branches) = &branches.node.content
@@ -70,7 +78,7 @@ impl Pass<'_> {
         }
         for name in ["ItemProcessor", "Iterator"] {
             if let Some(processor) = field(state, name) {
-                self.inline_map(state, &processor.node, place);
+                self.map(state, &processor.node, place, name);
                 self.machine(&processor.node, &place.key(name));
             }
         }
@@ -89,31 +97,92 @@ impl Pass<'_> {
 
     fn resource(&mut self, resource: &Node, place: &Place<'_>) {
         let Content::Text(text) = &resource.content else { return };
-        let (code, message, hint) = if !text.starts_with("arn:") {
-            (
-                codes::AWS_RESOURCE,
-                format!("{} is a job type; a `Resource` on AWS is an ARN", quoted(text)),
-                format!(
-                    "name an activity, as `arn:aws:states:us-east-1:123456789012:activity:{text}`; \
-                     `everstep export --aws` does that"
-                ),
-            )
-        } else if text.chars().count() > LONGEST_ARN {
+        if starts_execution(text) {
+            return self.bare_integration(resource, place);
+        }
+        let activity = |name| format!("arn:aws:states:us-east-1:123456789012:activity:{name}");
+        let (code, message, hint) = if text.starts_with("arn:") {
+            if text.chars().count() <= LONGEST_ARN {
+                return;
+            }
             (
                 codes::AWS_LIMIT,
                 format!("the ARN is longer than {LONGEST_ARN} characters"),
                 "give the activity a shorter name".to_owned(),
             )
+        } else if let Some(name) = text.strip_suffix(CALLBACK) {
+            (
+                codes::AWS_RESOURCE,
+                format!("{} is a job type, and an activity of AWS has no callback", quoted(text)),
+                format!(
+                    "name the activity, as `{}`, whose worker can pass its own token on; or a \
+                     service, as `arn:aws:states:::sqs:sendMessage{CALLBACK}`",
+                    activity(name)
+                ),
+            )
         } else {
-            return;
+            (
+                codes::AWS_RESOURCE,
+                format!("{} is a job type; a `Resource` on AWS is an ARN", quoted(text)),
+                format!(
+                    "name an activity, as `{}`; `everstep export --aws` does that",
+                    activity(text)
+                ),
+            )
         };
         self.faults.report(place, Fault::new(code, resource.span, message).hint(hint));
     }
 
-    /// AWS batches and tolerates failures only in distributed Maps.
-    fn inline_map(&mut self, state: &Node, processor: &Node, place: &Place<'_>) {
-        let mode = processor.find("/ProcessorConfig/Mode").map(|mode| &mode.content);
-        if matches!(mode, Some(Content::Text(mode)) if mode == "DISTRIBUTED") {
+    /// A name that is the end of an ARN.
+    fn bare_integration(&mut self, resource: &Node, place: &Place<'_>) {
+        let Content::Text(text) = &resource.content else { return };
+        if text.starts_with("arn:") {
+            return;
+        }
+        let message = format!("{} is no ARN; a `Resource` on AWS is one", quoted(text));
+        let hint = format!("write `arn:aws:states:::{text}`; `everstep export --aws` does that");
+        let fault = Fault::new(codes::AWS_RESOURCE, resource.span, message).hint(hint);
+        self.faults.report(place, fault);
+    }
+
+    /// The workflow that a Task starts, where it is written down.
+    fn started(&mut self, state: &Node, resource: &Node, place: &Place<'_>) {
+        if !matches!(&resource.content, Content::Text(text) if starts_execution(text)) {
+            return;
+        }
+        for name in ARGUMENTS {
+            let machine =
+                field(state, name).and_then(|member| field(&member.node, "StateMachineArn"));
+            let Some(machine) = machine.map(|member| &member.node) else { continue };
+            let Content::Text(text) = &machine.content else { continue };
+            if is_workflow_name(text) {
+                let message =
+                    format!("{} is the name of a workflow; AWS wants its ARN", quoted(text));
+                let hint = format!(
+                    "write `arn:aws:states:us-east-1:123456789012:stateMachine:{text}`; \
+                     `everstep export --aws` does that"
+                );
+                let fault = Fault::new(codes::AWS_RESOURCE, machine.span, message).hint(hint);
+                self.faults.report(&place.key(name).key("StateMachineArn"), fault);
+            }
+        }
+    }
+
+    /// AWS batches and tolerates failures only in distributed Maps, and wants to be told how the
+    /// executions of those run.
+    fn map(&mut self, state: &Node, processor: &Node, place: &Place<'_>, name: &str) {
+        if let Some(mode) = processor.find("/ProcessorConfig/Mode")
+            && matches!(&mode.content, Content::Text(mode) if mode == "DISTRIBUTED")
+        {
+            if processor.find("/ProcessorConfig/ExecutionType").is_none() {
+                let message = "a distributed Map must have an `ExecutionType` on AWS";
+                let fault = Fault::new(codes::AWS_EXECUTION_TYPE, mode.span, message).hint(
+                    "add `\"ExecutionType\": \"STANDARD\"`; `everstep export --aws` does that",
+                );
+                let place = place.key(name);
+                let place = place.key("ProcessorConfig");
+                self.faults.report(&place.key("Mode"), fault);
+            }
             return;
         }
         for Member { key, key_span, .. } in members(state) {

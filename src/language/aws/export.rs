@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    DISTRIBUTED_ONLY, LONGEST_ACTIVITY, MACHINE_EXTENSIONS, STATE_EXTENSIONS, is_activity_name,
+    ARGUMENTS, CALLBACK, DISTRIBUTED_ONLY, LONGEST_ACTIVITY, MACHINE_EXTENSIONS,
+    READING_AND_WRITING, STATE_EXTENSIONS, is_activity_name, is_workflow_name, starts_execution,
 };
 use crate::language::Workflow;
 
@@ -43,13 +44,26 @@ impl Account {
         Ok(Self { region: region.to_owned(), id: id.to_owned() })
     }
 
-    fn activity(&self, name: &str) -> String {
-        let partition = match self.region.as_str() {
+    fn partition(&self) -> &'static str {
+        match self.region.as_str() {
             region if region.starts_with("cn-") => "aws-cn",
             region if region.starts_with("us-gov-") => "aws-us-gov",
             _ => "aws",
-        };
-        format!("arn:{partition}:states:{}:{}:activity:{name}", self.region, self.id)
+        }
+    }
+
+    fn activity(&self, name: &str) -> String {
+        self.owned("activity", name)
+    }
+
+    /// The ARN of something that the account has.
+    fn owned(&self, kind: &str, name: &str) -> String {
+        format!("arn:{}:states:{}:{}:{kind}:{name}", self.partition(), self.region, self.id)
+    }
+
+    /// The ARN of something that AWS does.
+    fn integration(&self, name: &str) -> String {
+        format!("arn:{}:states:::{name}", self.partition())
     }
 }
 
@@ -78,8 +92,9 @@ pub struct Loss {
     pub what: String,
 }
 
-/// Rewrites a workflow for AWS: extension fields go, job types become activities of `account`, and
-/// Maps with fields that AWS knows only of distributed Maps become distributed.
+/// Rewrites a workflow for AWS: extension fields go, job types become activities of `account`,
+/// other bare names become ARNs, and Maps with fields that AWS knows only of distributed Maps
+/// become distributed.
 ///
 /// The activities have to be created there before the definition is used.
 #[must_use]
@@ -126,12 +141,15 @@ impl Writer<'_> {
 
     fn state(&mut self, state: &mut Map<String, Value>, pointer: &str) {
         self.strip(state, pointer, STATE_EXTENSIONS);
-        if let Some(Value::String(resource)) = state.get_mut("Resource")
-            && !resource.starts_with("arn:")
-        {
-            let arn = self.arn(resource);
-            self.lose(format!("{pointer}/Resource"), format!("{resource} became {arn}"));
-            *resource = arn;
+        self.resource(state, pointer);
+        for name in READING_AND_WRITING {
+            if let Some(Value::String(resource)) =
+                state.get_mut(*name).and_then(|io| io.get_mut("Resource"))
+                && !resource.starts_with("arn:")
+            {
+                let arn = self.account.integration(resource);
+                self.replace(resource, arn, format!("{pointer}/{name}/Resource"));
+            }
         }
         if let Some(Value::Array(branches)) = state.get_mut("Branches") {
             for (index, branch) in branches.iter_mut().enumerate() {
@@ -148,8 +166,71 @@ impl Writer<'_> {
         }
     }
 
+    fn replace(&mut self, text: &mut String, by: String, pointer: String) {
+        self.lose(pointer, format!("{text} became {by}"));
+        *text = by;
+    }
+
+    /// The Resource of a Task, and the workflow that it starts.
+    fn resource(&mut self, state: &mut Map<String, Value>, pointer: &str) {
+        let Some(Value::String(resource)) = state.get_mut("Resource") else { return };
+        let starts = starts_execution(resource);
+        let place = format!("{pointer}/Resource");
+        if resource.starts_with("arn:") {
+            // It is one already.
+        } else if starts {
+            let arn = self.account.integration(resource);
+            self.replace(resource, arn, place);
+        } else if let Some(job_type) = resource.strip_suffix(CALLBACK) {
+            let arn = self.arn(job_type);
+            let what = format!(
+                "{resource} became {arn}: an activity has no callback, so its worker has to \
+                 answer, or to pass on the token that it got; there is no `Task.Token` in the \
+                 context object"
+            );
+            self.lose(place, what);
+            *resource = arn;
+        } else {
+            let arn = self.arn(resource);
+            self.replace(resource, arn, place);
+        }
+        if !starts {
+            return;
+        }
+        for name in ARGUMENTS {
+            if let Some(Value::String(machine)) =
+                state.get_mut(*name).and_then(|arguments| arguments.get_mut("StateMachineArn"))
+                && is_workflow_name(machine)
+            {
+                let arn = self.account.owned("stateMachine", machine);
+                self.replace(machine, arn, format!("{pointer}/{name}/StateMachineArn"));
+            }
+        }
+    }
+
+    /// Says how the executions of a Map run that is distributed already; whether it is.
+    fn complete(&mut self, state: &mut Map<String, Value>, pointer: &str) -> bool {
+        for name in ["ItemProcessor", "Iterator"] {
+            let config = state.get_mut(name).and_then(|inside| inside.get_mut("ProcessorConfig"));
+            let Some(Value::Object(config)) = config else { continue };
+            if config.get("Mode").is_none_or(|mode| mode != "DISTRIBUTED") {
+                continue;
+            }
+            if !config.contains_key("ExecutionType") {
+                config.insert("ExecutionType".to_owned(), "STANDARD".into());
+                let pointer = format!("{pointer}/{name}/ProcessorConfig");
+                self.lose(pointer, "added: \"ExecutionType\": \"STANDARD\"");
+            }
+            return true;
+        }
+        false
+    }
+
     /// Makes a Map distributed if it has a field that AWS knows only of such Maps.
     fn distribute(&mut self, state: &mut Map<String, Value>, pointer: &str) {
+        if self.complete(state, pointer) {
+            return;
+        }
         let Some(field) = DISTRIBUTED_ONLY.iter().find(|name| state.contains_key(**name)) else {
             return;
         };
@@ -249,10 +330,49 @@ mod tests {
     }
 
     #[test]
+    fn bare_names_become_the_arns_that_aws_knows() {
+        let map = |name: &str, config: Value| {
+            json!({"Type": "Map", "Next": name, "ToleratedFailureCount": 1,
+                "ItemReader": {"Resource": "s3:listObjectsV2", "Parameters": {"Bucket": "in"}},
+                "ResultWriter": {"Resource": "s3:putObject", "Parameters": {"Bucket": "out"}},
+                "ItemProcessor": {"ProcessorConfig": config, "StartAt": format!("In {name}"),
+                    "States": {format!("In {name}"): {"Type": "Succeed"}}}})
+        };
+        let export = exported(&json!({"StartAt": "Ask", "States": {
+            "Ask": {"Type": "Task", "Resource": "approve.waitForTaskToken", "Next": "Start"},
+            "Start": {"Type": "Task", "Resource": "states:startExecution.sync:2", "Next": "Map",
+                "Parameters": {"StateMachineArn": "child"}},
+            "Map": map("Express", json!({"Mode": "DISTRIBUTED"})),
+            "Express": map("End", json!({"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"})),
+            "End": {"Type": "Succeed"}}}));
+        for (pointer, expected) in [
+            ("/Ask/Resource", "arn:aws:states:us-east-1:123456789012:activity:approve"),
+            ("/Start/Resource", "arn:aws:states:::states:startExecution.sync:2"),
+            (
+                "/Start/Parameters/StateMachineArn",
+                "arn:aws:states:us-east-1:123456789012:stateMachine:child",
+            ),
+            ("/Map/ItemReader/Resource", "arn:aws:states:::s3:listObjectsV2"),
+            ("/Map/ResultWriter/Resource", "arn:aws:states:::s3:putObject"),
+            ("/Map/ItemProcessor/ProcessorConfig/ExecutionType", "STANDARD"),
+            ("/Express/ItemProcessor/ProcessorConfig/ExecutionType", "EXPRESS"),
+        ] {
+            let found = export.definition["States"].pointer(pointer).unwrap();
+            assert_eq!(found, expected, "{pointer}");
+        }
+        assert_eq!(export.losses.len(), 8, "{:#?}", export.losses);
+        assert!(export.losses[0].what.contains("no callback"));
+    }
+
+    #[test]
     fn a_definition_without_extensions_is_exported_as_it_is() {
-        let definition = json!({"StartAt": "A", "States": {"A": {
-            "Type": "Task", "End": true,
-            "Resource": "arn:aws:states:eu-west-1:123456789012:activity:resize"}}});
+        let definition = json!({"StartAt": "A", "States": {
+            "A": {"Type": "Task", "Next": "B",
+                "Resource": "arn:aws:states:eu-west-1:123456789012:activity:resize"},
+            "B": {"Type": "Task", "Next": "C", "Resource": "arn:aws:states:::ecs:runTask.sync"},
+            "C": {"Type": "Task", "End": true,
+                "Resource": "arn:aws:states:::states:startExecution",
+                "Parameters": {"StateMachineArn.$": "$.child"}}}});
         let export = exported(&definition);
         assert_eq!((export.definition, export.losses), (definition, Vec::new()));
     }
@@ -276,6 +396,7 @@ mod tests {
     fn accounts_and_regions_are_checked() {
         let chinese = Account::new("cn-north-1", "000000000000").unwrap();
         assert!(chinese.activity("a").starts_with("arn:aws-cn:states:cn-north-1:000000000000:"));
+        assert_eq!(chinese.integration("s3:getObject"), "arn:aws-cn:states:::s3:getObject");
         assert!(Account::new("us east", "000000000000").is_err());
         assert!(Account::new("us-east-1", "12345678901x").is_err());
         assert!(Account::new("us-east-1", "1234567890123").is_err());

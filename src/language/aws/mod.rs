@@ -1,8 +1,8 @@
 //! What AWS Step Functions would say about a definition, and a definition that it accepts.
 //!
-//! [`check`] finds what runs here but is refused there: extension fields, bare job types, batches
-//! and tolerance on inline Maps, and lengths over the quotas. [`export`] rewrites a definition until
-//! `check` finds nothing more in it.
+//! [`check`] finds what runs here but is refused there: extension fields, bare names instead of
+//! ARNs, batches and tolerance on inline Maps, and lengths over the quotas. [`export`] rewrites a
+//! definition until `check` finds nothing more in it.
 
 mod check;
 mod export;
@@ -31,6 +31,26 @@ const LONGEST_DEFINITION: usize = 1_048_576;
 const LONGEST_ACTIVITY: usize = 80;
 /// The longest `Resource`, in characters: the API's bound on an ARN.
 const LONGEST_ARN: usize = 256;
+
+/// The end by which a Resource asks to wait for somebody who has the token.
+const CALLBACK: &str = ".waitForTaskToken";
+/// The fields that name where items are read and results written, both with a `Resource`.
+const READING_AND_WRITING: &[&str] = &["ItemReader", "ResultWriter"];
+/// The fields, one for each query language, that say which workflow a Task starts.
+const ARGUMENTS: &[&str] = &["Parameters", "Arguments"];
+
+/// Whether a Resource, an ARN or not, starts an execution.
+fn starts_execution(resource: &str) -> bool {
+    let is_arn = resource.starts_with("arn:");
+    let name = if is_arn { resource.splitn(6, ':').nth(5) } else { Some(resource) };
+    let end = name.and_then(|name| name.strip_prefix("states:startExecution"));
+    end.is_some_and(|end| ["", ".sync", ".sync:2", CALLBACK].contains(&end))
+}
+
+/// Whether a `StateMachineArn` is only a name, and not computed.
+fn is_workflow_name(text: &str) -> bool {
+    !text.starts_with("arn:") && !text.starts_with("{%")
+}
 
 /// Whether an activity may have this name. Of the characters that job types may have, AWS forbids
 /// only the colon.

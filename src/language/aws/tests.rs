@@ -4,27 +4,34 @@ use super::check;
 use crate::language::diagnostic::codes;
 use crate::language::{self, Format, Options};
 
-/// Checks that AWS refuses the definition once, at the mark, and that it runs here.
-fn refused(code: &str, pointer: &str, marked: &str) {
+/// Checks that AWS refuses the definition once, at the mark, and that it runs here; gives the hint.
+fn refused(code: &str, pointer: &str, marked: &str) -> String {
     let at = marked.find('¦').unwrap();
     let text = marked.replace('¦', "");
     let options = Options::default();
+    let mut hint = String::new();
     for format in [Format::Json, Format::Yaml] {
         language::parse(&text, format, &options).unwrap();
         let found = check(&text, format, &options);
         let [found] = found.as_slice() else { panic!("{found:#?}") };
         assert_eq!((found.code, &*found.pointer), (code, pointer), "{}", found.message);
         assert_eq!(found.column, text[..at].chars().count() + 1);
-        assert!(found.hint.is_some());
+        hint = found.hint.clone().unwrap();
     }
+    hint
 }
 
 /// A Map with an ARN inside and more fields.
 fn map(fields: &str) -> String {
     format!(
-        r#"{{"StartAt":"A","States":{{"A":{{"Type":"Map",{fields}"End":true,"ItemProcessor":
-        {{"StartAt":"B","States":{{"B":{{"Type":"Succeed"}}}}}}}}}}}}"#
+        r#"{{"StartAt":"A","States":{{"A":{{"Type":"Map",{fields}"End":true,"ItemProcessor":{{"StartAt":"B","States":{{"B":{{"Type":"Succeed"}}}}}}}}}}}}"#
     )
+}
+
+/// The same with a configuration of its processor.
+fn distributed(fields: &str, config: &str) -> String {
+    let processor = format!(r#""ProcessorConfig":{{{config}}},"StartAt":"B""#);
+    map(fields).replace(r#""StartAt":"B""#, &processor)
 }
 
 #[test]
@@ -46,6 +53,32 @@ fn job_types_are_refused_and_long_arns_are_too() {
     let arn = format!("arn:aws:states:{region}:123456789012:activity:x");
     let long = bare.replace("resize", &arn);
     refused(codes::AWS_LIMIT, "/States/A/Resource", &long);
+}
+
+#[test]
+fn bare_names_of_services_are_refused_with_their_arns() {
+    let code = codes::AWS_RESOURCE;
+    let start = r#"{"StartAt":"A","States":{"A":{"Type":"Task","End":true,"Resource":¦"states:startExecution.sync:2","Parameters":{"StateMachineArn.$":"$.child"}}}}"#;
+    let hint = refused(code, "/States/A/Resource", start);
+    assert!(hint.contains("`arn:aws:states:::states:startExecution.sync:2`"), "{hint}");
+    let named = r#"{"StartAt":"A","States":{"A":{"Type":"Task","End":true,"Resource":"arn:aws:states:::states:startExecution","Parameters":{"StateMachineArn":¦"child"}}}}"#;
+    let hint = refused(code, "/States/A/Parameters/StateMachineArn", named);
+    assert!(hint.contains(":stateMachine:child`"), "{hint}");
+    let callback = r#"{"StartAt":"A","States":{"A":{"Type":"Task","End":true,"Resource":¦"approve.waitForTaskToken"}}}"#;
+    let hint = refused(code, "/States/A/Resource", callback);
+    assert!(hint.contains(":activity:approve`"), "{hint}");
+    for (name, resource) in [("ItemReader", "s3:listObjectsV2"), ("ResultWriter", "s3:putObject")] {
+        let io = format!(r#""{name}":{{"Resource":¦"{resource}","Parameters":{{"Bucket":"b"}}}},"#);
+        let map = distributed(&io, r#""Mode":"DISTRIBUTED","ExecutionType":"EXPRESS""#);
+        let hint = refused(code, &format!("/States/A/{name}/Resource"), &map);
+        assert!(hint.contains(&format!("`arn:aws:states:::{resource}`")), "{hint}");
+    }
+}
+
+#[test]
+fn a_distributed_map_needs_an_execution_type() {
+    let pointer = "/States/A/ItemProcessor/ProcessorConfig/Mode";
+    refused(codes::AWS_EXECUTION_TYPE, pointer, &distributed("", r#""Mode":¦"DISTRIBUTED""#));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::language::model::{Machine, State, StateKind, Transition, Workflow};
+use crate::language::model::{Machine, Pattern, State, StateKind, Transition, Workflow};
 
 /// Levels of conditions that are put into words.
 const MOST_LEVELS: usize = 3;
@@ -92,8 +92,12 @@ pub(super) fn inner(state: &State) -> Vec<Inner<'_>> {
             branches.map(|(index, machine)| Inner { label: label(index), machine }).collect()
         }
         StateKind::Map(map) => {
-            let label = if map.batcher.is_some() { "for each batch" } else { "for each item" };
-            vec![Inner { label: label.to_owned(), machine: &map.processor }]
+            let part = if map.batcher.is_some() { "batch" } else { "item" };
+            let label = match map.distributed {
+                Some(_) => format!("an execution for each {part}"),
+                None => format!("for each {part}"),
+            };
+            vec![Inner { label, machine: &map.processor }]
         }
         _ => Vec::new(),
     }
@@ -102,7 +106,15 @@ pub(super) fn inner(state: &State) -> Vec<Inner<'_>> {
 /// What a state does, in a word or two.
 pub(super) fn kind(state: &State) -> String {
     match &state.kind {
-        StateKind::Task(task) => format!("Task {}", task.resource.service.name()),
+        StateKind::Task(task) => {
+            let waits = match task.resource.pattern {
+                Pattern::Response => "",
+                Pattern::Callback => " (waits for its token)",
+                Pattern::SyncText | Pattern::SyncJson => " (waits for its end)",
+            };
+            format!("Task {}{waits}", task.resource.service.name())
+        }
+        StateKind::Map(map) if map.distributed.is_some() => "Map (distributed)".to_owned(),
         other => other.type_name().to_owned(),
     }
 }

@@ -61,6 +61,53 @@ fn the_text_shows_ways_and_nested_machines() {
 }
 
 #[test]
+fn executions_and_callbacks_are_told_from_jobs() {
+    let definition = r"
+StartAt: Approve
+States:
+  Approve: {Type: Task, Resource: ask.waitForTaskToken, Next: Start}
+  Start:
+    Type: Task
+    Resource: states:startExecution
+    Parameters: {StateMachineArn: child}
+    Next: Run
+  Run:
+    Type: Task
+    Resource: arn:aws:states:::states:startExecution.sync:2
+    Parameters: {StateMachineArn: child}
+    Next: Each
+  Each:
+    Type: Map
+    ItemBatcher: {MaxItemsPerBatch: 2}
+    ItemProcessor:
+      ProcessorConfig: {Mode: DISTRIBUTED}
+      StartAt: One
+      States: {One: {Type: Succeed}}
+    End: true
+";
+    let workflow = parse(definition, Format::Yaml, &Options::default()).unwrap();
+    let expected = "\
+▶ Approve [Task ask (waits for its token)] → Start
+· Start [Task states:startExecution] → Run
+· Run [Task states:startExecution (waits for its end)] → Each
+· Each [Map (distributed)] → end
+    an execution for each batch:
+      ▶ One [Succeed]
+";
+    assert_eq!(text(&workflow), expected);
+    for line in [
+        "  s0[\"Approve<br/>Task ask (waits for its token)\"]",
+        "  subgraph s3[\"Each<br/>Map (distributed)\"]",
+        "    subgraph s3_0[\"an execution for each batch\"]",
+    ] {
+        assert!(mermaid(&workflow).lines().any(|found| found == line), "{line}");
+    }
+    let graph = dot(&workflow);
+    assert!(graph.contains("label=\"Run\\nTask states:startExecution (waits for its end)\""));
+    assert!(graph.contains("label=\"an execution for each batch\""), "{graph}");
+}
+
+#[test]
 fn the_flowchart_has_subgraphs_and_escaped_labels() {
     let chart = mermaid(&workflow());
     for line in [

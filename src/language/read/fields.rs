@@ -83,14 +83,15 @@ const STATE_FIELDS: &[Field] = &[
     Field("ToleratedFailureCountPath", MAP, PATH),
     Field("ToleratedFailurePercentage", MAP, BOTH),
     Field("ToleratedFailurePercentagePath", MAP, PATH),
+    Field("ItemReader", MAP, BOTH),
+    Field("ResultWriter", MAP, BOTH),
+    Field("Label", MAP, BOTH),
 ];
 
 /// Fields of Amazon States Language that cannot be used, and what to do instead.
 const NOT_SUPPORTED: &[(&str, &str)] = &[
     ("Credentials", "credentials belong to the operator's binding of the job type; remove it"),
-    ("ItemReader", "pass the items in the input and name them with `ItemsPath` or `Items`"),
-    ("ResultWriter", "the Map's result is its output; remove it"),
-    ("Label", "only distributed Maps have labels; remove it"),
+    ("ManifestType", "manifests of S3 and Athena are not read; list the files instead"),
 ];
 
 /// The bit of a state type.

@@ -4,7 +4,7 @@ use super::Reader;
 use super::object::{At, Object};
 use crate::language::diagnostic::codes;
 use crate::language::expression::Template;
-use crate::language::model::{Batcher, Machine, Map, Number, QueryLanguage};
+use crate::language::model::{Batcher, Map, Number, QueryLanguage};
 use crate::language::source::{Content, Fault};
 
 const BATCHER: &[&str] = &[
@@ -14,13 +14,28 @@ const BATCHER: &[&str] = &[
     "MaxItemsPerBatch",
     "MaxItemsPerBatchPath",
 ];
+/// How a Map runs its processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Inside the execution.
+    Inline,
+    /// As executions of their own.
+    Distributed,
+}
+
 /// The most items and processors of a Map.
 const MOST_ITEMS: u64 = 1_000_000_000;
 
 impl Reader<'_, '_> {
     pub(super) fn map(&mut self, object: &Object<'_>) -> Option<Map> {
-        let processor = self.processor(object);
+        let processor_at = self.processor_at(object);
+        let mode = processor_at.as_ref().map(|at| self.mode(at));
+        let processor =
+            processor_at.as_ref().and_then(|at| self.inner_machine(at, &["ProcessorConfig"]));
+        let distributed = mode.and_then(|mode| self.distributed(object, mode));
         let items = self.items(object);
+        // What is read comes first; AWS does not even look at the path then.
+        let items = items.filter(|_| !object.has("ItemReader"));
         let item_selector = self.item_selector(object);
         let batcher = object.get("ItemBatcher").and_then(|at| self.batcher(&at));
         let max_concurrency = self.number(object, "MaxConcurrency", 0..=MOST_ITEMS);
@@ -35,51 +50,51 @@ impl Reader<'_, '_> {
             max_concurrency: max_concurrency.unwrap_or(Number::Fixed(0)),
             tolerated_failure_count,
             tolerated_failure_percentage,
-            distributed: None,
+            distributed,
         })
     }
 
-    fn processor(&mut self, object: &Object<'_>) -> Option<Machine> {
+    /// `ItemProcessor`, or `Iterator` as it was called.
+    fn processor_at<'s>(&mut self, object: &'s Object<'s>) -> Option<At<'s>> {
         let old = object.get("Iterator").filter(|at| at.language == QueryLanguage::JsonPath);
-        let at = match (object.get("ItemProcessor"), old) {
+        match (object.get("ItemProcessor"), old) {
             (Some(at), Some(old)) => {
                 self.exclude(&old, "ItemProcessor");
-                at
+                Some(at)
             }
-            (Some(at), None) => at,
+            (Some(at), None) => Some(at),
             (None, Some(old)) => {
                 self.old_name(&old, "ItemProcessor");
-                old
+                Some(old)
             }
             (None, None) => {
                 self.missing(object, "`ItemProcessor`", None);
-                return None;
+                None
             }
-        };
-        self.processor_config(&at);
-        self.inner_machine(&at, &["ProcessorConfig"])
+        }
     }
 
-    fn processor_config(&mut self, processor: &At<'_>) {
-        let Content::Object(_) = &processor.node.content else { return };
-        let Some(processor) = self.object(processor) else { return };
-        let Some(config_at) = processor.get("ProcessorConfig") else { return };
-        let Some(config) = self.object(&config_at) else { return };
+    /// `Mode` of the processor, and what goes with it.
+    fn mode(&mut self, processor: &At<'_>) -> Mode {
+        let Content::Object(_) = &processor.node.content else { return Mode::Inline };
+        let Some(processor) = self.object(processor) else { return Mode::Inline };
+        let Some(config_at) = processor.get("ProcessorConfig") else { return Mode::Inline };
+        let Some(config) = self.object(&config_at) else { return Mode::Inline };
         self.check_fields(&config, &["Mode", "ExecutionType"]);
-        if let Some(at) = config.get("Mode")
-            && self.word(&at, &["INLINE", "DISTRIBUTED"]) == Some("DISTRIBUTED")
-        {
-            let fault = Fault::new(
-                codes::NOT_SUPPORTED,
-                at.node.span,
-                "distributed Maps are not supported yet",
-            )
-            .hint("use `INLINE`, with `ItemBatcher` to hand out items in groups");
-            self.faults.report(&at.place, fault);
-        } else if let Some(at) = config.get("ExecutionType") {
-            let message = "`ExecutionType` is a field of distributed Maps only".to_owned();
-            self.not_allowed(&at, message, "remove it");
+        let mode = config.get("Mode").and_then(|at| self.word(&at, &["INLINE", "DISTRIBUTED"]));
+        let execution_type = config.get("ExecutionType");
+        if mode == Some("DISTRIBUTED") {
+            if let Some(at) = execution_type {
+                // Both are durable here, so there is nothing to keep.
+                self.word(&at, &["STANDARD", "EXPRESS"]);
+            }
+            return Mode::Distributed;
         }
+        if let Some(at) = execution_type {
+            let message = "`ExecutionType` is a field of distributed Maps only".to_owned();
+            self.not_allowed(&at, message, "set `Mode` to `DISTRIBUTED`, or remove it");
+        }
+        Mode::Inline
     }
 
     /// `ItemsPath` or `Items`.
@@ -87,10 +102,12 @@ impl Reader<'_, '_> {
         match object.language {
             QueryLanguage::JsonPath => {
                 let at = object.get("ItemsPath")?;
+                self.warn_of_reader(object, &at);
                 self.path(&at).map(Template::Expression)
             }
             QueryLanguage::Jsonata => {
                 let at = object.get("Items")?;
+                self.warn_of_reader(object, &at);
                 if at.is_jsonata() || matches!(at.node.content, Content::Array(_)) {
                     return self.template(&at);
                 }
@@ -98,6 +115,20 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    /// AWS takes items from the input beside those that are read, and ignores them.
+    fn warn_of_reader(&mut self, object: &Object<'_>, at: &At<'_>) {
+        if object.has("ItemReader") {
+            self.no_effect(at, "beside `ItemReader`", "remove one of the two");
+        }
+    }
+
+    /// Warns of a field that changes nothing where it stands.
+    pub(super) fn no_effect(&mut self, at: &At<'_>, here: &str, hint: &str) {
+        let message = format!("{} has no effect {here}", at.label());
+        let fault = Fault::new(codes::NO_EFFECT, at.key_span, message).hint(hint);
+        self.faults.report(&at.place, fault);
     }
 
     /// `ItemSelector`, or `Parameters` as it was called.

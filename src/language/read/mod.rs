@@ -5,6 +5,7 @@
 //! wrong; `reachability` looks at each machine as a whole.
 
 mod choice;
+mod distributed;
 mod fields;
 mod flow;
 mod machine;
@@ -12,6 +13,7 @@ mod map;
 mod nearest;
 mod object;
 mod reachability;
+mod resource;
 mod retry;
 mod single;
 mod state;

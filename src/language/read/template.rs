@@ -47,7 +47,7 @@ impl Reader<'_, '_> {
 
     /// A value with expressions in it, in the query language of the state.
     pub(super) fn template(&mut self, at: &At<'_>) -> Option<Template> {
-        self.warn_of_lookalikes(at.language, &at.place, at.node);
+        self.report_lookalikes(at.language, &at.place, at.node);
         let value = at.node.to_value();
         let read = match at.language {
             QueryLanguage::JsonPath => Template::json_path(&value),
@@ -130,7 +130,7 @@ impl Reader<'_, '_> {
             (Some(at), None) if at.is_jsonata() => self.jsonata(&at).map(Template::Expression),
             (Some(at), None) => {
                 let text = self.text(&at)?;
-                self.warn_of_lookalikes(at.language, &at.place, at.node);
+                self.report_lookalikes(at.language, &at.place, at.node);
                 Some(Template::Literal(Value::String(text.to_owned())))
             }
             (None, Some(at)) => self.path_or_intrinsic(&at).map(Template::Expression),
@@ -138,8 +138,9 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Warns of what looks like an expression, but is a plain value in this query language.
-    fn warn_of_lookalikes(&mut self, language: QueryLanguage, place: &Place<'_>, node: &Node) {
+    /// Reports what looks like an expression, but is a plain value in this query language. AWS
+    /// refuses a JSONata text that has only one of the two marks.
+    fn report_lookalikes(&mut self, language: QueryLanguage, place: &Place<'_>, node: &Node) {
         match &node.content {
             Content::Text(text)
                 if language == QueryLanguage::JsonPath && looks_like_jsonata(text) =>
@@ -155,13 +156,13 @@ impl Reader<'_, '_> {
             {
                 let message =
                     "this text has only one of the marks `{%` and `%}`, so it is no expression";
-                let fault = Fault::new(codes::LANGUAGE_MIX, node.span, message)
+                let fault = Fault::new(codes::EXPRESSION, node.span, message)
                     .hint("write an expression as `{% … %}`, with nothing around it");
                 self.faults.report(place, fault);
             }
             Content::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.warn_of_lookalikes(language, &place.index(index), item);
+                    self.report_lookalikes(language, &place.index(index), item);
                 }
             }
             Content::Object(members) => {
@@ -173,7 +174,7 @@ impl Reader<'_, '_> {
                             .hint("drop the `.$` and write `{% … %}` as the value");
                         self.faults.report(&place, fault);
                     }
-                    self.warn_of_lookalikes(language, &place, &member.node);
+                    self.report_lookalikes(language, &place, &member.node);
                 }
             }
             _ => {}

@@ -13,12 +13,13 @@ use super::error::Error;
 use super::lines::{LineError, Lines};
 use super::place::{self, own_user};
 use super::protocol::{
-    Answer, Cancel, Deploy, Find, FollowFrom, Hello, Limit, LogPart, MAX_ANSWER_BYTES,
-    MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Refusal, Request, Wire,
+    Answer, Beat, Cancel, Complete, Deploy, Fail, Find, FollowFrom, Hello, List, LogPart,
+    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Refusal, Request,
+    Wire,
 };
 use crate::engine::{Execution, ExecutionId};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{Deployed, Record, Start, Summary};
+use crate::runtime::{Deployed, Record, Rows, Start, Summary};
 
 /// How long an engine may take to accept a connection and to say what it is.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -115,6 +116,31 @@ impl Client {
         self.ask(Request::Cancel(Cancel { execution, by, reason })).await
     }
 
+    /// Gives a job that waits for a callback its result. On return it is durable.
+    ///
+    /// # Errors
+    /// Refused: the text is no token, or the job no longer waits.
+    pub async fn complete_callback(&self, token: &str, output: Json) -> Result<(), Error> {
+        self.ask(Request::CompleteCallback(Complete { token: token.to_owned(), output })).await
+    }
+
+    /// Says that a job that waits for a callback has failed. On return it is durable.
+    ///
+    /// # Errors
+    /// As [`Client::complete_callback`].
+    pub async fn fail_callback(&self, token: &str, error: &str, cause: &str) -> Result<(), Error> {
+        let (token, error, cause) = (token.to_owned(), error.to_owned(), cause.to_owned());
+        self.ask(Request::FailCallback(Fail { token, error, cause })).await
+    }
+
+    /// Gives a sign of life for a job that waits for a callback.
+    ///
+    /// # Errors
+    /// As [`Client::complete_callback`].
+    pub async fn callback_heartbeat(&self, token: &str) -> Result<(), Error> {
+        self.ask(Request::CallbackHeartbeat(Beat { token: token.to_owned() })).await
+    }
+
     /// An execution as it stands, without the tokens of its attempts.
     ///
     /// # Errors
@@ -139,12 +165,12 @@ impl Client {
         self.ask(Request::Definition(OneDefinition { definition })).await
     }
 
-    /// Rows of executions, the newest first, at most `limit`.
+    /// Rows of some executions, the newest first, at most `limit`.
     ///
     /// # Errors
     /// Refused: the store cannot be read.
-    pub async fn list(&self, limit: usize) -> Result<Vec<Summary>, Error> {
-        self.ask_all(Request::List(Limit { limit })).await
+    pub async fn list_rows(&self, rows: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
+        self.ask_all(Request::List(List { rows, limit })).await
     }
 
     /// Finds an execution by its id, a unique beginning of its handle, or `@` for the newest.

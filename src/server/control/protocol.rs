@@ -15,16 +15,19 @@ use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
 use crate::engine::{Event, Execution, ExecutionId, Token};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{self, Deployed, Record, Start, Summary};
+use crate::runtime::{self, Deployed, Record, Rows, Start, Summary};
 
 /// The version of the protocol. Both sides must speak the same.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// The longest request, in bytes: the largest input, escaped, with room around it.
 pub(super) const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The longest line of an answer, in bytes: as much as the largest execution that a log can hold.
 pub(super) const MAX_ANSWER_BYTES: usize = 512 * 1024 * 1024;
+
+/// What stands where a token was.
+const HIDDEN: Token = Token([0; 16]);
 
 /// Faults of a definition that a refusal names.
 const FAULTS_NAMED: usize = 20;
@@ -50,10 +53,13 @@ pub(super) enum Request {
     Deploy(Deploy),
     Start(Start),
     Cancel(Cancel),
+    CompleteCallback(Complete),
+    FailCallback(Fail),
+    CallbackHeartbeat(Beat),
     Execution(One),
     Ended(One),
     Definition(OneDefinition),
-    List(Limit),
+    List(List),
     Find(Find),
     History(One),
     Log(LogPart),
@@ -76,7 +82,10 @@ parameters! {
     Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
     One { execution: ExecutionId, }
     OneDefinition { definition: DefinitionHash, }
-    Limit { limit: usize, }
+    Complete { token: String, output: Json, }
+    Fail { token: String, error: String, cause: String, }
+    Beat { token: String, }
+    List { rows: Rows, limit: usize, }
     Find { text: String, }
     LogPart { from: u64, limit: usize, }
     FollowFrom { from: u64, only: Option<ExecutionId>, }
@@ -126,6 +135,14 @@ impl Request {
                 Self::Start(start)
             }
             "cancel" => Self::Cancel(parameters(line)?),
+            "complete_callback" => {
+                let complete: Complete = parameters(line)?;
+                // As the input of a start.
+                serde_json::from_str::<serde_json::Value>(complete.output.as_str())?;
+                Self::CompleteCallback(complete)
+            }
+            "fail_callback" => Self::FailCallback(parameters(line)?),
+            "callback_heartbeat" => Self::CallbackHeartbeat(parameters(line)?),
             "execution" => Self::Execution(parameters(line)?),
             "ended" => Self::Ended(parameters(line)?),
             "definition" => Self::Definition(parameters(line)?),
@@ -212,6 +229,7 @@ fn hint(error: &runtime::Error) -> Option<String> {
         }
         runtime::Error::Stopping => "wait until the engine has been started again",
         runtime::Error::Failed { .. } => "mend the cause, then start the engine again",
+        runtime::Error::BadToken => "pass the token on as it was given, all of it",
         runtime::Error::Rejected(_) | runtime::Error::BadName { .. } | runtime::Error::Store(_) => {
             return None;
         }
@@ -300,6 +318,7 @@ impl Wire for Execution {
     fn make_public(&mut self) {
         for job in self.jobs.values_mut() {
             job.token = None;
+            job.callback = job.callback.map(|_| HIDDEN);
         }
     }
 
@@ -321,7 +340,12 @@ impl Wire for Record {
         if matches!(&*self.event, Event::JobStarted(_))
             && let Event::JobStarted(started) = Arc::make_mut(&mut self.event)
         {
-            started.token = Token([0; 16]);
+            started.token = HIDDEN;
+        }
+        if matches!(&*self.event, Event::JobScheduled(_))
+            && let Event::JobScheduled(scheduled) = Arc::make_mut(&mut self.event)
+        {
+            scheduled.callback = scheduled.callback.map(|_| HIDDEN);
         }
     }
 

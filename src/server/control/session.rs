@@ -11,13 +11,14 @@ use tokio::sync::watch;
 
 use super::lines::{LineError, Lines};
 use super::protocol::{
-    AnswerLine, Cancel, Deploy, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES,
-    Part, Refusal, Request, Wire, line_of,
+    AnswerLine, Beat, Cancel, Complete, Deploy, Fail, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES,
+    MAX_REQUEST_BYTES, Part, Refusal, Request, Wire, line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;
 use crate::language::{DefinitionHash, Json};
 use crate::runtime::{self, Orchestrator, Record};
+use crate::worker::JobError;
 
 /// Records read from the log at once.
 const READ_RECORDS: usize = 256;
@@ -101,12 +102,24 @@ impl Session {
             Request::Cancel(Cancel { execution, by, reason }) => {
                 answers.give(engine.cancel(execution, &by, reason.as_deref()).await).await?;
             }
+            Request::CompleteCallback(Complete { token, output }) => {
+                answers.give(engine.complete_callback(&token, output).await).await?;
+            }
+            Request::FailCallback(Fail { token, error, cause }) => {
+                let failure = JobError::new(error, cause);
+                answers.give(engine.fail_callback(&token, failure).await).await?;
+            }
+            Request::CallbackHeartbeat(Beat { token }) => {
+                answers.give(engine.callback_heartbeat(&token).await).await?;
+            }
             Request::Execution(one) => {
                 answers.give(engine.execution(one.execution).await).await?;
             }
             Request::Ended(one) => return self.ended(one.execution).await,
             Request::Definition(one) => answers.give(definition(engine, one.definition)).await?,
-            Request::List(part) => answers.items(engine.list(part.limit).await).await?,
+            Request::List(part) => {
+                answers.items(engine.list_rows(part.rows, part.limit).await).await?;
+            }
             Request::Find(find) => answers.give(engine.find(&find.text).await).await?,
             Request::History(one) => answers.items(engine.history(one.execution).await).await?,
             Request::Log(part) => self.log(part).await?,

@@ -18,7 +18,7 @@ use super::serve::MAX_CONNECTIONS;
 use super::*;
 use crate::engine::{Event, Execution, ExecutionId, Status, Timestamp};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{Orchestrator, Record, Start, Summary};
+use crate::runtime::{Orchestrator, Record, Rows, Start, Summary};
 use crate::store::MemoryStore;
 use crate::testing::arbitrary;
 use crate::worker::JobContext;
@@ -171,7 +171,7 @@ fn every_request_is_read_as_it_was_written() {
         Request::Execution(protocol::One { execution }),
         Request::Ended(protocol::One { execution }),
         Request::Definition(protocol::OneDefinition { definition: DefinitionHash([9; 32]) }),
-        Request::List(protocol::Limit { limit: usize::MAX }),
+        Request::List(protocol::List { rows: Rows::Own, limit: usize::MAX }),
         Request::Find(protocol::Find { text: "é\"".to_owned() }),
         Request::History(protocol::One { execution }),
         Request::Log(protocol::LogPart { from: 1, limit: 2 }),
@@ -187,8 +187,8 @@ fn every_request_is_read_as_it_was_written() {
         assert!(*last == b'\n' && !rest.contains(&b'\n'));
         assert_eq!(Request::read(rest), Ok((8, request)));
     }
-    let list = Request::List(protocol::Limit { limit: 50 }).line(1).unwrap();
-    assert_eq!(list, b"{\"id\":1,\"op\":\"list\",\"limit\":50}\n");
+    let list = Request::List(protocol::List { rows: Rows::Own, limit: 50 }).line(1).unwrap();
+    assert_eq!(list, b"{\"id\":1,\"op\":\"list\",\"rows\":\"Own\",\"limit\":50}\n");
 }
 
 #[tokio::test]
@@ -217,10 +217,10 @@ async fn every_operation_gives_what_the_engine_gives() {
     assert_eq!(ended.output.unwrap().as_str(), r#"{"who":"x"}"#);
     assert_eq!(client.execution(id).await.unwrap().status, Status::Completed);
 
-    let rows = client.list(50).await.unwrap();
+    let rows = client.list_rows(Rows::Own, 50).await.unwrap();
     assert_eq!(rows, orchestrator.list(50).await.unwrap());
     assert_eq!(rows.len(), 1);
-    assert_eq!(client.list(0).await.unwrap(), []);
+    assert_eq!(client.list_rows(Rows::Own, 0).await.unwrap(), []);
     client.checkpoint().await.unwrap();
 
     let expected: Vec<Record> =

@@ -1,8 +1,11 @@
 //! The whole runtime from outside, over a store in memory, a clock that tests move, and ids from a
 //! seed.
 
+mod callbacks;
+mod children;
 mod crash;
 mod failing_store;
+mod files;
 mod running;
 
 use std::sync::Arc;

@@ -1,5 +1,6 @@
 //! Tests of the reader as a whole.
 
+mod distributed;
 mod faults;
 mod properties;
 mod sound;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::language::{Format, Options, check, graph, parse, render};
+use crate::language::{Format, Options, aws, check, graph, parse, render};
 
 /// A definition as YAML, in block style, with texts in JSON's quotes.
 fn to_yaml(value: &Value, level: usize, out: &mut String) {
@@ -119,15 +119,26 @@ fn nearly() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(words.to_vec()), 0..80).prop_map(|w| w.concat())
 }
 
-/// Any change of any value of a sound definition.
-fn mutated() -> impl Strategy<Value = String> {
-    let seed = json!({"StartAt": "A", "States": {
+/// A sound definition that has something of everything.
+fn seed() -> Value {
+    json!({"StartAt": "A", "States": {
         "A": {"Type": "Task", "Resource": "r", "TimeoutSeconds": 9, "Retry": [{"ErrorEquals": ["E"]}],
               "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B"}], "Assign": {"x.$": "$.a"}, "Next": "B"},
         "B": {"Type": "Choice", "Choices": [{"And": [{"Variable": "$.a", "IsNull": true}], "Next": "C"}], "Default": "C"},
         "C": {"Type": "Map", "ItemsPath": "$.a", "ItemBatcher": {"MaxItemsPerBatch": 1},
-              "ItemProcessor": {"StartAt": "D", "States": {"D": {"Type": "Wait", "Seconds": 1, "End": true}}}, "End": true}
-    }});
+              "ItemProcessor": {"StartAt": "D", "States": {"D": {"Type": "Wait", "Seconds": 1, "End": true}}}, "Next": "E"},
+        "E": {"Type": "Map", "Label": "l", "Next": "G",
+              "ItemReader": {"Resource": "s3:getObject", "Parameters": {"Bucket": "b", "Key.$": "$.k"},
+                  "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["h"], "MaxItems": 1}},
+              "ResultWriter": {"Resource": "s3:putObject", "Parameters": {"Bucket": "b"}, "WriterConfig": {"OutputType": "JSONL"}},
+              "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "F", "States": {"F": {"Type": "Succeed"}}}},
+        "G": {"Type": "Task", "Resource": "states:startExecution.sync:2", "Parameters": {"StateMachineArn": "m"}, "End": true}
+    }})
+}
+
+/// Any change of any value of a sound definition.
+fn mutated() -> impl Strategy<Value = String> {
+    let seed = seed();
     (any::<prop::sample::Index>(), payload()).prop_map(move |(index, value)| {
         let mut pointers = Vec::new();
         collect(&seed, String::new(), &mut pointers);
@@ -160,7 +171,8 @@ fn collect(value: &Value, pointer: String, pointers: &mut Vec<String>) {
 fn exercise(text: &str, format: Format) {
     let checked = check(text, format, &Options::default());
     let lines = text.split('\n').count();
-    for found in &checked.diagnostics {
+    let of_aws = aws::check(text, format, &Options::default());
+    for found in checked.diagnostics.iter().chain(&of_aws) {
         assert!(found.line >= 1 && found.line <= lines, "{found} in {text:?}");
         assert!(found.column >= 1 && found.length >= 1, "{found} in {text:?}");
     }
@@ -173,7 +185,15 @@ fn exercise(text: &str, format: Format) {
         assert!(graph::dot(&workflow).starts_with("digraph"));
         let again = parse(workflow.source.as_str(), Format::Json, &Options::default()).unwrap();
         assert_eq!(again.hash, workflow.hash);
+        let exported = aws::export(&workflow, &aws::Account::default()).definition.to_string();
+        let left = aws::check(&exported, Format::Json, &Options::default());
+        assert!(left.is_empty(), "{exported}: {left:#?}");
     }
+}
+
+#[test]
+fn what_is_changed_is_sound_before() {
+    assert!(check(&seed().to_string(), Format::Json, &Options::default()).workflow.is_some());
 }
 
 proptest! {

@@ -1,16 +1,17 @@
 //! The fold: an event changes an execution. Total and dull: no refusals, no errors, no expressions,
 //! no clock. Whatever an event says is believed; deciding what to say is `decide`'s part.
 
+mod fork;
+mod job;
+
 use super::event::{
-    AttemptLost, CancelRequested, Data, Event, ExecutionStarted, Failure, FailureCaught,
-    ForkStarted, FrameStarted, JobProgressed, JobScheduled, JobStarted, RetryScheduled,
+    CancelRequested, Data, Event, ExecutionStarted, Failure, FailureCaught, RetryScheduled,
     StateEntered, StateExited,
 };
 use super::execution::{
-    Activity, Cancel, Execution, Fork, Frame, Items, Job, JobStatus, Status, Step, StepStatus,
-    Timer,
+    Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
-use super::id::{FrameId, JobId, Timestamp};
+use super::id::{FrameId, Timestamp};
 use crate::language::Json;
 
 impl Execution {
@@ -58,21 +59,44 @@ impl Execution {
                 self.progress = self.progress.max(body.progress);
                 self.frame_failed(body.frame, &body.failure);
             }
-            Event::FrameCancelled(body) => {
-                self.close_frame(body.frame);
+            Event::FrameCancelled(body) => self.frame_cancelled(body.frame),
+            Event::ItemStarted(body) => self.item_started(body),
+            Event::ItemSucceeded(body) => {
+                self.progress = self.progress.max(body.progress);
+                self.item_succeeded(body.frame, body.child, &body.output);
             }
+            Event::ItemFailed(body) => {
+                self.progress = self.progress.max(body.progress);
+                self.item_failed(body.frame, body.child, &body.failure);
+            }
+            Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
+            Event::ChildStopped(body) => drop(self.leaving.remove(&body.child)),
             Event::JobScheduled(body) => self.job_scheduled(body, at),
             Event::JobStarted(body) => self.job_started(body, at),
             Event::JobProgressed(body) => self.job_progressed(body, at),
             Event::JobHeartbeat(body) => self.move_heartbeat(body.job, body.beat_at),
+            Event::CallbackAwaited(body) => self.callback_awaited(body.job),
             Event::JobSucceeded(body) => self.job_succeeded(body.job, &body.output),
             Event::JobFailed(body) => self.job_failed(body.job, &body.failure),
             Event::JobTimedOut(body) => {
+                self.abandon_child(body.job);
                 self.job_failed(body.job, &Failure::timeout(body.heartbeat));
             }
             Event::AttemptLost(body) => self.attempt_lost(body),
-            Event::JobCancelled(body) => self.forget_job(body.job),
+            Event::JobCancelled(body) => {
+                self.abandon_child(body.job);
+                self.forget_job(body.job);
+            }
             Event::CancelRequested(body) => self.cancel_requested(body, at),
+            Event::CancelExtended(body) => {
+                self.timers.clear();
+                self.timers.insert((body.deadline, Timer::CancelDeadline));
+            }
+            Event::ExecutionClosing(body) => {
+                self.closing = Some(body.ending.clone());
+                self.ready.clear();
+                self.timers.clear();
+            }
             Event::ExecutionCancelled(_) => self.ended(Status::Cancelled, at),
             Event::ExecutionCompleted(body) => self.completed(&body.output, at),
             Event::ExecutionFailed(body) => {
@@ -92,6 +116,7 @@ impl Execution {
         self.workflow = body.workflow.clone();
         self.definition = body.definition;
         self.name.clone_from(&body.name);
+        self.parent.clone_from(&body.parent);
         self.input = body.input.clone();
         self.started_at = at;
         if let Some(deadline) = body.deadline {
@@ -113,6 +138,7 @@ impl Execution {
         frame.entered_at = at;
         frame.result = None;
         frame.failure = None;
+        frame.joined = false;
         frame.retries.clear();
         if body.frame == FrameId::ROOT {
             let step = self.steps.entry(body.state.clone()).or_insert_with(|| Step::new(at));
@@ -171,6 +197,7 @@ impl Execution {
             }
             frame.failure = None;
             frame.result = None;
+            frame.joined = false;
         }
         self.set_activity(body.frame, Activity::BackingOff(body.due));
         if let Some(step) = self.step_of(body.frame) {
@@ -184,175 +211,12 @@ impl Execution {
         self.set_step(frame, status);
     }
 
-    fn fork_started(&mut self, body: &ForkStarted) {
-        let items = body.items.as_ref().map(|items| Items::of(self.resolve(body.frame, items)));
-        let fork = Fork {
-            total: body.total,
-            concurrency: body.concurrency,
-            items,
-            batch_ends: body.batch_ends.clone(),
-            batch_input: body.batch_input.clone(),
-            tolerated_failures: body.tolerated_failures,
-            started: 0,
-            running: std::collections::BTreeSet::new(),
-            outputs: std::collections::BTreeMap::new(),
-            failed: 0,
-            failure: None,
-        };
-        self.set_activity(body.frame, Activity::Forked(fork));
-        if let Some(step) = self.step_of(body.frame) {
-            step.attempts += 1;
-            step.parts = body.total;
-            step.parts_completed = 0;
-            step.parts_failed = 0;
-        }
-    }
-
-    fn frame_started(&mut self, body: &FrameStarted, at: Timestamp) {
-        self.frame_count = self.frame_count.max(body.frame.0.saturating_add(1));
-        let parent = Some((body.parent, body.index));
-        self.frames.insert(body.frame, Frame::new(parent, Json::null(), at));
-        if let Some(fork) = self.fork_mut(body.parent) {
-            fork.started += 1;
-            fork.running.insert(body.frame);
-        }
-        self.refresh(body.parent);
-        self.refresh(body.frame);
-    }
-
-    fn frame_succeeded(&mut self, id: FrameId, output: &Data) {
-        let output = self.resolve(id, output);
-        let Some((parent, index)) = self.close_frame(id) else { return };
-        if let Some(fork) = self.fork_mut(parent) {
-            fork.outputs.insert(index, output);
-        }
-        if let Some(step) = self.step_of(parent) {
-            step.parts_completed += 1;
-        }
-        self.refresh(parent);
-    }
-
-    fn frame_failed(&mut self, id: FrameId, failure: &Failure) {
-        let Some((parent, _)) = self.close_frame(id) else { return };
-        let mut tolerated = false;
-        if let Some(fork) = self.fork_mut(parent) {
-            fork.failed += 1;
-            tolerated = fork.failed <= fork.tolerated_failures;
-            if !tolerated && fork.failure.is_none() {
-                fork.failure = Some(failure.clone());
-            }
-        }
-        self.total_errors += u32::from(tolerated);
-        if let Some(step) = self.step_of(parent) {
-            step.parts_failed += 1;
-            step.failure = Some(failure.clone());
-        }
-        self.refresh(parent);
-    }
-
-    fn job_scheduled(&mut self, body: &JobScheduled, at: Timestamp) {
-        self.job_count = self.job_count.max(body.job.0);
-        let earlier = self.jobs.remove(&body.job);
-        let input = match (&body.input, &earlier) {
-            (Data::New(input), _) => input.clone(),
-            (_, Some(earlier)) => earlier.input.clone(),
-            (_, None) => self.resolve(body.frame, &Data::Kept),
-        };
-        let job = Job {
-            frame: body.frame,
-            job_type: body.job_type.clone(),
-            input,
-            status: JobStatus::Pending,
-            attempt: body.attempt,
-            lost: earlier.as_ref().map_or(0, |job| job.lost),
-            token: None,
-            worker: None,
-            timeout_seconds: body.timeout_seconds,
-            heartbeat_seconds: body.heartbeat_seconds,
-            scheduled_at: at,
-            started_at: None,
-            percent: None,
-            message: None,
-            processed: None,
-            total: None,
-        };
-        self.jobs.insert(body.job, job);
-        if let Some(frame) = self.frames.get_mut(&body.frame) {
-            frame.job = Some(body.job);
-        }
-        self.set_activity(body.frame, Activity::Job);
-        if let Some(step) = self.step_of(body.frame) {
-            step.job = Some(body.job);
-            step.attempts += 1;
-        }
-    }
-
-    fn job_started(&mut self, body: &JobStarted, at: Timestamp) {
-        let Some(job) = self.jobs.get_mut(&body.job) else { return };
-        job.status = JobStatus::Running;
-        job.token = Some(body.token);
-        job.worker = Some(body.worker.clone());
-        job.started_at = Some(at);
-        if let Some(seconds) = job.timeout_seconds {
-            let timer = Timer::JobTimeout(body.job, job.attempt);
-            self.timers.insert((at.plus_seconds(seconds), timer));
-        }
-        self.move_heartbeat(body.job, at);
-    }
-
-    fn job_progressed(&mut self, body: &JobProgressed, at: Timestamp) {
-        self.progress = self.progress.max(body.progress);
-        let Some(job) = self.jobs.get_mut(&body.job) else { return };
-        job.percent = body.percent.or(job.percent);
-        job.processed = body.processed.or(job.processed);
-        job.total = body.total.or(job.total);
-        let frame = job.frame;
-        if let Some(message) = &body.message {
-            job.message = Some(message.clone());
-            self.message = Some(message.clone());
-            if let Some(step) = self.step_of(frame) {
-                step.message = Some(message.clone());
-            }
-        }
-        self.move_heartbeat(body.job, at);
-    }
-
-    fn job_succeeded(&mut self, id: JobId, output: &Json) {
-        let Some(frame_id) = self.jobs.get(&id).map(|job| job.frame) else { return };
-        self.forget_job(id);
-        if let Some(frame) = self.frames.get_mut(&frame_id) {
-            frame.result = Some(output.clone());
-        }
-        if let Some(step) = self.step_of(frame_id) {
-            step.result = Some(output.clone());
-        }
-        self.set_activity(frame_id, Activity::Ready);
-    }
-
-    fn job_failed(&mut self, id: JobId, failure: &Failure) {
-        self.stop_job_timers(id);
-        let Some(job) = self.jobs.get_mut(&id) else { return };
-        job.status = JobStatus::Retrying;
-        job.token = None;
-        let frame_id = job.frame;
-        if let Some(frame) = self.frames.get_mut(&frame_id) {
-            frame.failure = Some(failure.clone());
-        }
-        self.set_activity(frame_id, Activity::Ready);
-    }
-
-    fn attempt_lost(&mut self, body: &AttemptLost) {
-        self.stop_job_timers(body.job);
-        let Some(job) = self.jobs.get_mut(&body.job) else { return };
-        job.status = JobStatus::Retrying;
-        job.token = None;
-        job.lost += u32::from(!body.stopped);
-    }
-
     fn cancel_requested(&mut self, body: &CancelRequested, at: Timestamp) {
         self.status = Status::Cancelling;
+        self.closing = None;
         self.cancel = Some(Cancel { by: body.by.clone(), reason: body.reason.clone(), at });
-        for job in self.jobs.values_mut().filter(|job| job.status == JobStatus::Running) {
+        let has_worker = |job: &&mut Job| job.status == JobStatus::Running && job.child.is_none();
+        for job in self.jobs.values_mut().filter(has_worker) {
             job.status = JobStatus::Cancelling;
         }
         self.ready.clear();
@@ -390,6 +254,8 @@ impl Execution {
         self.jobs.clear();
         self.ready.clear();
         self.timers.clear();
+        self.leaving.clear();
+        self.closing = None;
     }
 
     /// What `data` stands for in `frame`.
@@ -418,6 +284,7 @@ impl Execution {
     /// Brings `ready` in line with what the frame is doing.
     fn refresh(&mut self, id: FrameId) {
         let actionable = self.status == Status::Running
+            && self.closing.is_none()
             && self.frames.get(&id).is_some_and(|frame| match &frame.activity {
                 Activity::Ready => true,
                 Activity::Forked(fork) => fork.is_actionable(),
@@ -427,31 +294,6 @@ impl Execution {
             self.ready.insert(id);
         } else {
             self.ready.remove(&id);
-        }
-    }
-
-    /// Removes a frame with its job and timers; gives where it belonged.
-    fn close_frame(&mut self, id: FrameId) -> Option<(FrameId, u32)> {
-        self.leave_job(id);
-        let frame = self.frames.remove(&id)?;
-        if let Some(timer) = timer_of(id, &frame.activity) {
-            self.timers.remove(&timer);
-        }
-        self.ready.remove(&id);
-        let (parent, index) = frame.parent?;
-        if let Some(fork) = self.fork_mut(parent) {
-            fork.running.remove(&id);
-        }
-        self.refresh(parent);
-        Some((parent, index))
-    }
-
-    fn fork_mut(&mut self, frame: FrameId) -> Option<&mut Fork> {
-        match &mut self.frames.get_mut(&frame)?.activity {
-            Activity::Forked(fork) => Some(fork),
-            Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => {
-                None
-            }
         }
     }
 
@@ -468,43 +310,6 @@ impl Execution {
     fn set_step(&mut self, frame: FrameId, status: StepStatus) {
         if let Some(step) = self.step_of(frame) {
             step.status = status;
-        }
-    }
-
-    /// The frame is done with its state's job.
-    fn leave_job(&mut self, frame: FrameId) {
-        if let Some(job) = self.frames.get(&frame).and_then(|frame| frame.job) {
-            self.forget_job(job);
-        }
-    }
-
-    fn forget_job(&mut self, id: JobId) {
-        self.stop_job_timers(id);
-        let Some(job) = self.jobs.remove(&id) else { return };
-        if let Some(frame) = self.frames.get_mut(&job.frame) {
-            frame.job = None;
-        }
-    }
-
-    fn stop_job_timers(&mut self, id: JobId) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        if job.timeout_seconds.is_some() || job.heartbeat_seconds.is_some() {
-            self.timers.retain(|(_, timer)| {
-                !matches!(timer, Timer::JobTimeout(job, _) | Timer::Heartbeat(job, _) if *job == id)
-            });
-        }
-    }
-
-    fn move_heartbeat(&mut self, id: JobId, beat_at: Timestamp) {
-        let Some(job) = self.jobs.get(&id) else { return };
-        // A worker that was asked to stop has until the cancel's deadline, whatever it reports.
-        if job.status != JobStatus::Running {
-            return;
-        }
-        if let Some(seconds) = job.heartbeat_seconds {
-            let timer = Timer::Heartbeat(id, job.attempt);
-            self.timers.retain(|(_, other)| *other != timer);
-            self.timers.insert((beat_at.plus_seconds(seconds), timer));
         }
     }
 }
@@ -527,6 +332,7 @@ impl Frame {
             result: None,
             failure: None,
             job: None,
+            joined: false,
             variables: std::collections::BTreeMap::new(),
             retries: Vec::new(),
             activity: Activity::Ready,

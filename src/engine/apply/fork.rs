@@ -1,0 +1,183 @@
+//! Parallel and Map: parts begin and end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::timer_of;
+use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted, ItemStarted};
+use crate::engine::execution::{Activity, Execution, Fork, Frame, Items, MapRun, Part};
+use crate::engine::id::{ExecutionId, FrameId, Timestamp};
+use crate::language::Json;
+
+impl Execution {
+    pub(super) fn fork_started(&mut self, body: &ForkStarted) {
+        let items = body.items.as_ref().map(|items| Items::of(self.resolve(body.frame, items)));
+        let fork = Fork {
+            total: body.total,
+            concurrency: body.concurrency,
+            items,
+            batch_ends: body.batch_ends.clone(),
+            batch_input: body.batch_input.clone(),
+            tolerated_failures: body.tolerated_failures,
+            started: 0,
+            running: BTreeSet::new(),
+            outputs: BTreeMap::new(),
+            failed: 0,
+            cancelled: 0,
+            failure: None,
+            run: body.run.map(|id| MapRun { id, children: BTreeMap::new(), succeeded: 0 }),
+        };
+        // The items may have been what a reader gave.
+        if let Some(frame) = self.frames.get_mut(&body.frame) {
+            frame.result = None;
+        }
+        self.set_activity(body.frame, Activity::Forked(fork));
+        if let Some(step) = self.step_of(body.frame) {
+            step.attempts += 1;
+            step.parts = body.total;
+            step.parts_completed = 0;
+            step.parts_failed = 0;
+        }
+    }
+
+    pub(super) fn frame_started(&mut self, body: &FrameStarted, at: Timestamp) {
+        self.frame_count = self.frame_count.max(body.frame.0.saturating_add(1));
+        let parent = Some((body.parent, body.index));
+        self.frames.insert(body.frame, Frame::new(parent, Json::null(), at));
+        if let Some(fork) = self.fork_mut(body.parent) {
+            fork.started += 1;
+            fork.running.insert(body.frame);
+        }
+        self.refresh(body.parent);
+        self.refresh(body.frame);
+    }
+
+    pub(super) fn frame_succeeded(&mut self, id: FrameId, output: &Data) {
+        let output = self.resolve(id, output);
+        let Some((parent, index)) = self.close_frame(id) else { return };
+        if let Some(fork) = self.fork_mut(parent) {
+            fork.outputs.insert(index, output);
+        }
+        if let Some(step) = self.step_of(parent) {
+            step.parts_completed += 1;
+        }
+        self.refresh(parent);
+    }
+
+    pub(super) fn frame_failed(&mut self, id: FrameId, failure: &Failure) {
+        let Some((parent, _)) = self.close_frame(id) else { return };
+        let mut tolerated = false;
+        if let Some(fork) = self.fork_mut(parent) {
+            tolerated = fork.note_failure(failure);
+        }
+        self.note_failed_part(parent, failure, tolerated);
+    }
+
+    pub(super) fn frame_cancelled(&mut self, id: FrameId) {
+        let Some((parent, _)) = self.close_frame(id) else { return };
+        if let Some(fork) = self.fork_mut(parent) {
+            fork.cancelled += 1;
+        }
+    }
+
+    pub(super) fn item_cancelled(&mut self, frame: FrameId, child: ExecutionId) {
+        if self.take_part(frame, child).is_some()
+            && let Some(fork) = self.fork_mut(frame)
+        {
+            fork.cancelled += 1;
+        }
+        self.leaving.insert(child, self.sequence);
+    }
+
+    pub(super) fn note_failed_part(&mut self, parent: FrameId, failure: &Failure, tolerated: bool) {
+        self.total_errors += u32::from(tolerated);
+        if let Some(step) = self.step_of(parent) {
+            step.parts_failed += 1;
+            step.failure = Some(failure.clone());
+        }
+        self.refresh(parent);
+    }
+
+    pub(super) fn item_started(&mut self, body: &ItemStarted) {
+        let input = match &body.input {
+            Data::New(input) => Some(input.clone()),
+            Data::Kept | Data::Result => None,
+        };
+        if let Some(fork) = self.fork_mut(body.frame) {
+            fork.started += 1;
+            let item = fork.items.as_ref().map(|items| items.get(body.index as usize));
+            let input = input.or(item).unwrap_or_else(Json::null);
+            if let Some(run) = &mut fork.run {
+                run.children.insert(body.child, Part { index: body.index, input });
+            }
+        }
+        self.refresh(body.frame);
+    }
+
+    /// Removes a part of a map run; gives which one it was.
+    pub(super) fn take_part(&mut self, frame: FrameId, child: ExecutionId) -> Option<u32> {
+        let part = self.fork_mut(frame)?.run.as_mut()?.children.remove(&child)?;
+        self.refresh(frame);
+        Some(part.index)
+    }
+
+    pub(super) fn item_succeeded(&mut self, frame: FrameId, child: ExecutionId, output: &Data) {
+        let Some(index) = self.take_part(frame, child) else { return };
+        if let Some(fork) = self.fork_mut(frame) {
+            if let Some(run) = &mut fork.run {
+                run.succeeded += 1;
+            }
+            if let Data::New(output) = output {
+                fork.outputs.insert(index, output.clone());
+            }
+        }
+        if let Some(step) = self.step_of(frame) {
+            step.parts_completed += 1;
+        }
+        self.refresh(frame);
+    }
+
+    pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: &Failure) {
+        if self.take_part(frame, child).is_none() {
+            return;
+        }
+        let tolerated = self.fork_mut(frame).is_some_and(|fork| fork.note_failure(failure));
+        self.note_failed_part(frame, failure, tolerated);
+    }
+
+    /// Removes a frame with its job and timers; gives where it belonged.
+    pub(super) fn close_frame(&mut self, id: FrameId) -> Option<(FrameId, u32)> {
+        self.leave_job(id);
+        let frame = self.frames.remove(&id)?;
+        if let Some(timer) = timer_of(id, &frame.activity) {
+            self.timers.remove(&timer);
+        }
+        self.ready.remove(&id);
+        let (parent, index) = frame.parent?;
+        if let Some(fork) = self.fork_mut(parent) {
+            fork.running.remove(&id);
+        }
+        self.refresh(parent);
+        Some((parent, index))
+    }
+
+    pub(super) fn fork_mut(&mut self, frame: FrameId) -> Option<&mut Fork> {
+        match &mut self.frames.get_mut(&frame)?.activity {
+            Activity::Forked(fork) => Some(fork),
+            Activity::Ready | Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => {
+                None
+            }
+        }
+    }
+}
+
+impl Fork {
+    /// Counts a part that failed; whether that is tolerated.
+    fn note_failure(&mut self, failure: &Failure) -> bool {
+        self.failed += 1;
+        let tolerated = self.failed <= self.tolerated_failures;
+        if !tolerated && self.failure.is_none() {
+            self.failure = Some(failure.clone());
+        }
+        tolerated
+    }
+}

@@ -1,0 +1,174 @@
+//! Jobs: what workers and child executions do.
+
+use crate::engine::event::{AttemptLost, Data, Failure, JobProgressed, JobScheduled, JobStarted};
+use crate::engine::execution::{Activity, Execution, Job, JobStatus, StepStatus, Timer};
+use crate::engine::id::{FrameId, JobId, Timestamp};
+use crate::language::Json;
+
+impl Execution {
+    pub(super) fn job_scheduled(&mut self, body: &JobScheduled, at: Timestamp) {
+        self.job_count = self.job_count.max(body.job.0);
+        let earlier = self.jobs.remove(&body.job);
+        let input = match (&body.input, &earlier) {
+            (Data::New(input), _) => input.clone(),
+            (_, Some(earlier)) => earlier.input.clone(),
+            (_, None) => self.resolve(body.frame, &Data::Kept),
+        };
+        let job = Job {
+            frame: body.frame,
+            job_type: body.job_type.clone(),
+            input,
+            // An execution needs no worker that takes it: it is under way from here on.
+            status: if body.child.is_some() { JobStatus::Running } else { JobStatus::Pending },
+            attempt: body.attempt,
+            lost: earlier.as_ref().map_or(0, |job| job.lost),
+            token: None,
+            callback: body.callback,
+            child: body.child.clone(),
+            worker: None,
+            timeout_seconds: body.timeout_seconds,
+            heartbeat_seconds: body.heartbeat_seconds,
+            scheduled_at: at,
+            started_at: None,
+            percent: None,
+            message: None,
+            processed: None,
+            total: None,
+        };
+        self.jobs.insert(body.job, job);
+        if let Some(frame) = self.frames.get_mut(&body.frame) {
+            frame.job = Some(body.job);
+            frame.joined |= matches!(frame.activity, Activity::Forked(_));
+        }
+        self.set_activity(body.frame, Activity::Job);
+        if body.child.is_some() {
+            self.clock_started(body.job, at);
+        }
+        if let Some(step) = self.step_of(body.frame) {
+            step.job = Some(body.job);
+            step.attempts += 1;
+        }
+    }
+
+    pub(super) fn job_started(&mut self, body: &JobStarted, at: Timestamp) {
+        let Some(job) = self.jobs.get_mut(&body.job) else { return };
+        job.status = JobStatus::Running;
+        job.token = Some(body.token);
+        job.worker = Some(body.worker.clone());
+        self.clock_started(body.job, at);
+    }
+
+    /// The time of a job's attempt begins to run.
+    pub(super) fn clock_started(&mut self, id: JobId, at: Timestamp) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.started_at = Some(at);
+        if let Some(seconds) = job.timeout_seconds {
+            let timer = Timer::JobTimeout(id, job.attempt);
+            self.timers.insert((at.plus_seconds(seconds), timer));
+        }
+        self.move_heartbeat(id, at);
+    }
+
+    pub(super) fn callback_awaited(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.status = JobStatus::Waiting;
+        job.token = None;
+        let frame = job.frame;
+        self.set_step(frame, StepStatus::Waiting);
+    }
+
+    pub(super) fn job_progressed(&mut self, body: &JobProgressed, at: Timestamp) {
+        self.progress = self.progress.max(body.progress);
+        let Some(job) = self.jobs.get_mut(&body.job) else { return };
+        job.percent = body.percent.or(job.percent);
+        job.processed = body.processed.or(job.processed);
+        job.total = body.total.or(job.total);
+        let frame = job.frame;
+        if let Some(message) = &body.message {
+            job.message = Some(message.clone());
+            self.message = Some(message.clone());
+            if let Some(step) = self.step_of(frame) {
+                step.message = Some(message.clone());
+            }
+        }
+        self.move_heartbeat(body.job, at);
+    }
+
+    pub(super) fn job_succeeded(&mut self, id: JobId, output: &Json) {
+        let Some(frame_id) = self.jobs.get(&id).map(|job| job.frame) else { return };
+        self.forget_job(id);
+        if let Some(frame) = self.frames.get_mut(&frame_id) {
+            frame.result = Some(output.clone());
+        }
+        if let Some(step) = self.step_of(frame_id) {
+            step.status = StepStatus::Running;
+            step.result = Some(output.clone());
+        }
+        self.set_activity(frame_id, Activity::Ready);
+    }
+
+    pub(super) fn job_failed(&mut self, id: JobId, failure: &Failure) {
+        self.stop_job_timers(id);
+        let Some(job) = self.jobs.get_mut(&id) else { return };
+        job.status = JobStatus::Retrying;
+        job.token = None;
+        let frame_id = job.frame;
+        if let Some(frame) = self.frames.get_mut(&frame_id) {
+            frame.failure = Some(failure.clone());
+        }
+        self.set_step(frame_id, StepStatus::Running);
+        self.set_activity(frame_id, Activity::Ready);
+    }
+
+    pub(super) fn attempt_lost(&mut self, body: &AttemptLost) {
+        self.stop_job_timers(body.job);
+        let Some(job) = self.jobs.get_mut(&body.job) else { return };
+        job.status = JobStatus::Retrying;
+        job.token = None;
+        job.lost += u32::from(!body.stopped);
+    }
+
+    /// The frame is done with its state's job.
+    pub(super) fn leave_job(&mut self, frame: FrameId) {
+        if let Some(job) = self.frames.get(&frame).and_then(|frame| frame.job) {
+            self.forget_job(job);
+        }
+    }
+
+    pub(super) fn forget_job(&mut self, id: JobId) {
+        self.stop_job_timers(id);
+        let Some(job) = self.jobs.remove(&id) else { return };
+        if let Some(frame) = self.frames.get_mut(&job.frame) {
+            frame.job = None;
+        }
+    }
+
+    /// A job that no longer waits for its execution has it stopped.
+    pub(super) fn abandon_child(&mut self, id: JobId) {
+        if let Some(child) = self.jobs.get(&id).and_then(Job::awaited_child) {
+            self.leaving.insert(child, self.sequence);
+        }
+    }
+
+    pub(super) fn stop_job_timers(&mut self, id: JobId) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        if job.timeout_seconds.is_some() || job.heartbeat_seconds.is_some() {
+            self.timers.retain(|(_, timer)| {
+                !matches!(timer, Timer::JobTimeout(job, _) | Timer::Heartbeat(job, _) if *job == id)
+            });
+        }
+    }
+
+    pub(super) fn move_heartbeat(&mut self, id: JobId, beat_at: Timestamp) {
+        let Some(job) = self.jobs.get(&id) else { return };
+        // A worker that was asked to stop has until the cancel's deadline, whatever it reports.
+        if !job.status.is_under_way() {
+            return;
+        }
+        if let Some(seconds) = job.heartbeat_seconds {
+            let timer = Timer::Heartbeat(id, job.attempt);
+            self.timers.retain(|(_, other)| *other != timer);
+            self.timers.insert((beat_at.plus_seconds(seconds), timer));
+        }
+    }
+}

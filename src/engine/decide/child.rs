@@ -1,0 +1,169 @@
+//! What executions that this one began have to say.
+
+use serde_json::json;
+
+use super::Decision;
+use super::job::too_large;
+use crate::engine::child::{ChildEnd, ChildWait};
+use crate::engine::event::{
+    CallbackAwaited, ChildStopped, Failure, JobFailed, JobProgressed, JobSucceeded,
+};
+use crate::engine::execution::{Activity, Status};
+use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
+use crate::engine::rejection::Rejection;
+use crate::language::Json;
+
+/// What an execution is to the one that began it.
+enum Tie {
+    /// It does the work of a job.
+    Job(JobId),
+    /// It is a part of the Map that this frame stands in.
+    Item(FrameId),
+    /// It is no longer wanted.
+    Leaving,
+}
+
+impl Decision<'_> {
+    pub(super) fn child_started(
+        &mut self,
+        child: ExecutionId,
+        at: Timestamp,
+    ) -> Result<(), Rejection> {
+        self.require("to hear of an execution", &[Status::Running, Status::Cancelling])?;
+        let Some(Tie::Job(job)) = self.tie_to(child) else {
+            return Err(Rejection::ChildNotOpen { child });
+        };
+        if self.has_begun(job, child, at) { Ok(()) } else { Err(Rejection::NothingToDo) }
+    }
+
+    /// Goes on with a job that waits for no more than that its execution has begun; whether it is
+    /// such a one.
+    fn has_begun(&mut self, job: JobId, child: ExecutionId, at: Timestamp) -> bool {
+        let Some(open) = self.execution.jobs.get(&job) else { return false };
+        let begins = open.child.as_ref().is_some_and(|child| child.wait == ChildWait::Begin);
+        if !begins || !open.status.is_under_way() {
+            return false;
+        }
+        let attempt = open.attempt;
+        if open.callback.is_some() {
+            self.emit(CallbackAwaited { job, attempt });
+        } else {
+            let told = json!({"ExecutionArn": child.to_string(), "StartDate": at.0});
+            self.emit(JobSucceeded { job, attempt, output: Json::from_value(&told) });
+        }
+        true
+    }
+
+    pub(super) fn child_refused(
+        &mut self,
+        child: ExecutionId,
+        failure: Failure,
+    ) -> Result<(), Rejection> {
+        self.require("to hear of an execution", &[Status::Running, Status::Cancelling])?;
+        match self.tie_to(child).ok_or(Rejection::ChildNotOpen { child })? {
+            Tie::Job(job) => self.fail_child_job(job, failure),
+            Tie::Item(frame) => self.item_failed(frame, child, failure),
+            Tie::Leaving => self.child_stopped(child),
+        }
+        Ok(())
+    }
+
+    pub(super) fn child_progressed(
+        &mut self,
+        child: ExecutionId,
+        percent: u8,
+    ) -> Result<(), Rejection> {
+        self.require("to report progress", &[Status::Running])?;
+        let Some(Tie::Job(job)) = self.tie_to(child) else {
+            return Err(Rejection::ChildNotOpen { child });
+        };
+        let known = self.execution.jobs.get(&job).and_then(|job| job.percent);
+        if known.is_some_and(|known| known >= percent) {
+            return Err(Rejection::NothingToDo);
+        }
+        let percent = Some(percent.min(100));
+        let (message, processed, total) = (None, None, None);
+        let event = JobProgressed { job, percent, message, processed, total, progress: 0 };
+        self.emit_with_progress(event.into());
+        Ok(())
+    }
+
+    pub(super) fn child_ended(
+        &mut self,
+        child: ExecutionId,
+        end: Option<&ChildEnd>,
+    ) -> Result<(), Rejection> {
+        self.require("to hear of an execution", &[Status::Running, Status::Cancelling])?;
+        let tie = self.tie_to(child).ok_or(Rejection::ChildNotOpen { child })?;
+        let lost = || Failure::new("States.TaskFailed", "the execution is not to be found");
+        match (tie, end) {
+            (Tie::Leaving, _) => self.child_stopped(child),
+            (Tie::Job(job), Some(end)) => self.child_job_ended(job, child, end),
+            (Tie::Job(job), None) => self.fail_child_job(job, lost()),
+            (Tie::Item(frame), None) => self.item_failed(frame, child, lost()),
+            (Tie::Item(frame), Some(end)) => match (end.failure(), &end.output) {
+                (None, Some(output)) => self.item_succeeded(frame, child, output.clone()),
+                (failure, _) => {
+                    self.item_failed(frame, child, failure.unwrap_or_else(lost));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    fn child_job_ended(&mut self, job: JobId, child: ExecutionId, end: &ChildEnd) {
+        // What has ended has begun.
+        if self.has_begun(job, child, end.started_at) {
+            return;
+        }
+        let Some(open) = self.execution.jobs.get(&job) else { return };
+        let attempt = open.attempt;
+        let as_json = open.child.as_ref().is_some_and(|child| child.wait == ChildWait::EndAsJson);
+        let told = end.description(child, as_json);
+        if end.failure().is_some() {
+            return self.fail_child_job(job, Failure::new("States.TaskFailed", &told.to_string()));
+        }
+        let (output, limit) = (Json::from_value(&told), self.input.limits.payload_bytes);
+        if output.len_bytes() > limit {
+            let failure = too_large("the execution's result", output.len_bytes(), limit);
+            self.fail_child_job(job, failure);
+        } else {
+            self.emit(JobSucceeded { job, attempt, output });
+        }
+    }
+
+    fn fail_child_job(&mut self, job: JobId, failure: Failure) {
+        let Some(attempt) = self.execution.jobs.get(&job).map(|job| job.attempt) else { return };
+        self.emit(JobFailed { job, attempt, failure: failure.bounded() });
+    }
+
+    fn child_stopped(&mut self, child: ExecutionId) {
+        self.emit(ChildStopped { child });
+        self.end_when_alone();
+        self.end_cancel_when_quiet();
+    }
+
+    /// What the execution `child` is to this one; none when it is nothing, or no longer.
+    fn tie_to(&self, child: ExecutionId) -> Option<Tie> {
+        if self.execution.leaving.contains_key(&child) {
+            return Some(Tie::Leaving);
+        }
+        let job = self.execution.jobs.iter().find(|(_, job)| {
+            job.status.is_under_way() && job.child.as_ref().is_some_and(|c| c.execution == child)
+        });
+        let item = || {
+            let frames = self.execution.frames.iter();
+            frames
+                .filter_map(|(id, frame)| match &frame.activity {
+                    Activity::Forked(fork) => Some((id, fork.run.as_ref()?)),
+                    Activity::Ready
+                    | Activity::Job
+                    | Activity::Waiting(_)
+                    | Activity::BackingOff(_) => None,
+                })
+                .find(|(_, run)| run.children.contains_key(&child))
+                .map(|(id, _)| Tie::Item(*id))
+        };
+        job.map(|(id, _)| Tie::Job(*id)).or_else(item)
+    }
+}

@@ -1,0 +1,145 @@
+//! Distributed Maps: items from files, an execution for each part, results into files.
+
+use serde_json::json;
+
+use super::Decision;
+use super::flow::{Evaluation, PARAMETERS};
+use crate::engine::event::{Data, Failure, ItemFailed, ItemStarted, ItemSucceeded, JobScheduled};
+use crate::engine::execution::Activity;
+use crate::engine::id::{ExecutionId, FrameId};
+use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
+use crate::language::distributed::{ItemReader, ReaderConfig, ResultWriter};
+use crate::language::model::Map;
+use crate::language::{Json, State, StateKind};
+
+impl Decision<'_> {
+    /// Opens a Map, once its items are there.
+    pub(super) fn begin_map(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        map: &Map,
+    ) -> Result<(), Failure> {
+        match map.distributed.as_ref().and_then(|distributed| distributed.reader.as_ref()) {
+            Some(reader) => self.read_items(frame, state, reader),
+            None => self.fork_items(frame, state, map),
+        }
+    }
+
+    /// Goes on with the result of a state's work: it leaves the state, but for the items that a Map
+    /// had read.
+    pub(super) fn go_on_with_result(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+    ) -> Result<(), Failure> {
+        let joined = self.execution.frames.get(&frame).is_some_and(|frame| frame.joined);
+        match &state.kind {
+            StateKind::Map(map) if !joined => self.fork_items(frame, state, map),
+            _ => self.exit(frame, state),
+        }
+    }
+
+    fn read_items(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        reader: &ItemReader,
+    ) -> Result<(), Failure> {
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let input = evaluation.selected_input()?;
+        let arguments = evaluation.evaluate(&reader.arguments, &input, PARAMETERS)?;
+        let max_items = match &reader.max_items {
+            None => 0,
+            Some(number) => evaluation.number(number, "MaxItems")?,
+        };
+        let config = ReaderConfig { max_items, ..reader.config.clone() };
+        let asked = json!({
+            "Resource": reader.source,
+            "Arguments": arguments,
+            "ReaderConfig": config,
+        });
+        self.schedule_own_job(frame, READ_ITEMS, Json::from_value(&asked));
+        Ok(())
+    }
+
+    /// Lets the results of a Map whose parts are done be written; whether there is a writer.
+    pub(super) fn write_results(&mut self, frame: FrameId, state: &State) -> Result<bool, Failure> {
+        let StateKind::Map(map) = &state.kind else { return Ok(false) };
+        let writer = map.distributed.as_ref().and_then(|distributed| distributed.writer.as_ref());
+        let run = self.fork_of(frame).and_then(|fork| fork.run.as_ref()).map(|run| run.id);
+        let (Some(writer), Some(run)) = (writer, run) else { return Ok(false) };
+        let ResultWriter { arguments, config } = writer;
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let arguments = match arguments {
+            None => serde_json::Value::Null,
+            Some(template) => {
+                let input = evaluation.selected_input()?;
+                evaluation.evaluate(template, &input, PARAMETERS)?
+            }
+        };
+        let asked = json!({
+            "Arguments": arguments,
+            "WriterConfig": config,
+            "MapRun": run,
+            "Execution": self.execution.id,
+        });
+        self.schedule_own_job(frame, WRITE_RESULTS, Json::from_value(&asked));
+        Ok(true)
+    }
+
+    /// A job that is not the workflow's but ours.
+    fn schedule_own_job(&mut self, frame: FrameId, job_type: &str, input: Json) {
+        let job = self.job_of(frame);
+        let attempt = self.execution.jobs.get(&job).map_or(0, |job| job.attempt) + 1;
+        self.emit(JobScheduled {
+            job,
+            frame,
+            attempt,
+            job_type: job_type.into(),
+            input: Data::New(input),
+            timeout_seconds: None,
+            heartbeat_seconds: None,
+            callback: None,
+            child: None,
+        });
+    }
+
+    /// Begins a part of a distributed Map.
+    pub(super) fn start_item(&mut self, frame: FrameId, index: u32, input: Json) {
+        let kept = self.fork_of(frame).and_then(|fork| fork.items.as_ref());
+        let kept = kept.is_some_and(|items| items.get(index as usize) == input);
+        let place = self.execution.sequence + 1;
+        let child = self.input.mint.id(self.now, self.execution.id, place);
+        let input = if kept { Data::Kept } else { Data::New(input) };
+        self.emit(ItemStarted { frame, index, child, input });
+    }
+
+    pub(super) fn item_succeeded(&mut self, frame: FrameId, child: ExecutionId, output: Json) {
+        // A writer takes the outputs from the executions themselves, so that as many as there are
+        // cost this one nothing.
+        let output = if self.has_writer(frame) { Data::Kept } else { Data::New(output) };
+        self.emit_with_progress(ItemSucceeded { frame, child, output, progress: 0 }.into());
+    }
+
+    pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: Failure) {
+        let failure = failure.bounded();
+        self.emit_with_progress(ItemFailed { frame, child, failure, progress: 0 }.into());
+    }
+
+    fn has_writer(&self, frame: FrameId) -> bool {
+        let state = self.execution.frames.get(&frame).and_then(|frame| frame.state.as_ref());
+        let kind = state.and_then(|name| self.input.program.state(name)).map(|state| &state.kind);
+        matches!(kind, Some(StateKind::Map(map))
+            if map.distributed.as_ref().is_some_and(|distributed| distributed.writer.is_some()))
+    }
+
+    /// The executions of the map run that the frame has open.
+    pub(super) fn children_of(&self, frame: FrameId) -> Vec<ExecutionId> {
+        let activity = self.execution.frames.get(&frame).map(|frame| &frame.activity);
+        let Some(Activity::Forked(fork)) = activity else { return Vec::new() };
+        fork.run.iter().flat_map(|run| run.children.keys().copied()).collect()
+    }
+}

@@ -1,0 +1,216 @@
+//! Distributed Maps: an execution for each part.
+
+use serde_json::{Value, json};
+
+use super::kit::{Run, given};
+use super::only;
+use crate::engine::execution::Activity;
+use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
+use crate::engine::{
+    ChildEnd, Command, Effect, Execution, ExecutionId, Failure, FrameId, JobId, Link, Parent,
+    Status, Timestamp, pending_effects,
+};
+use crate::language::Json;
+
+fn map(fields: Value) -> Value {
+    let mut state = json!({"Type": "Map", "End": true, "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "P", "States": {"P": {"Type": "Task", "Resource": "work", "End": true}}}});
+    state.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    only(state)
+}
+
+/// The parts under way: index, id, input.
+fn parts(run: &Run) -> Vec<(u32, ExecutionId, Value)> {
+    let Activity::Forked(fork) = &run.execution.frames[&FrameId::ROOT].activity else {
+        panic!("no Map is open")
+    };
+    let children = &fork.run.as_ref().unwrap().children;
+    let mut parts: Vec<_> =
+        children.iter().map(|(id, part)| (part.index, *id, part.input.value())).collect();
+    parts.sort_by_key(|part| part.0);
+    parts
+}
+
+fn end(output: Option<Value>) -> Option<Box<ChildEnd>> {
+    let failed = output.is_none();
+    Some(Box::new(ChildEnd {
+        workflow: "w".into(),
+        name: None,
+        input: Json::null(),
+        status: if failed { Status::Failed } else { Status::Completed },
+        output: output.map(Json::from),
+        failure: failed.then(|| Failure::new("Mine", "as told")),
+        started_at: Timestamp(1_700_000_000_000),
+        ended_at: Timestamp(1_700_000_000_000),
+    }))
+}
+
+fn complete(run: &mut Run, child: ExecutionId, output: Value) {
+    run.when(Command::ChildEnded { child, end: end(Some(output)) });
+}
+
+#[test]
+fn each_item_is_an_execution_and_results_keep_their_order() {
+    let mut run = given(&map(json!({}))).started(&json!(["a", "b", "c"]));
+    assert_eq!(run.count("ItemStarted"), 3);
+    let open = parts(&run);
+    assert_eq!(open.iter().map(|part| &part.2).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(pending_effects(&run.execution).len(), 3);
+    for (index, child, _) in open.iter().rev() {
+        complete(&mut run, *child, json!(index * 10));
+    }
+    assert_eq!(run.output(), json!([0, 10, 20]));
+    assert_eq!(run.execution.progress, 100);
+}
+
+#[test]
+fn an_unchanged_item_is_not_written_again_and_a_shaped_one_is() {
+    let kept = given(&map(json!({}))).started(&json!(["long"]));
+    let shaped = given(&map(json!({"ItemSelector": {"v.$": "$$.Map.Item.Value"}})))
+        .started(&json!(["long"]));
+    let written = |run: &Run| {
+        run.last.iter().any(|event| match event {
+            crate::engine::Event::ItemStarted(body) => {
+                matches!(body.input, crate::engine::Data::New(_))
+            }
+            _ => false,
+        })
+    };
+    assert!(!written(&kept) && written(&shaped));
+    assert_eq!(parts(&shaped)[0].2, json!({"v": "long"}));
+}
+
+#[test]
+fn batches_run_within_the_concurrency() {
+    let fields = json!({"MaxConcurrency": 2, "ItemBatcher": {"MaxItemsPerBatch": 2}});
+    let mut run = given(&map(fields)).started(&json!([1, 2, 3, 4, 5]));
+    assert_eq!(parts(&run).len(), 2);
+    let (_, first, input) = parts(&run).remove(0);
+    assert_eq!(input, json!({"Items": [1, 2]}));
+    complete(&mut run, first, json!("one"));
+    assert_eq!(parts(&run).iter().map(|part| part.0).collect::<Vec<_>>(), [1, 2]);
+    for (_, child, _) in parts(&run) {
+        complete(&mut run, child, json!("more"));
+    }
+    assert_eq!(run.output(), json!(["one", "more", "more"]));
+}
+
+#[test]
+fn one_failure_too_many_stops_the_others_and_the_end_waits_for_them() {
+    let mut run = given(&map(json!({}))).started(&json!([1, 2]));
+    let open = parts(&run);
+    run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
+    assert_eq!(run.names(), "ItemFailed ItemCancelled ExecutionClosing");
+    let stop = Effect::StopChild { child: open[1].1 };
+    assert_eq!(pending_effects(&run.execution), [stop]);
+    run.when(Command::ChildEnded { child: open[1].1, end: None });
+    assert_eq!(run.error(), "States.ExceedToleratedFailureThreshold");
+}
+
+#[test]
+fn tolerated_failures_leave_the_results_of_the_other_executions() {
+    let mut run = given(&map(json!({"ToleratedFailureCount": 1}))).started(&json!([1, 2]));
+    let open = parts(&run);
+    run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
+    complete(&mut run, open[1].1, json!("b"));
+    assert_eq!(run.output(), json!(["b"]));
+    assert_eq!(run.status(), "completed_with_errors");
+}
+
+#[test]
+fn a_cancel_stops_every_part() {
+    let mut run = given(&map(json!({}))).started(&json!([1, 2]));
+    let open = parts(&run);
+    run.cancel();
+    assert_eq!(run.names(), "CancelRequested ItemCancelled ItemCancelled");
+    run.when(Command::ChildEnded { child: open[0].1, end: None });
+    run.when(Command::ChildEnded { child: open[1].1, end: end(Some(json!(1))) });
+    assert_eq!(run.status(), "cancelled");
+}
+
+#[test]
+fn no_items_are_no_parts() {
+    let run = given(&map(json!({}))).started(&json!([]));
+    assert_eq!(run.output(), json!([]));
+}
+
+#[test]
+fn items_are_read_by_a_job_of_ours_before_the_map_opens() {
+    let mut run = given(&map(json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "in", "Key.$": "$.key"},
+        "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "MaxItems": 2}}})))
+    .started(&json!({"key": "a.csv"}));
+    assert_eq!(&*run.execution.jobs[&JobId(1)].job_type, READ_ITEMS);
+    let asked = run.job_input(1);
+    assert_eq!(asked["Resource"], "s3:getObject");
+    assert_eq!(asked["Arguments"], json!({"Bucket": "in", "Key": "a.csv"}));
+    assert_eq!(asked["ReaderConfig"]["InputType"], "CSV");
+    assert_eq!(asked["ReaderConfig"]["MaxItems"], 2);
+    run.complete(1, &json!([{"id": "1"}, {"id": "2"}]));
+    let open = parts(&run);
+    assert_eq!(open[1].2, json!({"id": "2"}));
+    for (index, child, _) in open {
+        complete(&mut run, child, json!(index));
+    }
+    assert_eq!(run.output(), json!([0, 1]));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_a_failure_of_the_map() {
+    let mut run = given(&map(json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "in", "Key": "k"}, "ReaderConfig": {"InputType": "JSON"}},
+        "Retry": [{"ErrorEquals": ["States.ItemReaderFailed"]}]})))
+    .started(&json!({}));
+    run.fail(1, "States.ItemReaderFailed");
+    run.fire_next();
+    run.complete(1, &json!([1]));
+    assert_eq!(parts(&run).len(), 1);
+}
+
+#[test]
+fn results_are_written_by_a_job_of_ours_after_the_last_part() {
+    let writer = json!({"Resource": "arn:aws:states:::s3:putObject",
+        "Parameters": {"Bucket": "out", "Prefix.$": "$.prefix"}});
+    let fields = json!({"ItemsPath": "$.items", "ResultWriter": writer,
+        "ResultPath": "$.written"});
+    let mut run = given(&map(fields)).started(&json!({"items": [1, 2], "prefix": "p"}));
+    for (index, child, _) in parts(&run) {
+        complete(&mut run, child, json!(index));
+    }
+    assert_eq!(&*run.execution.jobs[&JobId(1)].job_type, WRITE_RESULTS);
+    let asked = run.job_input(1);
+    assert_eq!(asked["Arguments"], json!({"Bucket": "out", "Prefix": "p"}));
+    assert_eq!(asked["Execution"], run.execution.id.to_string());
+    run.complete(1, &json!({"MapRunArn": "x"}));
+    assert_eq!(run.output()["written"], json!({"MapRunArn": "x"}));
+}
+
+#[test]
+fn a_part_runs_the_processor_of_its_map_and_nothing_else() {
+    let mut run = given(&map(json!({})));
+    let Command::StartExecution { workflow, definition, input, .. } =
+        run.start_command(&json!("item"))
+    else {
+        panic!("it starts")
+    };
+    let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
+    let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
+    run.when(Command::StartExecution { workflow, definition, name: None, input, parent });
+    assert_eq!(run.job_input(1), json!("item"));
+    run.complete(1, &json!("done"));
+    assert_eq!(run.output(), json!("done"));
+    let steps: Vec<&str> = run.execution.steps.keys().map(|name| &**name).collect();
+    assert_eq!(steps, ["P"]);
+}
+
+#[test]
+fn a_part_that_ended_is_known_by_its_parent_once() {
+    let mut run = given(&map(json!({"MaxConcurrency": 1}))).started(&json!([1, 2]));
+    let child = parts(&run)[0].1;
+    complete(&mut run, child, json!(1));
+    let again = Command::ChildEnded { child, end: end(Some(json!(1))) };
+    assert_eq!(run.try_command(again).unwrap_err().code(), "CHILD_NOT_OPEN");
+    let open: &Execution = &run.execution;
+    assert_eq!(open.progress, 50);
+}

@@ -1,0 +1,268 @@
+//! Executions that executions begin: seeing that they begin, stop, and that their end is told.
+//!
+//! Parent and child may live in different shards, and neither waits for the other. What the parent
+//! owes is in its state, so it is asked for again after a crash; everything here may happen twice.
+
+use std::sync::Arc;
+
+use super::error::Error;
+use super::orchestrator::read_execution;
+use super::shard::{Shard, ShardTools};
+use super::shards::Note;
+use super::slot::Slot;
+use super::tasks;
+use crate::engine::child::{ChildEnd, Link, Parent};
+use crate::engine::execution::{Activity, Fork};
+use crate::engine::{
+    Command, Execution, ExecutionId, Failure, JobStatus, Program, Rejection, Timestamp,
+};
+use crate::language::{DefinitionHash, Json};
+
+/// An execution that another one wants to begin.
+#[derive(Clone)]
+pub(super) struct ChildOrder {
+    pub(super) child: ExecutionId,
+    pub(super) parent: Parent,
+    runs: Runs,
+    name: Option<Arc<str>>,
+    input: Json,
+    /// Whether it was ordered just now, so that it cannot have begun yet.
+    is_fresh: bool,
+}
+
+/// What it runs.
+#[derive(Clone)]
+enum Runs {
+    /// The newest version of a workflow.
+    Newest(Arc<str>),
+    /// The processor of a Map of its parent.
+    Processor { workflow: Arc<str>, definition: DefinitionHash, program: Arc<Program> },
+}
+
+/// What `parent` wants to begin under the id `child`; none when it no longer does.
+pub(super) fn order_for(
+    parent: &Execution,
+    program: Option<&Arc<Program>>,
+    child: ExecutionId,
+    is_fresh: bool,
+) -> Option<Box<ChildOrder>> {
+    order_of_job(parent, child, is_fresh)
+        .or_else(|| order_of_item(parent, program, child, is_fresh))
+}
+
+fn order_of_job(parent: &Execution, id: ExecutionId, is_fresh: bool) -> Option<Box<ChildOrder>> {
+    let (job, open, child) = parent.jobs.iter().find_map(|(job, open)| {
+        let child = open.child.as_ref().filter(|child| child.execution == id)?;
+        (open.status == JobStatus::Running).then_some((*job, open, child))
+    })?;
+    let waits = open.awaited_child().is_some();
+    let link = if waits { Link::Job(job) } else { Link::Begun(job) };
+    let depth = if waits { parent.depth() + 1 } else { 0 };
+    Some(Box::new(ChildOrder {
+        child: id,
+        parent: Parent { execution: parent.id, link, depth },
+        runs: Runs::Newest(child.workflow.clone()),
+        name: child.name.clone(),
+        input: open.input.clone(),
+        is_fresh,
+    }))
+}
+
+fn order_of_item(
+    parent: &Execution,
+    program: Option<&Arc<Program>>,
+    id: ExecutionId,
+    is_fresh: bool,
+) -> Option<Box<ChildOrder>> {
+    let (frame, map, part) = parent.frames.iter().find_map(|(frame, open)| {
+        let Activity::Forked(Fork { run: Some(run), .. }) = &open.activity else { return None };
+        Some((*frame, open.state.clone()?, run.children.get(&id)?))
+    })?;
+    let link = Link::Item { frame, index: part.index, map };
+    Some(Box::new(ChildOrder {
+        child: id,
+        parent: Parent { execution: parent.id, link, depth: parent.depth() + 1 },
+        runs: Runs::Processor {
+            workflow: parent.workflow.clone(),
+            definition: parent.definition,
+            program: program?.clone(),
+        },
+        name: None,
+        input: part.input.clone(),
+        is_fresh,
+    }))
+}
+
+/// What the parent of `execution`, which has ended, must be told; nothing when it does not wait.
+pub(super) fn end_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
+    let parent = execution.parent.as_ref()?;
+    match &parent.link {
+        Link::Begun(_) => None,
+        Link::Job(_) | Link::Item { .. } => Some(ended(parent.execution, execution)),
+    }
+}
+
+/// What the parent of `execution` must be told of its progress; only Tasks show it.
+pub(super) fn progress_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
+    let parent = execution.parent.as_ref()?;
+    match &parent.link {
+        Link::Job(_) => {
+            let percent = execution.progress;
+            let command = Command::ChildProgressed { child: execution.id, percent };
+            Some((parent.execution, reported(parent.execution, command)))
+        }
+        Link::Begun(_) | Link::Item { .. } => None,
+    }
+}
+
+fn ended(parent: ExecutionId, child: &Execution) -> (ExecutionId, Note) {
+    let end = Some(Box::new(ChildEnd::of(child)));
+    (parent, reported(parent, Command::ChildEnded { child: child.id, end }))
+}
+
+fn reported(execution: ExecutionId, command: Command) -> Note {
+    Note::Reported { execution, command }
+}
+
+/// The job types of a program that nobody here serves.
+pub(super) fn unserved(tools: &ShardTools, program: &Program) -> Vec<String> {
+    let job_types = program.workflow.job_types();
+    let unserved = job_types.iter().filter(|job_type| !tools.dispatch.serves(job_type));
+    unserved.map(ToString::to_string).collect()
+}
+
+impl ChildOrder {
+    fn program(&self, tools: &ShardTools) -> Result<Begin, Failure> {
+        match &self.runs {
+            Runs::Processor { workflow, definition, program } => Ok(Begin {
+                workflow: workflow.clone(),
+                definition: *definition,
+                program: program.clone(),
+            }),
+            Runs::Newest(name) => {
+                let Some((definition, program)) = tools.definitions.newest(name) else {
+                    let cause = format!("State Machine Does Not Exist: '{name}'");
+                    let error = "StepFunctions.StateMachineDoesNotExistException";
+                    return Err(Failure::new(error, &cause));
+                };
+                let unserved = unserved(tools, &program);
+                if unserved.is_empty() {
+                    return Ok(Begin { workflow: name.clone(), definition, program });
+                }
+                let types = unserved.join(", ");
+                let cause = format!("nobody serves these job types of {name:?}: {types}");
+                Err(Failure::new("States.TaskFailed", &cause))
+            }
+        }
+    }
+}
+
+/// What an execution begins with.
+struct Begin {
+    workflow: Arc<str>,
+    definition: DefinitionHash,
+    program: Arc<Program>,
+}
+
+impl Shard {
+    /// Sees that an execution has begun.
+    pub(super) fn run_child(&mut self, order: Box<ChildOrder>) {
+        if let Some(slot) = self.slots.get(&order.child) {
+            let at = slot.execution.started_at;
+            return self.tell_begun(&order, at);
+        }
+        if !order.is_fresh {
+            return self.look_up(order);
+        }
+        if let Err(failure) = self.begin_child(&order) {
+            let command = Command::ChildRefused { child: order.child, failure };
+            let parent = order.parent.execution;
+            self.tools.shards.note(parent, reported(parent, command));
+        }
+    }
+
+    fn begin_child(&mut self, order: &ChildOrder) -> Result<(), Failure> {
+        let Begin { workflow, definition, program } = order.program(&self.tools)?;
+        let id = order.child;
+        let command = Command::StartExecution {
+            workflow,
+            definition,
+            name: order.name.clone(),
+            input: order.input.clone(),
+            parent: Some(order.parent.clone()),
+        };
+        self.slots.insert(id, Slot::new(Execution::new(id), Some(program)));
+        if let Err(rejection) = self.decide_on(id, command, None) {
+            self.slots.remove(&id);
+            return Err(refusal(&rejection));
+        }
+        let at = self.slots.get(&id).map_or(Timestamp(0), |slot| slot.execution.started_at);
+        self.tell_begun(order, at);
+        Ok(())
+    }
+
+    /// Tells a parent that waits for no more than the beginning, once that is durable.
+    fn tell_begun(&mut self, order: &ChildOrder, at: Timestamp) {
+        if matches!(order.parent.link, Link::Begun(_)) {
+            let parent = order.parent.execution;
+            let command = Command::ChildStarted { child: order.child, at };
+            self.note_when_durable(parent, reported(parent, command));
+        }
+    }
+
+    /// Finds out what became of an execution that was ordered before a crash: it is not in memory,
+    /// so it has ended, or never began.
+    fn look_up(&self, order: Box<ChildOrder>) {
+        let (store, shards) = (self.tools.store.clone(), self.tools.shards.clone());
+        let look_up = async move {
+            match read_execution(&*store, order.child).await {
+                Ok(child) => {
+                    let (parent, note) = ended(order.parent.execution, &child);
+                    shards.note(parent, note);
+                }
+                // By way of the parent, which may have changed its mind meanwhile.
+                Err(Error::NoSuchExecution { .. }) => {
+                    shards.note(order.parent.execution, Note::OrderAgain(order));
+                }
+                Err(error) => {
+                    let (code, child) = (error.code(), order.child);
+                    tracing::error!(code, %error, %child, "an execution cannot be looked up");
+                }
+            }
+        };
+        drop(tasks::spawn(&self.tools.runtime, look_up));
+    }
+
+    /// Orders an execution that never began, unless its parent no longer wants it.
+    pub(super) fn order_again(&self, order: &ChildOrder) {
+        let Some(slot) = self.slots.get(&order.parent.execution) else { return };
+        if let Some(order) = slot.order(order.child, true) {
+            self.tools.shards.note(order.child, Note::RunChild(order));
+        }
+    }
+
+    /// Sees that an execution stops.
+    pub(super) fn stop_child(&mut self, parent: ExecutionId, child: ExecutionId) {
+        if !self.slots.contains_key(&child) {
+            // It has ended, or never began; the parent need not know which.
+            let command = Command::ChildEnded { child, end: None };
+            return self.tools.shards.note(parent, reported(parent, command));
+        }
+        let command = Command::CancelExecution {
+            by: format!("execution {parent}").into(),
+            reason: Some("the execution that began it no longer waits for it".into()),
+        };
+        if let Err(rejection) = self.decide_on(child, command, None) {
+            // It is stopping already, or has just ended, and tells its parent itself.
+            tracing::debug!(execution = %child, code = rejection.code(), "not to be stopped again");
+        }
+    }
+}
+
+fn refusal(rejection: &Rejection) -> Failure {
+    let error = match rejection {
+        Rejection::TooLarge { .. } => "States.DataLimitExceeded",
+        _ => "States.TaskFailed",
+    };
+    Failure::new(error, &rejection.to_string())
+}

@@ -1,0 +1,67 @@
+//! What generated states may ask for besides a job: callbacks, executions, map runs, files.
+
+use serde_json::{Value, json};
+
+use super::random::Random;
+
+/// Makes some Tasks wait for a callback, or be executions of their own.
+pub(super) fn vary_task(random: &mut Random, jsonata: bool, state: &mut Value) {
+    let Some(fields) = state.as_object_mut() else { return };
+    let arguments = if jsonata { "Arguments" } else { "Parameters" };
+    match random.below(8) {
+        0 => {
+            let resource = fields.get("Resource").and_then(Value::as_str).unwrap_or_default();
+            let resource = format!("{resource}.waitForTaskToken");
+            fields.insert("Resource".into(), resource.into());
+            fields.insert(arguments.into(), token(jsonata));
+        }
+        1 | 2 => {
+            let pattern = ["", ".sync", ".sync:2", ".waitForTaskToken"];
+            let pattern = random.pick(&pattern).copied().unwrap_or_default();
+            let resource = format!("arn:aws:states:::states:startExecution{pattern}");
+            let input =
+                if pattern == ".waitForTaskToken" { token(jsonata) } else { json!({"a": 1}) };
+            fields.insert("Resource".into(), resource.into());
+            let asked = json!({"StateMachineArn": "other", "Input": input});
+            fields.insert(arguments.into(), asked);
+        }
+        _ => {}
+    }
+}
+
+fn token(jsonata: bool) -> Value {
+    if jsonata {
+        json!({"token": "{% $states.context.Task.Token %}"})
+    } else {
+        json!({"token.$": "$$.Task.Token"})
+    }
+}
+
+/// Makes some Maps distributed, some of them with items from files or results into files.
+pub(super) fn vary_map(random: &mut Random, jsonata: bool, state: &mut Value) {
+    if !random.one_in(3) {
+        return;
+    }
+    let arguments = if jsonata { "Arguments" } else { "Parameters" };
+    let Some(fields) = state.as_object_mut() else { return };
+    if let Some(processor) = fields.get_mut("ItemProcessor").and_then(Value::as_object_mut) {
+        let config = json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
+        processor.insert("ProcessorConfig".into(), config);
+    }
+    if random.one_in(3) {
+        fields.shift_remove("ItemsPath");
+        fields.shift_remove("Items");
+        let mut reader = json!({"Resource": "s3:getObject", "ReaderConfig": {"InputType": "JSON"}});
+        if let Some(reader) = reader.as_object_mut() {
+            reader.insert(arguments.into(), json!({"Bucket": "in", "Key": "k"}));
+        }
+        fields.insert("ItemReader".into(), reader);
+    }
+    if random.one_in(3) {
+        let mut writer = json!({"Resource": "s3:putObject"});
+        if let Some(writer) = writer.as_object_mut() {
+            writer.insert(arguments.into(), json!({"Bucket": "out", "Prefix": "p"}));
+        }
+        fields.insert("ResultWriter".into(), writer);
+    }
+}
