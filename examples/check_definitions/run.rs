@@ -1,8 +1,12 @@
 //! One run of a definition in the pure engine, with made-up data and a clock that jumps.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use everstep::engine::{Command, Event, Execution, Failure, Job, JobId, JobStatus, Program, Token};
+use everstep::engine::own_jobs::READ_ITEMS;
+use everstep::engine::{
+    ChildEnd, Command, Effect, Event, Execution, ExecutionId, Failure, Job, JobId, JobStatus,
+    Program, Status, Token, pending_effects,
+};
 use everstep::language::{Json, StateKind, Workflow};
 use everstep::testing::random::Random;
 use everstep::testing::simulate::Simulation;
@@ -47,6 +51,7 @@ pub(super) fn run(workflow: &Workflow, seed: u64) -> Ending {
         states,
         simulation: Simulation::new(Program::new(workflow.clone()), seed),
         random: Random::new(seed ^ 0x5eed),
+        begun: BTreeSet::new(),
         is_rough: is_rough(seed),
     };
     match run.to_end(workflow) {
@@ -61,6 +66,8 @@ struct Run {
     states: HashMap<String, Value>,
     simulation: Simulation,
     random: Random,
+    /// Executions that have begun for the one that runs.
+    begun: BTreeSet<ExecutionId>,
     is_rough: bool,
 }
 
@@ -95,6 +102,7 @@ impl Run {
             definition: workflow.hash,
             name: None,
             input: Json::from_value(&input),
+            parent: None,
         };
         self.give(start)?;
         for _ in 0..PATIENCE {
@@ -119,6 +127,9 @@ impl Run {
         if !execution.ready.is_empty() {
             return Ok(Command::Advance);
         }
+        if let Some(child) = self.simulation.children().first().copied() {
+            return Ok(self.child(child));
+        }
         let mut jobs = execution.jobs.iter().map(|(id, job)| (*id, job.clone()));
         let open = jobs.find(|(_, job)| job.status != JobStatus::Retrying);
         if let Some((id, job)) = open {
@@ -130,9 +141,39 @@ impl Run {
         Ok(self.simulation.next_timer())
     }
 
+    /// The next word of an execution that this one began: it begins, and it ends.
+    fn child(&mut self, child: ExecutionId) -> Command {
+        let now = self.simulation.execution.updated_at;
+        let stops = pending_effects(&self.simulation.execution)
+            .iter()
+            .any(|effect| *effect == Effect::StopChild { child });
+        if !stops && self.begun.insert(child) {
+            return Command::ChildStarted { child, at: now };
+        }
+        let fails = !stops && self.is_rough && self.random.one_in(3);
+        let status = match (stops, fails) {
+            (true, _) => Status::Cancelled,
+            (false, true) => Status::Failed,
+            (false, false) => Status::Completed,
+        };
+        let output = self.wishes.grant(None, &mut self.random);
+        let end = ChildEnd {
+            workflow: "child".into(),
+            name: None,
+            input: Json::empty_object(),
+            status,
+            output: (status == Status::Completed).then(|| Json::from_value(&output)),
+            failure: fails.then(|| Failure::new("Made.Up", "made up")),
+            started_at: now,
+            ended_at: now,
+        };
+        Command::ChildEnded { child, end: Some(Box::new(end)) }
+    }
+
     /// The next word of whoever does the work of a job. All kinds of work are made up here.
     fn work(&mut self, id: JobId, job: &Job) -> Command {
-        let Some(token) = job.token else {
+        let calls_back = job.callback.filter(|_| job.status == JobStatus::Waiting);
+        let Some(token) = calls_back.or(job.token) else {
             let token = Token(Uuid::from_u64_pair(self.random.draw(), 1).into_bytes());
             return Command::StartJob {
                 job: id,
@@ -153,7 +194,9 @@ impl Run {
         }
         let result_path = state.get("ResultPath").and_then(Value::as_str);
         let next = state.get("Next").and_then(Value::as_str).and_then(|name| self.states.get(name));
-        let output = if result_path.is_none() && next.is_some_and(takes_items) {
+        let output = if &*job.job_type == READ_ITEMS {
+            self.wishes.items(&mut self.random)
+        } else if result_path.is_none() && next.is_some_and(takes_items) {
             self.wishes.items(&mut self.random)
         } else {
             self.wishes.grant(result_path, &mut self.random)

@@ -132,8 +132,8 @@ impl Wishes {
     fn gather_field(&mut self, key: &str, value: &Value) {
         let Some(text) = value.as_str() else { return self.gather(value) };
         if let Some(name) = key.strip_suffix(".$") {
-            let (_, path, length) = path_at(text);
-            if length == text.len() && !path.is_empty() {
+            let (is_context, path, length) = path_at(text);
+            if length == text.len() && !is_context && text != "$" {
                 self.sources.push((name.to_owned(), path));
             }
             self.gather_calls(text, Kind::Any);
@@ -445,7 +445,7 @@ fn path_at(text: &str) -> (bool, Vec<Step>, usize) {
 fn data_of_context(mut steps: Vec<Step>, length: usize) -> (bool, Vec<Step>, usize) {
     for known in [["Execution", "Input"].as_slice(), &["Map", "Item", "Value"]] {
         let fits = steps.iter().zip(known).all(|(step, name)| *step == Step::Field((*name).into()));
-        if fits && steps.len() > known.len() {
+        if fits && steps.len() >= known.len() {
             steps.drain(..known.len());
             return (false, steps, length);
         }
