@@ -54,7 +54,7 @@ pub(super) fn run(workflow: &Workflow, seed: u64) -> Ending {
         begun: BTreeSet::new(),
         is_rough: is_rough(seed),
     };
-    match run.to_end(workflow) {
+    match run.give_all(workflow) {
         Ok(()) => run.ending(workflow),
         Err(why) => Ending::Broken(why),
     }
@@ -90,7 +90,7 @@ fn gather_states(value: &Value, states: &mut HashMap<String, Value>) {
 }
 
 impl Run {
-    fn to_end(&mut self, workflow: &Workflow) -> Result<(), String> {
+    fn give_all(&mut self, workflow: &Workflow) -> Result<(), String> {
         let first = self.states.get(&*workflow.root.start_at).cloned().unwrap_or_default();
         let input = if takes_items(&first) {
             self.wishes.items(&mut self.random)
@@ -144,9 +144,8 @@ impl Run {
     /// The next word of an execution that this one began: it begins, and it ends.
     fn child(&mut self, child: ExecutionId) -> Command {
         let now = self.simulation.execution.updated_at;
-        let stops = pending_effects(&self.simulation.execution)
-            .iter()
-            .any(|effect| *effect == Effect::StopChild { child });
+        let stop = Effect::StopChild { child };
+        let stops = pending_effects(&self.simulation.execution).contains(&stop);
         if !stops && self.begun.insert(child) {
             return Command::ChildStarted { child, at: now };
         }
@@ -194,9 +193,8 @@ impl Run {
         }
         let result_path = state.get("ResultPath").and_then(Value::as_str);
         let next = state.get("Next").and_then(Value::as_str).and_then(|name| self.states.get(name));
-        let output = if &*job.job_type == READ_ITEMS {
-            self.wishes.items(&mut self.random)
-        } else if result_path.is_none() && next.is_some_and(takes_items) {
+        let reads = &*job.job_type == READ_ITEMS;
+        let output = if reads || (result_path.is_none() && next.is_some_and(takes_items)) {
             self.wishes.items(&mut self.random)
         } else {
             self.wishes.grant(result_path, &mut self.random)
