@@ -80,12 +80,22 @@ async fn client(everstep: Orchestrator, ended: Arc<AtomicU64>, until: Instant) {
     }
 }
 
-/// One Map over all items in batches, each a no-op job.
+/// One Map over all items in batches, each a no-op job; then a distributed one, whose batches are
+/// executions.
 fn large_map() {
+    let inline = format!(r#""ItemBatcher":{{"MaxItemsPerBatch":{BATCH}}},"MaxConcurrency":64,"#);
+    map(&format!("a Map over {ITEMS} items in batches of {BATCH}"), ITEMS, &inline, "INLINE");
+    let batched = format!(r#""ItemBatcher":{{"MaxItemsPerBatch":{BATCH}}},"#);
+    map("the same, an execution for each batch", ITEMS, &batched, "DISTRIBUTED");
+    let parts = ITEMS / 5;
+    map(&format!("{parts} items, an execution for each"), parts, "", "DISTRIBUTED");
+}
+
+fn map(name: &str, items: usize, fields: &str, mode: &str) {
     let definition = format!(
-        r#"{{"StartAt":"Map","States":{{"Map":{{"Type":"Map","End":true,"MaxConcurrency":64,
-        "ItemBatcher":{{"MaxItemsPerBatch":{BATCH}}},"ResultPath":null,
-        "ItemProcessor":{{"StartAt":"Step","States":{{
+        r#"{{"StartAt":"Map","States":{{"Map":{{"Type":"Map","End":true,{fields}
+        "ResultPath":null,"ItemProcessor":{{"ProcessorConfig":{{"Mode":"{mode}"}},
+        "StartAt":"Step","States":{{
         "Step":{{"Type":"Task","Resource":"noop","End":true}}}}}}}}}}}}"#
     );
     let folder = Folder::new("map");
@@ -93,18 +103,20 @@ fn large_map() {
     runtime.block_on(async {
         let everstep = open(folder.path()).await;
         everstep.deploy("map", &definition, Format::Json).await.unwrap();
-        let items: Vec<String> = (0..ITEMS).map(|n| format!(r#"{{"item":{n}}}"#)).collect();
-        let items = Json::parse(&format!("[{}]", items.join(","))).unwrap();
-        let bytes = items.len_bytes() as u64;
+        let texts: Vec<String> = (0..items).map(|n| format!(r#"{{"item":{n}}}"#)).collect();
+        let input = Json::parse(&format!("[{}]", texts.join(","))).unwrap();
+        let bytes = input.len_bytes() as u64;
         let before = resident();
         let began = Instant::now();
-        let id = everstep.start("map", items).await.unwrap();
+        let id = everstep.start("map", input).await.unwrap();
         let outcome = everstep.result(id).await.unwrap();
         assert_eq!(outcome.status.as_str(), "completed");
+        let took = began.elapsed();
         row(
-            &format!("a Map over {ITEMS} items in batches of {BATCH}"),
+            name,
             &[
-                ("ended in", ms(began.elapsed())),
+                ("ended in", ms(took)),
+                ("items", rate(items as u64, took)),
                 ("input", megabytes(bytes)),
                 ("resident grew by", megabytes(resident().saturating_sub(before))),
                 ("log", megabytes(bytes_of(&folder.path().join("log")))),

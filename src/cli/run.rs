@@ -39,6 +39,10 @@ pub(super) struct RunArgs {
     /// Your own name for the execution
     #[arg(long)]
     name: Option<String>,
+    /// Another definition to make known first, so that this one can start executions of it; may be
+    /// given more than once
+    #[arg(long = "with", value_name = "FILE")]
+    others: Vec<PathBuf>,
     /// What runs the jobs [default: everstep.toml beside the definition, or here]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -77,6 +81,9 @@ pub(super) async fn run(context: &Context, arguments: RunArgs) -> Outcome {
     // A definition with faults is told before anything is opened.
     if let Some(file) = arguments.file.as_deref().filter(|_| !arguments.resume) {
         super::validate::check(context, file)?;
+    }
+    for other in &arguments.others {
+        super::validate::check(context, other)?;
     }
     let plan = plan(context, &arguments)?;
     let mut signals = Signals::listen()?;
@@ -142,6 +149,10 @@ async fn drive(
     signals: &mut Signals,
 ) -> Outcome {
     let everstep = &engine.orchestrator;
+    for other in &arguments.others {
+        let other = input::definition(other)?;
+        everstep.deploy(&other.name, &other.text, other.format).await?;
+    }
     // Only to go on with one all of them must be looked at.
     let rows = everstep.list(if arguments.resume { usize::MAX } else { ROWS }).await?;
     let id = match to_resume(arguments, plan, &rows) {

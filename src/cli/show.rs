@@ -7,8 +7,9 @@ use super::source::Source;
 use super::ui::{Cell, Mark, Role, Table};
 use super::wait::{self, say_next};
 use super::{Context, data};
+use crate::engine::ExecutionId;
 use crate::store::Check;
-use crate::view::{Card, ResultCard, StepCard, duration, one_line};
+use crate::view::{Card, ResultCard, StepCard, WaitingFor, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ShowArgs {
@@ -87,7 +88,10 @@ fn step_words(step: &StepCard) -> String {
             0 => String::new(),
             failed => format!(", {failed} failed"),
         };
-        words.push(format!("{} of {} parts{failed}", step.parts_completed, step.parts));
+        let run = step.map_run.as_ref().map_or_else(String::new, |run| {
+            format!(", {} of {} executions under way", run.running, run.concurrency)
+        });
+        words.push(format!("{} of {} parts{failed}{run}", step.parts_completed, step.parts));
     }
     if step.attempts > 1 {
         words.push(format!("attempt {}", step.attempts));
@@ -100,18 +104,27 @@ fn step_words(step: &StepCard) -> String {
     words.join(" · ")
 }
 
+/// The short name of an execution.
+fn handle(id: &str) -> String {
+    id.parse::<ExecutionId>().map_or_else(|_| id.to_owned(), |id| id.short())
+}
+
 /// What is to be said besides the steps.
 fn notes(context: &Context, card: &Card) -> String {
     let ui = &context.ui;
     let mut notes = String::new();
+    if let Some(parent) = &card.parent {
+        notes.push_str(&format!("  begun by execution {}\n", handle(parent)));
+    }
     for job in &card.active_sub_jobs {
         let mark = Mark::of(job.status);
         let words = job.message.as_deref().map(|message| one_line(message, 100));
         notes.push_str(&format!(
-            "  {} job {} {}  {}%  attempt {}  {}\n",
+            "  {} job {} {}{}  {}%  attempt {}  {}\n",
             ui.paint(mark.role, mark.glyph(ui)),
             job.id.rsplit(':').next().unwrap_or_default(),
             job.job_type,
+            job.execution.as_ref().map_or_else(String::new, |id| format!(" {}", handle(id))),
             job.progress,
             job.attempt,
             words.unwrap_or_default()
@@ -119,9 +132,17 @@ fn notes(context: &Context, card: &Card) -> String {
     }
     if let Some(waiting) = &card.waiting {
         let until = waiting.until.as_deref().map(|until| format!(" until {until}"));
-        let what = match &waiting.job_type {
-            Some(job_type) => format!("a worker for {job_type}"),
-            None => format!("a {}", waiting.reason.as_str()),
+        let of = waiting.job_type.as_deref().unwrap_or_default();
+        let what = match waiting.reason {
+            WaitingFor::Worker => format!("a worker for {of}"),
+            WaitingFor::Callback => format!("a callback for {of}"),
+            WaitingFor::Execution => {
+                format!(
+                    "execution {}",
+                    waiting.execution.as_deref().map(handle).unwrap_or_default()
+                )
+            }
+            WaitingFor::Timer | WaitingFor::Retry => format!("a {}", waiting.reason.as_str()),
         };
         notes.push_str(&format!("waits for {what}{}\n", until.unwrap_or_default()));
     }

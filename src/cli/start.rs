@@ -25,6 +25,10 @@ pub(super) struct StartArgs {
     /// The input: JSON, @FILE, or - for stdin
     #[arg(short, long, value_name = "JSON")]
     input: Option<String>,
+    /// Another definition to make known first, so that this one can start executions of it; may be
+    /// given more than once
+    #[arg(long = "with", value_name = "FILE")]
+    others: Vec<PathBuf>,
     /// Your own name for the execution
     #[arg(long)]
     name: Option<String>,
@@ -45,7 +49,14 @@ pub(super) async fn run(context: &Context, arguments: StartArgs) -> Outcome {
     if let Some(file) = &file {
         super::validate::check(context, file)?;
     }
+    for other in &arguments.others {
+        super::validate::check(context, other)?;
+    }
     let live = connect(&folder).await?;
+    for other in &arguments.others {
+        let other = input::definition(other)?;
+        live.deploy(&other.name, &other.text, other.format).await?;
+    }
     let workflow = match &file {
         Some(file) => {
             let definition = input::definition(file)?;

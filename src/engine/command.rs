@@ -141,3 +141,28 @@ pub enum Command {
         reason: Arc<str>,
     },
 }
+
+impl Command {
+    /// What is asked, as a refusal says it: `to cancel`.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::StartExecution { .. } => "to start",
+            Self::StartJob { .. } => "to start a job",
+            Self::ReportProgress { .. } => "to report progress",
+            Self::Heartbeat { .. } => "to give a sign of life",
+            Self::CompleteJob { .. } => "to complete a job",
+            Self::FailJob { .. } => "to fail a job",
+            Self::AcknowledgeCancel { .. } => "to stop a job",
+            Self::LoseAttempts { .. } => "to lose attempts",
+            Self::ChildStarted { .. }
+            | Self::ChildRefused { .. }
+            | Self::ChildProgressed { .. }
+            | Self::ChildEnded { .. } => "to hear of an execution",
+            Self::FireTimer { .. } => "to fire a timer",
+            Self::Advance => "to go on",
+            Self::CancelExecution { .. } => "to cancel",
+            Self::SetAside { .. } => "to set aside",
+        }
+    }
+}

@@ -370,6 +370,12 @@ impl JobStatus {
 }
 
 impl Job {
+    /// Whether it is not the workflow's work but ours: reading or writing the files of a Map.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.job_type.starts_with(super::own_jobs::PREFIX)
+    }
+
     /// The execution that this job waits for the end of, while it may not have ended.
     #[must_use]
     pub fn awaited_child(&self) -> Option<ExecutionId> {

@@ -4,9 +4,10 @@
 //! choice not taken drops its weight. Decide puts the number into events, and the fold keeps the
 //! greatest, so that it never falls, and is the same at any past event whatever changes here later.
 
-use super::execution::{Activity, Execution, Fork, Frame};
+use super::execution::{Activity, Execution, Fork, Frame, Job};
 use super::id::FrameId;
 use super::program::Program;
+use crate::language::StateKind;
 
 /// What is shown until an execution has completed.
 const UNFINISHED_MAX: f64 = 99.0;
@@ -52,14 +53,23 @@ fn whole_percent(done: f64, total: f64) -> u8 {
 pub fn fraction(program: &Program, execution: &Execution, frame: &Frame) -> f64 {
     match &frame.activity {
         Activity::Forked(fork) => fork_fraction(program, execution, fork),
-        Activity::Job => frame
-            .job
-            .and_then(|job| execution.jobs.get(&job))
-            .and_then(|job| job.percent)
-            .map_or(0.0, |percent| f64::from(percent.min(100)) / 100.0),
-        Activity::Ready => f64::from(u8::from(frame.result.is_some())),
+        Activity::Job => match frame.job.and_then(|job| execution.jobs.get(&job)) {
+            // Reading comes before a Map's parts, and writing after them: neither is the work.
+            Some(job) if job.is_own() => f64::from(u8::from(frame.joined)),
+            Some(Job { percent: Some(percent), .. }) => f64::from((*percent).min(100)) / 100.0,
+            _ => 0.0,
+        },
+        Activity::Ready => {
+            let has_items_only = !frame.joined && stands_in_map(program, frame);
+            f64::from(u8::from(frame.joined || (frame.result.is_some() && !has_items_only)))
+        }
         Activity::Waiting(_) | Activity::BackingOff(_) => 0.0,
     }
+}
+
+fn stands_in_map(program: &Program, frame: &Frame) -> bool {
+    let state = frame.state.as_deref().and_then(|name| program.state(name));
+    state.is_some_and(|state| matches!(state.kind, StateKind::Map(_)))
 }
 
 fn fork_fraction(program: &Program, execution: &Execution, fork: &Fork) -> f64 {

@@ -235,6 +235,7 @@ impl Orchestrator {
         command: Command,
     ) -> Result<Accepted, Error> {
         self.check_open()?;
+        let action = command.action();
         let (reply, answer) = oneshot::channel();
         let request = Request::Command { execution, command, reply };
         self.inner.shards.request(execution, request).await?;
@@ -242,8 +243,7 @@ impl Orchestrator {
             Err(Error::NoSuchExecution { .. }) => {
                 // It may have ended long ago: say so, and not that it never was.
                 let status = self.read_execution(execution).await?.status;
-                let command = "this";
-                Err(crate::engine::Rejection::NotInStatus { command, status }.into())
+                Err(crate::engine::Rejection::NotInStatus { command: action, status }.into())
             }
             answer => answer,
         }

@@ -40,13 +40,16 @@ fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The names of all functions under `#[test]`.
+/// The names of all functions under `#[test]` or `#[tokio::test…]`.
 fn tests() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for source in files_below("src", ".rs").iter().chain(&files_below("tests", ".rs")) {
-        for after in source.without_comments().split("#[test]").skip(1) {
-            let name = after.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
-            names.extend(name.map(str::to_owned));
+        let text = source.without_comments();
+        for mark in ["#[test]", "#[tokio::test"] {
+            for after in text.split(mark).skip(1) {
+                let name = after.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
+                names.extend(name.map(str::to_owned));
+            }
         }
     }
     names

@@ -44,9 +44,11 @@ impl Execution {
         if body.child.is_some() {
             self.clock_started(body.job, at);
         }
+        let is_own = self.jobs.get(&body.job).is_some_and(Job::is_own);
         if let Some(step) = self.step_of(body.frame) {
             step.job = Some(body.job);
-            step.attempts += 1;
+            // A Map that reads or writes files is still the same attempt.
+            step.attempts += u32::from(!is_own);
         }
     }
 

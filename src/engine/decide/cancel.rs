@@ -17,7 +17,7 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        self.require("to cancel", &[Status::Running])?;
+        self.require(&[Status::Running])?;
         let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
         self.emit(CancelRequested { by, reason, deadline });
         let idle: Vec<JobId> = self

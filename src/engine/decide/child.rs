@@ -29,7 +29,7 @@ impl Decision<'_> {
         child: ExecutionId,
         at: Timestamp,
     ) -> Result<(), Rejection> {
-        self.require("to hear of an execution", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let Some(Tie::Job(job)) = self.tie_to(child) else {
             return Err(Rejection::ChildNotOpen { child });
         };
@@ -59,7 +59,7 @@ impl Decision<'_> {
         child: ExecutionId,
         failure: Failure,
     ) -> Result<(), Rejection> {
-        self.require("to hear of an execution", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         match self.tie_to(child).ok_or(Rejection::ChildNotOpen { child })? {
             Tie::Job(job) => self.fail_child_job(job, failure),
             Tie::Item(frame) => self.item_failed(frame, child, failure),
@@ -73,7 +73,7 @@ impl Decision<'_> {
         child: ExecutionId,
         percent: u8,
     ) -> Result<(), Rejection> {
-        self.require("to report progress", &[Status::Running])?;
+        self.require(&[Status::Running])?;
         let Some(Tie::Job(job)) = self.tie_to(child) else {
             return Err(Rejection::ChildNotOpen { child });
         };
@@ -93,7 +93,7 @@ impl Decision<'_> {
         child: ExecutionId,
         end: Option<&ChildEnd>,
     ) -> Result<(), Rejection> {
-        self.require("to hear of an execution", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let tie = self.tie_to(child).ok_or(Rejection::ChildNotOpen { child })?;
         let lost = || Failure::new("States.TaskFailed", "the execution is not to be found");
         match (tie, end) {

@@ -44,7 +44,7 @@ impl Decision<'_> {
         worker: Arc<str>,
         token: Token,
     ) -> Result<(), Rejection> {
-        self.require("to start a job", &[Status::Running])?;
+        self.require(&[Status::Running])?;
         let open = self.execution.jobs.get(&job).ok_or(Rejection::JobNotOpen { job })?;
         if open.status != JobStatus::Pending || open.attempt != attempt {
             return Err(Rejection::NotPending { job, attempt });
@@ -59,7 +59,7 @@ impl Decision<'_> {
         token: Token,
         report: Report,
     ) -> Result<(), Rejection> {
-        self.require("to report progress", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let (open, _) = self.holder(job, token)?;
         if open.status == JobStatus::Pending {
             // Whoever is to call back was told by an attempt that a crash cut off.
@@ -82,7 +82,7 @@ impl Decision<'_> {
         token: Token,
         output: Json,
     ) -> Result<(), Rejection> {
-        self.require("to complete a job", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let (open, holder) = self.holder(job, token)?;
         let attempt = open.attempt;
         let limit = self.result_limit(open);
@@ -109,7 +109,7 @@ impl Decision<'_> {
         token: Token,
         failure: Failure,
     ) -> Result<(), Rejection> {
-        self.require("to fail a job", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let (holder, _) = self.holder(job, token)?;
         let attempt = holder.attempt;
         if holder.status == JobStatus::Cancelling {
@@ -125,7 +125,7 @@ impl Decision<'_> {
     /// for whoever gave it may be far away and believe it is known; one a second is enough.
     pub(super) fn heartbeat(&mut self, job: JobId, token: Token) -> Result<(), Rejection> {
         const OFTEN_ENOUGH_MS: u64 = 1000;
-        self.require("to give a sign of life", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let (open, _) = self.holder(job, token)?;
         let timer = Timer::Heartbeat(job, open.attempt);
         let armed = self.execution.timers.iter().find(|(_, other)| *other == timer);
@@ -148,7 +148,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn acknowledge_cancel(&mut self, job: JobId, token: Token) -> Result<(), Rejection> {
-        self.require("to stop a job", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let (holder, _) = self.holder(job, token)?;
         let attempt = holder.attempt;
         if holder.status == JobStatus::Cancelling {
@@ -162,7 +162,7 @@ impl Decision<'_> {
     }
 
     pub(super) fn lose_attempts(&mut self, jobs: &[JobId], stopped: bool) -> Result<(), Rejection> {
-        self.require("to lose attempts", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let before = self.events.len();
         for id in jobs {
             let Some(job) = self.execution.jobs.get(id) else { continue };

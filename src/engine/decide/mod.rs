@@ -71,7 +71,8 @@ pub(super) fn decide_watched(
 ) -> Result<Vec<Event>, Rejection> {
     let now = input.now.max(execution.updated_at);
     let events = Vec::with_capacity(6);
-    let mut decision = Decision { input, now, execution, events, draws: 0, probe };
+    let action = command.action();
+    let mut decision = Decision { input, now, execution, action, events, draws: 0, probe };
     decision.take(command)?;
     decision.run();
     let events = decision.events;
@@ -85,6 +86,8 @@ struct Decision<'a> {
     input: DecisionInput<'a>,
     now: Timestamp,
     execution: &'a mut Execution,
+    /// What is asked, for refusals.
+    action: &'static str,
     events: Vec<Event>,
     /// How many numbers have been drawn from the seed.
     draws: u64,
@@ -174,7 +177,8 @@ impl Decision<'_> {
     }
 
     /// Refuses what is not legal now.
-    fn require(&self, command: &'static str, allowed: &[Status]) -> Result<(), Rejection> {
+    fn require(&self, allowed: &[Status]) -> Result<(), Rejection> {
+        let command = self.action;
         if let Some(reason) = &self.execution.set_aside {
             return Err(Rejection::SetAside { command, reason: reason.to_string() });
         }
@@ -186,12 +190,12 @@ impl Decision<'_> {
     }
 
     fn advance(&mut self) -> Result<(), Rejection> {
-        self.require("to go on", &[Status::Running])?;
+        self.require(&[Status::Running])?;
         if self.execution.ready.is_empty() { Err(Rejection::NothingToDo) } else { Ok(()) }
     }
 
     fn set_aside_on_request(&mut self, reason: Arc<str>) -> Result<(), Rejection> {
-        self.require("to set aside", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         self.emit(ExecutionSetAside { reason });
         Ok(())
     }

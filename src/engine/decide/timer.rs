@@ -14,7 +14,7 @@ impl Decision<'_> {
         due: Timestamp,
         last_heartbeat: Option<Timestamp>,
     ) -> Result<(), Rejection> {
-        self.require("to fire a timer", &[Status::Running, Status::Cancelling])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         if due > self.now || !self.execution.timers.contains(&(due, timer)) {
             return Err(Rejection::NotDue { timer });
         }

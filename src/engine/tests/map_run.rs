@@ -147,7 +147,10 @@ fn items_are_read_by_a_job_of_ours_before_the_map_opens() {
     assert_eq!(asked["Arguments"], json!({"Bucket": "in", "Key": "a.csv"}));
     assert_eq!(asked["ReaderConfig"]["InputType"], "CSV");
     assert_eq!(asked["ReaderConfig"]["MaxItems"], 2);
+    run.report(1, Some(90), None);
+    assert_eq!(run.execution.progress, 0, "reading is not the work");
     run.complete(1, &json!([{"id": "1"}, {"id": "2"}]));
+    assert_eq!((run.execution.progress, run.execution.steps["A"].attempts), (0, 1));
     let open = parts(&run);
     assert_eq!(open[1].2, json!({"id": "2"}));
     for (index, child, _) in open {
@@ -179,6 +182,7 @@ fn results_are_written_by_a_job_of_ours_after_the_last_part() {
         complete(&mut run, child, json!(index));
     }
     assert_eq!(&*run.execution.jobs[&JobId(1)].job_type, WRITE_RESULTS);
+    assert_eq!(run.execution.progress, 99, "the work is done");
     let asked = run.job_input(1);
     assert_eq!(asked["Arguments"], json!({"Bucket": "out", "Prefix": "p"}));
     assert_eq!(asked["Execution"], run.execution.id.to_string());

@@ -7,6 +7,7 @@
 
 mod chain;
 mod chance;
+mod children;
 mod history;
 mod import;
 mod place;

@@ -1,5 +1,7 @@
 //! The program as people and scripts use it: the real binary, in folders of its own.
 
+mod children;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -138,6 +140,17 @@ impl Ran {
     fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap()
     }
+}
+
+/// Waits until there is something, for at most a minute.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    panic!("waited for a minute: {what}");
 }
 
 fn signal(child: &Child, name: &str) {
