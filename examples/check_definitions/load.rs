@@ -74,7 +74,9 @@ fn embedded(text: &str) -> Vec<String> {
         let margin = filled.map(|line| indent(line)).min().unwrap_or(0);
         let block: Vec<&str> =
             block.iter().map(|line| line.get(margin..).unwrap_or_default()).collect();
-        let block = block.join("\n");
+        // A text may begin with its tag on a line of its own.
+        let tagged = block.first().is_some_and(|line| line.starts_with("!Sub"));
+        let block = block.get(usize::from(tagged)..).unwrap_or_default().join("\n");
         if block.contains("StartAt") {
             found.push(block);
         }
@@ -86,6 +88,9 @@ fn embedded(text: &str) -> Vec<String> {
 fn without_tag(line: &str) -> String {
     for tag in ["!GetAtt ", "!Ref ", "!Sub "] {
         if let Some((before, name)) = line.split_once(tag) {
+            if name.starts_with(['>', '|']) {
+                return format!("{before}{name}");
+            }
             let name = name.trim().trim_matches(['"', '\'']);
             let name = name.split('.').next().unwrap_or(name);
             let filled = if name.contains("${") { name.to_owned() } else { format!("${{{name}}}") };
@@ -113,7 +118,8 @@ fn fill_line(line: &str) -> String {
             continue;
         };
         // Where the whole value is a placeholder, its key says what it should be.
-        let alone = before.trim_end().trim_end_matches('"').trim_end().ends_with(':')
+        let start = before.trim().trim_end_matches('"').trim_end();
+        let alone = start.strip_suffix(':').is_some_and(|key| !key.contains(':'))
             && after.trim_end().trim_end_matches(',').trim_matches('"').is_empty();
         let key = if alone { key_of(line) } else { "" };
         filled.push_str(&value(key, name));

@@ -109,8 +109,17 @@ impl Run {
             if self.simulation.execution.status.is_terminal() {
                 return Ok(());
             }
-            let command = self.next_command()?;
-            self.give(command)?;
+            match self.simulation.children().first().copied() {
+                // Not everybody wants to hear that an execution has begun.
+                Some(child) => {
+                    let command = self.child(child);
+                    drop(self.simulation.give(command)?);
+                }
+                None => {
+                    let command = self.next_command()?;
+                    self.give(command)?;
+                }
+            }
         }
         Ok(())
     }
@@ -126,9 +135,6 @@ impl Run {
         let execution = &self.simulation.execution;
         if !execution.ready.is_empty() {
             return Ok(Command::Advance);
-        }
-        if let Some(child) = self.simulation.children().first().copied() {
-            return Ok(self.child(child));
         }
         let mut jobs = execution.jobs.iter().map(|(id, job)| (*id, job.clone()));
         let open = jobs.find(|(_, job)| job.status != JobStatus::Retrying);

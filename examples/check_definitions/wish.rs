@@ -85,11 +85,22 @@ impl Wishes {
 
     /// Data that grants all wishes, and those below `at`, a reference path such as `$.result`.
     pub(super) fn grant(&self, at: Option<&str>, random: &mut Random) -> Value {
+        if self.root.element.is_some() && at.is_none() && random.one_in(3) {
+            return self.items(random);
+        }
         let mut value = match self.root.grant(&self.root, random, 0) {
             Some(value @ (Value::Object(_) | Value::Array(_))) => value,
             _ => json!({}),
         };
-        if let Some(below) = at.and_then(|path| self.below(path))
+        let below = at.and_then(|path| self.below(path));
+        if let Some(below) = below
+            && below.fields.is_empty()
+            && !below.values.is_empty()
+            && let Some(leaf) = below.grant(&self.root, random, 0)
+        {
+            return leaf;
+        }
+        if let Some(below) = below
             && let Some(Value::Object(more)) = below.grant(&self.root, random, 0)
             && let Value::Object(fields) = &mut value
         {
@@ -132,8 +143,11 @@ impl Wishes {
     fn gather_field(&mut self, key: &str, value: &Value) {
         let Some(text) = value.as_str() else { return self.gather(value) };
         if let Some(name) = key.strip_suffix(".$") {
-            let (is_context, path, length) = path_at(text);
-            if length == text.len() && !is_context && text != "$" {
+            // What is wished of read JSON is wished of the text.
+            let read = text.strip_prefix("States.StringToJson(");
+            let source = read.and_then(|read| read.strip_suffix(')')).unwrap_or(text).trim();
+            let (is_context, path, length) = path_at(source);
+            if length == source.len() && !is_context && source != "$" {
                 self.sources.push((name.to_owned(), path));
             }
             self.gather_calls(text, Kind::Any);
@@ -179,7 +193,7 @@ impl Wishes {
                 name if name.ends_with("Path") => vec![near(-1.0), near(1.0)],
                 name if name.starts_with("Numeric") => vec![near(-1.0), near(0.0), near(1.0)],
                 name if name.starts_with("String") => {
-                    vec![Some(operand.clone()), Some(json!("made up"))]
+                    vec![Some(operand.clone()), Some(operand.clone()), Some(json!("made up"))]
                 }
                 name if name.starts_with("Timestamp") => {
                     ["1999-01-01T00:00:00Z", "2999-01-01T00:00:00Z"].map(|t| Some(json!(t))).into()
@@ -283,6 +297,13 @@ impl Wish {
             }
             Some(Kind::Number) => return Some(json!(1)),
             Some(Kind::Time) => return Some(json!("2024-01-01T00:00:00Z")),
+            Some(Kind::JsonText) if self.fields.is_empty() && !self.values.is_empty() => {
+                return random
+                    .pick(&self.values)
+                    .cloned()
+                    .flatten()
+                    .map(|value| json!(text(value)));
+            }
             Some(Kind::JsonText) if depth < DEPTH => {
                 let inner = if self.fields.is_empty() { root } else { self };
                 return Some(json!(text(inner.object(root, random, depth + 1))));
