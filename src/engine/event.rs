@@ -221,7 +221,7 @@ events! {
         total: u32,
         /// How many may run at once; 0 is without limit.
         concurrency: u32,
-        /// A Map's items, an array; none for Parallel.
+        /// A Map's items, an array or object; none for Parallel.
         items: Option<Data>,
         /// Where each batch ends in the items, when they are batched.
         batch_ends: Vec<u32>,

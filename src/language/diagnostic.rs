@@ -93,6 +93,10 @@ pub mod codes {
     pub const NO_END: &str = "E_NO_END";
     /// A path, intrinsic function, JSONata expression or comparison that cannot be read.
     pub const EXPRESSION: &str = "E_EXPRESSION";
+    /// `$states.result` or `$states.errorOutput` where there is none, or another field of `$states`.
+    pub const STATES_FIELD: &str = "E_STATES_FIELD";
+    /// A variable that is also assigned in a scope around, on a way that leads here.
+    pub const VARIABLE_SCOPE: &str = "E_VARIABLE_SCOPE";
     /// A `Resource` that names neither a job type nor the start of an execution.
     pub const RESOURCE: &str = "E_RESOURCE";
     /// `States.ALL` is not alone in its list, or not in the last entry.
@@ -144,6 +148,8 @@ pub mod codes {
         UNREACHABLE,
         NO_END,
         EXPRESSION,
+        STATES_FIELD,
+        VARIABLE_SCOPE,
         RESOURCE,
         STATES_ALL,
         QUERY_LANGUAGE,

@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -99,6 +100,28 @@ impl Json {
         Some(items.iter().map(span).collect())
     }
 
+    /// Where the entries of an object stand in the text, each from its key to the end of its value;
+    /// `None` when the document is no object.
+    #[must_use]
+    pub fn entries(&self) -> Option<Vec<Range<usize>>> {
+        let Entries(entries) = serde_json::from_str(&self.0).ok()?;
+        let base = self.0.as_ptr() as usize;
+        let span = |(key, value): &(&RawValue, &RawValue)| {
+            let end = value.get().as_ptr() as usize + value.get().len();
+            key.get().as_ptr() as usize - base..end - base
+        };
+        Some(entries.iter().map(span).collect())
+    }
+
+    /// The key and the value of the entry at `range`, one of [`Json::entries`].
+    #[must_use]
+    pub fn entry(&self, range: Range<usize>) -> Option<(Self, Self)> {
+        let text = self.0.get(range)?;
+        let (key, rest) = text.split_at_checked(end_of_string(text)?)?;
+        let value = rest.trim_start().strip_prefix(':')?;
+        Some((Self::parse_raw(key).ok()?, Self::parse_raw(value).ok()?))
+    }
+
     /// The part of the text at `range`, as a document of its own; `null` where that is not one.
     #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
@@ -118,6 +141,63 @@ impl Json {
         text.push(']');
         Self(Arc::from(text))
     }
+
+    /// An object of the given fields.
+    #[must_use]
+    pub fn object<'a>(fields: impl IntoIterator<Item = (&'a str, &'a Self)>) -> Self {
+        let mut text = String::from("{");
+        for (index, (name, value)) in fields.into_iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            text.push_str(&Value::from(name).to_string());
+            text.push(':');
+            text.push_str(value.as_str());
+        }
+        text.push('}');
+        Self(Arc::from(text))
+    }
+}
+
+/// The entries of an object as they are spelled.
+struct Entries<'t>(Vec<(&'t RawValue, &'t RawValue)>);
+
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reads;
+
+        impl<'de> Visitor<'de> for Reads {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Entries<'de>, M::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(Reads)
+    }
+}
+
+/// Where the JSON string that the text starts with ends.
+fn end_of_string(text: &str) -> Option<usize> {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return Some(at + 1),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// How deep a document may be nested: what `serde_json` reads back.
@@ -197,6 +277,25 @@ mod tests {
             spans.into_iter().map(|span| json.slice(span).to_string()).collect();
         assert_eq!(texts, ["1", r#"{"a":[2]}"#, "\"x\""]);
         assert!(Json::parse("{}").unwrap().elements().is_none());
+    }
+
+    #[test]
+    fn entries_are_found_where_they_stand() {
+        let json = Json::parse(r#"{"a" : 1,"q\"{:\\":{"b":[]} , "\u00e9":"x"}"#).unwrap();
+        let entries: Vec<String> = json
+            .entries()
+            .unwrap()
+            .into_iter()
+            .map(|span| {
+                let (key, value) = json.entry(span).unwrap();
+                format!("{key} {value}")
+            })
+            .collect();
+        assert_eq!(entries, [r#""a" 1"#, r#""q\"{:\\" {"b":[]}"#, r#""\u00e9" "x""#]);
+        assert!(Json::empty_object().entries().unwrap().is_empty());
+        assert!(Json::parse("[]").unwrap().entries().is_none());
+        let one = Json::parse("1").unwrap();
+        assert_eq!(Json::object([("a\"", &one), ("b", &json)]).value()["a\""], 1);
     }
 
     #[test]

@@ -136,6 +136,17 @@ pub enum Flow {
     Jsonata(JsonataFlow),
 }
 
+impl Flow {
+    /// `Assign`: variables and their values.
+    #[must_use]
+    pub fn assign(&self) -> &[(Arc<str>, Template)] {
+        match self {
+            Self::JsonPath(JsonPathFlow { assign, .. })
+            | Self::Jsonata(JsonataFlow { assign, .. }) => assign,
+        }
+    }
+}
+
 /// The five stages of a JSONPath state, and its assignments.
 #[derive(Debug, Clone, Default)]
 pub struct JsonPathFlow {

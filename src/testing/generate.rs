@@ -18,7 +18,8 @@ pub const ERRORS: &[&str] =
 /// A valid definition, as JSON.
 #[must_use]
 pub fn definition(seed: u64) -> Value {
-    let mut generator = Generator { random: Random::new(seed), names: 0, jsonata: false };
+    let mut generator =
+        Generator { random: Random::new(seed), names: 0, jsonata: false, depth: DEPTH };
     generator.jsonata = generator.random.one_in(2);
     let mut machine = generator.machine(DEPTH);
     if generator.jsonata {
@@ -50,6 +51,8 @@ struct Generator {
     random: Random,
     names: u32,
     jsonata: bool,
+    /// How deep the machine stands that is being made; the outermost is the deepest.
+    depth: u32,
 }
 
 fn put(object: &mut Value, key: &str, value: Value) {
@@ -60,7 +63,7 @@ fn put(object: &mut Value, key: &str, value: Value) {
 
 impl Generator {
     fn flow(&mut self) -> Flow<'_> {
-        Flow { random: &mut self.random, jsonata: self.jsonata }
+        Flow { random: &mut self.random, jsonata: self.jsonata, depth: self.depth }
     }
 
     fn name(&mut self) -> String {
@@ -73,10 +76,13 @@ impl Generator {
         let count = 1 + self.random.index(if depth == DEPTH { 5 } else { 3 });
         let names: Vec<String> = (0..count).map(|_| self.name()).collect();
         let mut states = Map::new();
+        let around = self.depth;
+        self.depth = depth;
         for (index, name) in names.iter().enumerate() {
             let later = names.get(index + 1..).unwrap_or_default();
             states.insert(name.clone(), self.state(later, depth));
         }
+        self.depth = around;
         json!({"StartAt": names.first(), "States": states})
     }
 
@@ -145,8 +151,11 @@ impl Generator {
             (_, 2) => {
                 let value =
                     if self.jsonata { "{% $states.context.State.Name %}" } else { "$$.State.Name" };
-                let key = if self.jsonata { "seen" } else { "seen.$" };
-                put(&mut state, "Assign", json!({key: value, "count": 1}));
+                // A machine inside must not assign what one around it does.
+                let mark = if self.jsonata { "" } else { ".$" };
+                let (seen, count) =
+                    (format!("seen{}{mark}", self.depth), format!("count{}", self.depth));
+                put(&mut state, "Assign", json!({seen: value, count: 1}));
             }
             _ => {}
         }

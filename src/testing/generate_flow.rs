@@ -10,6 +10,8 @@ use super::random::Random;
 pub(super) struct Flow<'r> {
     pub(super) random: &'r mut Random,
     pub(super) jsonata: bool,
+    /// How deep the state's machine stands; it must not assign what one around it does.
+    pub(super) depth: u32,
 }
 
 impl Flow<'_> {
@@ -27,7 +29,7 @@ impl Flow<'_> {
     fn number(&mut self, state: &mut Value, key: &str, fixed: u64) {
         let (key, value) = match (self.random.below(3), self.jsonata) {
             (0, false) => {
-                let path = self.pick(&["$.number", "$.items[0]", "$.absent", "$.text", "$v"]);
+                let path = self.pick(&["$.number", "$.items[0]", "$.absent", "$.text", "$v2"]);
                 (format!("{key}Path"), json!(path))
             }
             (0, true) => {
@@ -86,7 +88,7 @@ impl Flow<'_> {
         let (key, value) = match (self.jsonata, kind) {
             (true, "Pass") => return,
             (true, _) => {
-                let texts = ["{% $count($states.input.items) %}", "{% $v %}", "{% $uuid() %}"];
+                let texts = ["{% $count($states.input.items) %}", "{% $v2 %}", "{% $uuid() %}"];
                 ("Arguments", json!({"a": [self.pick(&texts)], "all": "{% $states.input %}"}))
             }
             (false, _) => {
@@ -98,7 +100,7 @@ impl Flow<'_> {
                     "States.MathAdd($.number, 1)",
                     "States.ArrayGetItem($.items, 9)",
                     "States.UUID()",
-                    "$v",
+                    "$v2",
                 ];
                 ("Parameters", json!({"a": {"b.$": self.pick(&paths)}, "all.$": "$"}))
             }
@@ -110,10 +112,18 @@ impl Flow<'_> {
 
     fn assigned(&mut self) -> Value {
         if self.jsonata {
-            json!({"v": self.pick(&["{% $states.input.number %}", "{% $states.result %}", "{% 1 %}"])})
+            let texts = ["{% $states.input.number %}", "{% $states.context.State %}", "{% 1 %}"];
+            let text = self.pick(&texts);
+            self.assign(&text)
         } else {
-            json!({"v.$": self.pick(&["$", "$$.State.Name", "$.number", "States.UUID()"])})
+            let path = self.pick(&["$", "$$.State.Name", "$.number", "States.UUID()"]);
+            self.assign(&path)
         }
+    }
+
+    fn assign(&self, value: &str) -> Value {
+        let mark = if self.jsonata { "" } else { ".$" };
+        json!({format!("v{}{mark}", self.depth): value})
     }
 
     fn map(&mut self, state: &mut Value) {
@@ -217,13 +227,13 @@ impl Flow<'_> {
             let mut rule = json!({"Condition": self.pick(&conditions)});
             if self.random.one_in(4) {
                 Self::put(&mut rule, "Output", json!({"chosen": "{% $states.input %}"}));
-                Self::put(&mut rule, "Assign", json!({"v": "{% $states.input.text %}"}));
+                Self::put(&mut rule, "Assign", self.assign("{% $states.input.text %}"));
             }
             return rule;
         }
         let mut rule = self.condition(2);
         if self.random.one_in(4) {
-            Self::put(&mut rule, "Assign", json!({"v.$": "$.text"}));
+            Self::put(&mut rule, "Assign", self.assign("$.text"));
         }
         rule
     }
@@ -289,12 +299,8 @@ impl Flow<'_> {
             _ => {}
         }
         if self.random.one_in(4) {
-            let assigned = if self.jsonata {
-                json!({"v": "{% $states.errorOutput.Error %}"})
-            } else {
-                json!({"v.$": "$.Error"})
-            };
-            Self::put(&mut catcher, "Assign", assigned);
+            let value = if self.jsonata { "{% $states.errorOutput.Error %}" } else { "$.Error" };
+            Self::put(&mut catcher, "Assign", self.assign(value));
         }
         catcher
     }

@@ -4,7 +4,31 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::execution::{Activity, Execution, Fork};
 use crate::engine::id::FrameId;
-use crate::language::{Json, State};
+use crate::language::{Json, State, StateKind};
+
+/// An item of a Map, as the context object shows it.
+#[derive(Debug, Clone)]
+pub(super) struct MapItem {
+    pub(super) index: u32,
+    /// The key, when the items are those of an object.
+    pub(super) key: Option<Json>,
+    pub(super) value: Json,
+    /// Where the item comes from. Recorded replies of AWS have it for distributed Maps alone,
+    /// although <https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html>
+    /// shows it for an inline one.
+    pub(super) source: Option<String>,
+}
+
+impl MapItem {
+    fn shown(&self) -> Value {
+        let mut shown = json!({"Index": self.index, "Value": self.value.value()});
+        if let Some(fields) = shown.as_object_mut() {
+            fields.extend(self.key.iter().map(|key| ("Key".to_owned(), key.value())));
+            fields.extend(self.source.iter().map(|source| ("Source".to_owned(), json!(source))));
+        }
+        shown
+    }
+}
 
 /// Builds the context object for a state of a frame. `item` is the Map item that is about to
 /// begin, when the Map itself is asking.
@@ -12,7 +36,7 @@ pub(super) fn context_object(
     execution: &Execution,
     frame: FrameId,
     state: &State,
-    item: Option<(u32, &Json)>,
+    item: Option<&MapItem>,
 ) -> Value {
     let entered = execution.frames.get(&frame);
     let retries: u32 = entered.map_or(0, |frame| frame.retries.iter().sum());
@@ -28,32 +52,41 @@ pub(super) fn context_object(
         "State": {
             "EnteredTime": entered_at,
             "Name": &*state.name,
-            "RetryCount": retries,
         },
         "StateMachine": {
             "Id": execution.definition.to_string(),
             "Name": &*execution.workflow,
         },
     });
+    if can_be_retried(state)
+        && let Some(fields) = context.get_mut("State").and_then(Value::as_object_mut)
+    {
+        fields.insert("RetryCount".into(), retries.into());
+    }
     let inherited = || map_item(execution, frame);
-    if let Some((index, value)) = item.map(|(index, item)| (index, item.clone())).or_else(inherited)
+    if let Some(item) = item.cloned().or_else(inherited)
         && let Some(fields) = context.as_object_mut()
     {
-        fields.insert("Map".into(), json!({"Item": {"Index": index, "Value": value.value()}}));
+        fields.insert("Map".into(), json!({"Item": item.shown()}));
     }
     context
 }
 
-/// The item of the nearest Map that the frame is inside of.
-fn map_item(execution: &Execution, frame: FrameId) -> Option<(u32, Json)> {
+/// Whether the state's type has a `Retry`; others have no `RetryCount`, on AWS neither.
+fn can_be_retried(state: &State) -> bool {
+    matches!(state.kind, StateKind::Task(_) | StateKind::Parallel { .. } | StateKind::Map(_))
+}
+
+/// The item of the nearest inline Map that the frame is inside of. In the executions of a
+/// distributed Map there is none: what they need comes with their input.
+fn map_item(execution: &Execution, frame: FrameId) -> Option<MapItem> {
     let (parent, index) = execution.frames.get(&frame)?.parent?;
     match &execution.frames.get(&parent)?.activity {
-        Activity::Forked(Fork { items: Some(items), batch_ends, .. }) if batch_ends.is_empty() => {
-            Some((index, items.get(index as usize)))
-        }
         Activity::Forked(Fork { items: Some(items), batch_ends, .. }) => {
-            let start = index.checked_sub(1).and_then(|i| batch_ends.get(i as usize).copied());
-            Some((index, items.get(start.unwrap_or(0) as usize)))
+            let before = index.checked_sub(1).and_then(|i| batch_ends.get(i as usize).copied());
+            let at = if batch_ends.is_empty() { index } else { before.unwrap_or(0) };
+            let (key, value) = items.shown(at as usize);
+            Some(MapItem { index, key, value, source: None })
         }
         Activity::Forked(_)
         | Activity::Ready

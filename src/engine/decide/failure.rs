@@ -8,8 +8,17 @@ use crate::engine::id::FrameId;
 use crate::language::State;
 use crate::language::model::{Catcher, Retrier};
 
-/// Errors that `States.ALL` does not match, because going on would not help.
-const TERMINAL: [&str; 2] = ["States.DataLimitExceeded", "States.Runtime"];
+/// What nothing matches, not even its own name: AWS fails the execution with it, whatever its state
+/// has in `Catch`.
+const RUNTIME: &str = "States.Runtime";
+
+/// What is not matched by `States.ALL` and `States.TaskFailed`, but by its own name; see
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>.
+const DATA_LIMIT: &str = "States.DataLimitExceeded";
+
+/// What `States.TaskFailed` does not match, as it is no failure of the task: an expression of the
+/// state failed. Measured on AWS by others.
+const QUERY: &str = "States.QueryEvaluationError";
 
 /// Errors of time, which `States.TaskFailed` does not match.
 const TIMEOUTS: [&str; 2] = ["States.Timeout", "States.HeartbeatTimeout"];
@@ -105,9 +114,12 @@ impl Decision<'_> {
 
 /// Whether an `ErrorEquals` list names the error.
 pub(in crate::engine) fn matches(names: &[String], error: &str) -> bool {
+    if error == RUNTIME {
+        return false;
+    }
     names.iter().any(|name| match name.as_str() {
-        "States.ALL" => !TERMINAL.contains(&error),
-        "States.TaskFailed" => !TERMINAL.contains(&error) && !TIMEOUTS.contains(&error),
+        "States.ALL" => error != DATA_LIMIT,
+        "States.TaskFailed" => error != DATA_LIMIT && error != QUERY && !TIMEOUTS.contains(&error),
         // A heartbeat that stays out is also a timeout.
         "States.Timeout" => TIMEOUTS.contains(&error),
         name => name == error,
@@ -179,8 +191,16 @@ mod tests {
         let names = ["States.ALL".to_owned()];
         assert!(matches(&names, "Mine"));
         assert!(matches(&names, "States.Timeout"));
+        assert!(matches(&names, "States.QueryEvaluationError"));
+        assert!(matches(&names, "States.ExceedToleratedFailureThreshold"));
         assert!(!matches(&names, "States.Runtime"));
-        assert!(!matches(&["States.TaskFailed".to_owned()], "States.Timeout"));
-        assert!(matches(&["States.TaskFailed".to_owned()], "Mine"));
+        assert!(!matches(&["States.Runtime".to_owned()], "States.Runtime"));
+        assert!(!matches(&names, "States.DataLimitExceeded"));
+        assert!(matches(&["States.DataLimitExceeded".to_owned()], "States.DataLimitExceeded"));
+        let failed = ["States.TaskFailed".to_owned()];
+        assert!(!matches(&failed, "States.Timeout"));
+        assert!(!matches(&failed, "States.HeartbeatTimeout"));
+        assert!(!matches(&failed, "States.QueryEvaluationError"));
+        assert!(matches(&failed, "Mine"));
     }
 }

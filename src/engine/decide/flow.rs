@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::Decision;
-use super::context::{context_object, visible_variables};
+use super::context::{MapItem, context_object, visible_variables};
 use super::job::too_large;
 use super::probe::{Probe, Stage};
 use crate::engine::event::{Data, Failure};
@@ -48,7 +48,8 @@ pub(super) struct Evaluation<'e> {
     now: Timestamp,
     seed: u64,
     payload_limit: usize,
-    item: Option<(u32, Json)>,
+    variables_limit: usize,
+    item: Option<MapItem>,
     token: Option<String>,
     probe: Option<&'e Probe>,
     input: OnceCell<Value>,
@@ -73,6 +74,7 @@ impl<'e> Evaluation<'e> {
             now: decision.now,
             seed,
             payload_limit: decision.input.limits.payload_bytes,
+            variables_limit: decision.input.limits.variables_bytes,
             item: None,
             token: None,
             probe: decision.probe.filter(|probe| probe.watches(&state.name)),
@@ -83,8 +85,8 @@ impl<'e> Evaluation<'e> {
     }
 
     /// The same, for the part of a Map that is about to begin.
-    pub(super) fn for_item(mut self, index: u32, item: Json) -> Self {
-        self.item = Some((index, item));
+    pub(super) fn for_item(mut self, item: MapItem) -> Self {
+        self.item = Some(item);
         self
     }
 
@@ -104,11 +106,11 @@ impl<'e> Evaluation<'e> {
     }
 
     fn scope<'s>(&'s self, input: &'s Value) -> Scope<'s> {
-        let item = self.item.as_ref().map(|(index, item)| (*index, item));
         Scope {
             input,
             context: self.context.get_or_init(|| {
-                let mut context = context_object(self.execution, self.frame, self.state, item);
+                let mut context =
+                    context_object(self.execution, self.frame, self.state, self.item.as_ref());
                 if let (Some(token), Some(fields)) = (&self.token, context.as_object_mut()) {
                     fields.insert("Task".into(), json!({"Token": token}));
                 }
@@ -339,13 +341,35 @@ impl<'e> Evaluation<'e> {
         assign: &[(Arc<str>, Template)],
         scope: &Scope<'_>,
     ) -> Result<Assignments, Failure> {
-        assign
-            .iter()
-            .map(|(name, template)| {
-                let value = template.evaluate(scope).map_err(|error| failure(error, RUNTIME))?;
-                Ok((name.clone(), self.limited(Json::from_value(&value))?))
-            })
-            .collect()
+        let mut assigned = Vec::with_capacity(assign.len());
+        for (name, template) in assign {
+            let value = template.evaluate(scope).map_err(|error| failure(error, RUNTIME))?;
+            assigned.push((name.clone(), self.limited(Json::from_value(&value))?));
+        }
+        self.check_variables(&assigned)?;
+        Ok(assigned)
+    }
+
+    /// Bounds what one state assigns, and all variables of the execution together, as AWS does; see
+    /// <https://docs.aws.amazon.com/step-functions/latest/dg/workflow-variables.html>.
+    fn check_variables(&self, assigned: &Assignments) -> Result<(), Failure> {
+        let new: usize = assigned.iter().map(|(_, value)| value.len_bytes()).sum();
+        if new > self.payload_limit {
+            let what = format!("what state {:?} assigns", self.state.name);
+            return Err(too_large(&what, new, self.payload_limit));
+        }
+        let replaced = |frame: FrameId, name: &Arc<str>| {
+            frame == self.frame && assigned.iter().any(|(new, _)| new == name)
+        };
+        let kept = self.execution.frames.iter().flat_map(|(id, frame)| {
+            let kept = frame.variables.iter().filter(|(name, _)| !replaced(*id, name));
+            kept.map(|(_, value)| value.len_bytes())
+        });
+        let bytes = new + kept.sum::<usize>();
+        if bytes > self.variables_limit {
+            return Err(too_large("all variables together", bytes, self.variables_limit));
+        }
+        Ok(())
     }
 
     /// Evaluates a template on `input`.
@@ -367,19 +391,39 @@ impl<'e> Evaluation<'e> {
         ask(&self.scope(input)).map_err(|error| failure(error, RUNTIME))
     }
 
-    /// A whole number, fixed or computed.
-    pub(super) fn number(&self, number: &Number, name: &str) -> Result<u64, Failure> {
+    /// A whole number from `least`, fixed or computed.
+    pub(super) fn number(&self, number: &Number, name: &str, least: u64) -> Result<u64, Failure> {
         match number {
             Number::Fixed(value) => Ok(*value),
             Number::Computed(expression) => {
                 let value = self.expression(expression, self.input())?;
                 let whole = value.as_u64().or_else(|| whole_float(&value));
-                whole.ok_or_else(|| {
-                    let cause = format!("{name} must be a whole number from 0, but is {value}");
-                    Failure::new("States.Runtime", &cause)
+                // AWS reads a number out of a text here: its replies to other texts say that they
+                // "cannot be parsed".
+                let in_text = || match self.state.flow {
+                    Flow::JsonPath(_) => value.as_str().and_then(|text| text.parse().ok()),
+                    Flow::Jsonata(_) => None,
+                };
+                whole.or_else(in_text).filter(|number| *number >= least).ok_or_else(|| {
+                    self.unfit(&format!(
+                        "{name} must be a whole number from {least}, but is {value}"
+                    ))
                 })
             }
         }
+    }
+
+    /// The failure of a field whose value is not what the field takes.
+    pub(super) fn unfit(&self, cause: &str) -> Failure {
+        // What AWS documents at
+        // <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html>, and replies.
+        Failure::new(
+            match self.state.flow {
+                Flow::JsonPath(_) => "States.Runtime",
+                Flow::Jsonata(_) => "States.QueryEvaluationError",
+            },
+            cause,
+        )
     }
 
     fn expression(&self, expression: &Expression, input: &Value) -> Result<Value, Failure> {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Decision;
+use super::context::MapItem;
 use super::flow::{Evaluation, PARAMETERS};
 use super::job::too_large;
 use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted};
@@ -48,7 +49,7 @@ impl Decision<'_> {
         let seed = self.draw();
         let evaluation = Evaluation::new(self, frame, state, seed);
         let items = items_of(&evaluation, map)?;
-        let sizes = self.item_sizes(&items, frame)?;
+        let sizes = self.item_sizes(&items, frame, &evaluation, map)?;
         let (batch_ends, batch_input) = match &map.batcher {
             None => (Vec::new(), None),
             Some(batcher) => batches(&evaluation, batcher, &sizes)?,
@@ -59,12 +60,17 @@ impl Decision<'_> {
         } else {
             count
         };
-        let asked = evaluation.number(&map.max_concurrency, "MaxConcurrency")?;
-        let concurrency = match u32::try_from(asked).unwrap_or(u32::MAX) {
-            0 if map.distributed.is_some() => self.input.limits.map_run_concurrency,
-            0 => self.input.limits.fork_concurrency,
-            asked => asked,
+        let asked = evaluation.number(&map.max_concurrency, "MaxConcurrency", 0)?;
+        let limits = self.input.limits;
+        let (usual, most) = match &map.distributed {
+            None => (limits.fork_concurrency, limits.most_fork_concurrency),
+            Some(_) => (limits.map_run_concurrency, limits.most_map_run_concurrency),
         };
+        let concurrency = match u32::try_from(asked).unwrap_or(u32::MAX) {
+            0 => usual,
+            asked => asked,
+        }
+        .min(most);
         let tolerated_failures = tolerated(&evaluation, map, total)?;
         let run = map.distributed.is_some().then(|| {
             self.input.mint.id(self.now, self.execution.id, self.execution.sequence + 1).0
@@ -82,23 +88,32 @@ impl Decision<'_> {
         Ok(())
     }
 
-    /// The size of each item in bytes; refuses what is no array, or too long a one.
-    fn item_sizes(&self, items: &Data, frame: FrameId) -> Result<Vec<usize>, Failure> {
-        let array = match items {
+    /// The size of each item in bytes; refuses what has no items, or too many.
+    fn item_sizes(
+        &self,
+        items: &Data,
+        frame: FrameId,
+        evaluation: &Evaluation<'_>,
+        map: &Map,
+    ) -> Result<Vec<usize>, Failure> {
+        let source = match items {
             Data::New(json) => json.clone(),
             Data::Kept => self.data_of(frame),
             Data::Result => self.result_of(frame),
         };
-        let Some(spans) = array.elements() else {
-            let cause = format!("a Map needs an array of items, but got {}", excerpt(&array));
-            return Err(Failure::new("States.Runtime", &cause));
+        // AWS takes the entries of an object in distributed Maps only: an inline one that gets an
+        // object fails, although the page on ItemsPath does not say so.
+        let entries = || source.entries().filter(|_| map.distributed.is_some());
+        let (spans, around) = match source.elements() {
+            Some(spans) => (spans, 0),
+            None => (entries().ok_or_else(|| no_items(&source, evaluation, map))?, AROUND_ENTRY),
         };
         let limit = self.input.limits.map_items as usize;
         if spans.len() > limit {
             let cause = format!("{} items are over the limit of {limit} for one Map", spans.len());
             return Err(Failure::new("States.Runtime", &cause));
         }
-        Ok(spans.into_iter().map(|span| span.len()).collect())
+        Ok(spans.into_iter().map(|span| span.len() + around).collect())
     }
 
     /// Goes on with an open Parallel or Map: fails, joins, or starts further parts.
@@ -115,11 +130,12 @@ impl Decision<'_> {
             };
         }
         let StateKind::Map(map) = &state.kind else { return Ok(()) };
+        let source = self.item_source(frame, state, map);
         while self.events.len() < self.input.limits.decision_events {
             let Some(fork) = self.fork_of(frame).filter(|fork| fork.can_start()) else { break };
             let index = fork.started;
             let distributed = fork.run.is_some();
-            let input = self.part_input(frame, state, map, index)?;
+            let input = self.part_input(frame, state, map, index, source.as_deref())?;
             if distributed {
                 self.start_item(frame, index, input);
                 continue;
@@ -142,23 +158,20 @@ impl Decision<'_> {
         state: &State,
         map: &Map,
         index: u32,
+        source: Option<&str>,
     ) -> Result<Json, Failure> {
-        let Some(Fork { items: Some(items), batch_ends, batch_input, .. }) = self.fork_of(frame)
-        else {
+        let Some(Fork { batch_ends, batch_input, .. }) = self.fork_of(frame) else {
             return Ok(Json::null());
         };
         if map.batcher.is_none() {
-            let item = items.get(index as usize);
-            return self.item_input(frame, state, map, index, item);
+            return self.item_input(frame, state, map, index, source);
         }
         let start = index.checked_sub(1).and_then(|i| batch_ends.get(i as usize).copied());
         let end = batch_ends.get(index as usize).copied().unwrap_or(0);
-        let batch: Vec<(u32, Json)> =
-            (start.unwrap_or(0)..end).map(|i| (i, items.get(i as usize))).collect();
         let batch_input = batch_input.clone();
-        let mut inputs = Vec::with_capacity(batch.len());
-        for (i, item) in batch {
-            inputs.push(self.item_input(frame, state, map, i, item)?);
+        let mut inputs = Vec::new();
+        for i in start.unwrap_or(0)..end {
+            inputs.push(self.item_input(frame, state, map, i, source)?);
         }
         let array = Json::array(&inputs);
         let shared = batch_input.as_ref().map_or(0, Json::len_bytes);
@@ -166,11 +179,8 @@ impl Decision<'_> {
         if bytes > limit {
             return Err(too_large(&format!("batch {index} of {:?}", state.name), bytes, limit));
         }
-        let text = match batch_input {
-            None => format!("{{\"Items\":{array}}}"),
-            Some(input) => format!("{{\"BatchInput\":{input},\"Items\":{array}}}"),
-        };
-        Ok(Json::parse(&text).unwrap_or_else(|_| Json::null()))
+        let shared = batch_input.as_ref().map(|input| ("BatchInput", input));
+        Ok(Json::object(shared.into_iter().chain([("Items", &array)])))
     }
 
     fn item_input(
@@ -179,14 +189,36 @@ impl Decision<'_> {
         state: &State,
         map: &Map,
         index: u32,
-        item: Json,
+        source: Option<&str>,
     ) -> Result<Json, Failure> {
-        let Some(selector) = &map.item_selector else { return Ok(item) };
+        let Some(items) = self.fork_of(frame).and_then(|fork| fork.items.as_ref()) else {
+            return Ok(Json::null());
+        };
+        let Some(selector) = &map.item_selector else { return Ok(items.get(index as usize)) };
+        let (key, value) = items.shown(index as usize);
+        let item = MapItem { index, key, value, source: source.map(str::to_owned) };
         let seed = self.draw();
-        let evaluation = Evaluation::new(self, frame, state, seed).for_item(index, item);
+        let evaluation = Evaluation::new(self, frame, state, seed).for_item(item);
         let input = evaluation.selected_input()?;
         let value = evaluation.evaluate(selector, &input, PARAMETERS)?;
         evaluation.limited(Json::from_value(&value))
+    }
+
+    /// Where the items of a distributed Map come from, if its parts may ask.
+    fn item_source(&mut self, frame: FrameId, state: &State, map: &Map) -> Option<String> {
+        let distributed = map.distributed.as_ref()?;
+        map.item_selector.as_ref().filter(|selector| selector.references_context())?;
+        let Some(reader) = &distributed.reader else { return Some("STATE_DATA".to_owned()) };
+        let seed = self.draw();
+        let evaluation = Evaluation::new(self, frame, state, seed);
+        let input = evaluation.selected_input().ok()?;
+        let arguments = evaluation.evaluate(&reader.arguments, &input, PARAMETERS).ok()?;
+        let text = |name: &str| arguments.get(name).and_then(Value::as_str);
+        let bucket = text("Bucket")?;
+        Some(match text("Key") {
+            Some(key) => format!("s3://{bucket}/{key}"),
+            None => format!("s3://{bucket}"),
+        })
     }
 
     fn result_of(&self, frame: FrameId) -> Json {
@@ -204,7 +236,23 @@ impl Decision<'_> {
     }
 }
 
-/// The array of items.
+/// What an item that is an entry has besides its key, its colon and its value.
+const AROUND_ENTRY: usize = r#"{"Key":,"Value":}"#.len() - ":".len();
+
+/// The failure of a Map over what has no items.
+fn no_items(source: &Json, evaluation: &Evaluation<'_>, map: &Map) -> Failure {
+    let (wanted, reader) = match &map.distributed {
+        None => ("an array", None),
+        Some(distributed) => ("an array or an object", distributed.reader.as_ref()),
+    };
+    let cause = format!("a Map needs {wanted} of items, but got {}", excerpt(source));
+    match reader {
+        None => evaluation.unfit(&cause),
+        Some(_) => Failure::new("States.ItemReaderFailed", &cause),
+    }
+}
+
+/// The items: an array or an object.
 fn items_of(evaluation: &Evaluation<'_>, map: &Map) -> Result<Data, Failure> {
     match &map.items {
         // What a reader read.
@@ -228,8 +276,8 @@ fn batches(
 ) -> Result<(Vec<u32>, Option<Json>), Failure> {
     let limit = |number: &Option<_>, name| -> Result<usize, Failure> {
         let Some(number) = number else { return Ok(usize::MAX) };
-        let value = evaluation.number(number, name)?;
-        Ok(usize::try_from(value).unwrap_or(usize::MAX).max(1))
+        let value = evaluation.number(number, name, 1)?;
+        Ok(usize::try_from(value).unwrap_or(usize::MAX))
     };
     let max_items = limit(&batcher.max_items, "MaxItemsPerBatch")?;
     let max_bytes = limit(&batcher.max_bytes, "MaxInputBytesPerBatch")?;
@@ -279,15 +327,20 @@ fn batch_ends(sizes: &[usize], max_items: usize, max_bytes: usize) -> Vec<u32> {
     ends
 }
 
-/// How many parts may fail: what the count or the percentage allows, whichever breaks first.
+/// How many parts may fail: what the count or the percentage allows, whichever breaks first. On AWS,
+/// as others measured, 0 is as if the field were absent: beside the other one it allows nothing less.
 fn tolerated(evaluation: &Evaluation<'_>, map: &Map, total: u32) -> Result<u32, Failure> {
     let of = |number: &Option<_>, name| {
-        number.as_ref().map(|number| evaluation.number(number, name)).transpose()
+        number.as_ref().map(|number| evaluation.number(number, name, 0)).transpose()
     };
     let count = of(&map.tolerated_failure_count, "ToleratedFailureCount")?;
     let percentage = of(&map.tolerated_failure_percentage, "ToleratedFailurePercentage")?;
-    let by_percentage = percentage.map(|percent| u64::from(total) * percent.min(100) / 100);
-    let tolerated = match (count, by_percentage) {
+    if percentage.is_some_and(|percent| percent > 100) {
+        return Err(evaluation.unfit("ToleratedFailurePercentage must be between 0 and 100."));
+    }
+    let by_percentage =
+        percentage.filter(|percent| *percent > 0).map(|percent| u64::from(total) * percent / 100);
+    let tolerated = match (count.filter(|count| *count > 0), by_percentage) {
         (None, None) => 0,
         (Some(one), None) | (None, Some(one)) => one,
         (Some(one), Some(other)) => one.min(other),

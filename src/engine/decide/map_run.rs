@@ -52,7 +52,7 @@ impl Decision<'_> {
         let arguments = evaluation.evaluate(&reader.arguments, &input, PARAMETERS)?;
         let max_items = match &reader.max_items {
             None => 0,
-            Some(number) => evaluation.number(number, "MaxItems")?,
+            Some(number) => evaluation.number(number, "MaxItems", 0)?,
         };
         let config = ReaderConfig { max_items, ..reader.config.clone() };
         let asked = json!({

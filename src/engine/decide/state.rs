@@ -10,7 +10,7 @@ use crate::engine::event::{
 };
 use crate::engine::id::{FrameId, Timestamp};
 use crate::engine::progress;
-use crate::language::expression::Template;
+use crate::language::expression::{Template, loose_timestamp_ms};
 use crate::language::model::{Choice, StateName, Transition, Wait};
 use crate::language::{Json, State, StateKind};
 
@@ -121,8 +121,11 @@ impl Decision<'_> {
             }
         }
         let Some(next) = choice.default.clone() else {
-            let cause = format!("no rule of {:?} holds and it has no Default", state.name);
-            return Err(Failure::new("States.NoChoiceMatched", &cause));
+            // The specification calls it States.NoChoiceMatched; AWS replies with this name, which
+            // nothing around can catch, and these words.
+            let cause = "Failed to transition out of the state. The state does not point to a next \
+                         state.";
+            return Err(Failure::new("States.Runtime", cause));
         };
         let output = evaluation.rule_output(None)?;
         let assigned = evaluation.assignments(&Work::Nothing)?;
@@ -136,13 +139,22 @@ impl Decision<'_> {
         let evaluation = Evaluation::new(self, frame, state, seed);
         let until = match wait {
             Wait::Seconds(number) => {
-                self.now.plus_seconds(evaluation.number(number, "the wait in seconds")?)
+                self.now.plus_seconds(evaluation.number(number, "the wait in seconds", 0)?)
             }
             Wait::Until(template) => {
                 let input = evaluation.selected_input()?;
-                moment(&evaluation.evaluate(template, &input, RUNTIME)?)?
+                let value = evaluation.evaluate(template, &input, RUNTIME)?;
+                moment(&value).ok_or_else(|| {
+                    evaluation.unfit(&format!(
+                        "a Wait needs a timestamp with an offset, as \
+                        2030-01-31T12:00:00Z, but got {value}"
+                    ))
+                })?
             }
         };
+        if until.ms_since(self.now) > LONGEST_WAIT_MS {
+            return Err(evaluation.unfit("Wait state delay is too long."));
+        }
         self.emit(WaitStarted { frame, until });
         Ok(())
     }
@@ -171,13 +183,11 @@ impl Decision<'_> {
     }
 }
 
-fn moment(value: &Value) -> Result<Timestamp, Failure> {
-    let wrong = || {
-        let cause = format!("a Wait needs an RFC 3339 timestamp, but got {value}");
-        Failure::new("States.Runtime", &cause)
-    };
-    let text = value.as_str().ok_or_else(wrong)?;
-    let moment: jiff::Timestamp = text.parse().map_err(|_| wrong())?;
+/// The longest wait: AWS takes 24,855 days and refuses 24,856, so it counts seconds in 31 bits.
+const LONGEST_WAIT_MS: u64 = 2_147_483_647_999;
+
+fn moment(value: &Value) -> Option<Timestamp> {
+    let ms = value.as_str().and_then(loose_timestamp_ms)?;
     // A moment before 1970 has passed, as has 1970.
-    Ok(Timestamp(u64::try_from(moment.as_millisecond()).unwrap_or(0)))
+    Some(Timestamp(u64::try_from(ms).unwrap_or(0)))
 }

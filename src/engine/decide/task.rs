@@ -33,7 +33,7 @@ impl Decision<'_> {
         };
         let input = evaluation.effective_input()?;
         let seconds = |number: &Option<_>, name| {
-            number.as_ref().map(|number| evaluation.number(number, name)).transpose()
+            number.as_ref().map(|number| evaluation.number(number, name, 1)).transpose()
         };
         let timeout_seconds = seconds(&task.timeout, "TimeoutSeconds")?;
         let heartbeat_seconds = seconds(&task.heartbeat, "HeartbeatSeconds")?;

@@ -81,6 +81,35 @@ fn a_retry_sees_how_often_it_was_tried() {
     assert_eq!(run.job_input(1), json!({"n": 1}));
 }
 
+#[test]
+fn only_states_that_can_be_retried_count_retries() {
+    let read = "{% $exists($states.context.State.RetryCount) %}";
+    let pass = json!({"Type": "Pass", "Output": read, "End": true});
+    assert_eq!(given(&only_jsonata(pass)).started(&json!({})).output(), json!(false));
+    let parallel = json!({"Type": "Parallel", "Output": read, "End": true, "Branches": [
+        {"StartAt": "B", "States": {"B": {"Type": "Succeed"}}}]});
+    assert_eq!(given(&only_jsonata(parallel)).started(&json!({})).output(), json!(true));
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
+        "A": {"Type": "Task", "Resource": "work", "End": true,
+            "Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "B",
+                "Output": "{% $states.context.State.RetryCount %}"}]},
+        "B": {"Type": "Succeed"}}});
+    let mut run = given(&definition).started(&json!({}));
+    run.fail_only("Any");
+    run.fire_next();
+    run.fail_only("Any");
+    assert_eq!(run.output(), json!(1), "a catcher sees how often it was tried again");
+}
+
+#[test]
+fn the_retrier_that_matches_first_counts_and_no_other_steps_in() {
+    let mut run = retried(json!([
+        {"ErrorEquals": ["One"], "MaxAttempts": 0}, {"ErrorEquals": ["States.ALL"]}]));
+    run.fail_only("One");
+    assert_eq!(run.error(), "One");
+}
+
 fn caught(catch: Value) -> Run {
     let definition = json!({"StartAt": "A", "States": {
         "A": {"Type": "Task", "Resource": "work", "Catch": catch, "End": true},
@@ -130,6 +159,12 @@ fn names_for_many_errors_match_what_they_should() {
     assert_eq!(ends("States.ALL", "Any"), "completed_with_errors");
     assert_eq!(ends("States.ALL", "States.Timeout"), "completed_with_errors");
     assert_eq!(ends("States.ALL", "States.Runtime"), "failed");
+    assert_eq!(ends("States.Runtime", "States.Runtime"), "failed");
+    assert_eq!(
+        ends("States.DataLimitExceeded", "States.DataLimitExceeded"),
+        "completed_with_errors"
+    );
+    assert_eq!(ends("States.TaskFailed", "States.QueryEvaluationError"), "failed");
     assert_eq!(ends("States.ALL", "States.DataLimitExceeded"), "failed");
     assert_eq!(ends("States.TaskFailed", "Any"), "completed_with_errors");
     assert_eq!(ends("States.TaskFailed", "States.Timeout"), "failed");

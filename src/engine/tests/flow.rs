@@ -106,6 +106,24 @@ fn data_over_the_limit_fails_the_state() {
 }
 
 #[test]
+fn variables_have_limits_of_their_own() {
+    let long = "x".repeat(40);
+    let twice = json!({"Type": "Pass", "Assign": {"a": long, "b": long}, "End": true});
+    let run = given(&only(twice)).limits(|limits| limits.payload_bytes = 80);
+    assert_eq!(run.started(&json!({})).error(), "States.DataLimitExceeded");
+    let definition = |second: &str| {
+        json!({"StartAt": "A", "States": {
+            "A": {"Type": "Pass", "Assign": {"a": long}, "Next": "B"},
+            "B": {"Type": "Pass", "Assign": {second: long}, "End": true}}})
+    };
+    let ended = |second: &str| {
+        let run = given(&definition(second)).limits(|limits| limits.variables_bytes = 80);
+        run.started(&json!({})).status()
+    };
+    assert_eq!((ended("a"), ended("b")), ("completed", "failed"));
+}
+
+#[test]
 fn joined_results_over_the_limit_fail_the_state() {
     let map = json!({"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "P", "States": {
         "P": {"Type": "Pass", "Result": "0123456789", "End": true}}}});

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::kit::{Run, given};
 use super::{only, only_jsonata};
+use crate::engine::EngineLimits;
 
 fn job_machine(name: &str) -> Value {
     json!({"StartAt": name, "States": {name: {"Type": "Task", "Resource": "work", "End": true}}})
@@ -93,6 +94,31 @@ fn a_map_over_what_is_no_array_fails() {
 }
 
 #[test]
+fn an_inline_map_over_an_object_fails_by_its_language() {
+    let object = json!({"a": 1});
+    assert_eq!(given(&map(&json!({}))).started(&object).error(), "States.Runtime");
+    for items in ["{% $states.input %}", "{% 1 %}"] {
+        let state = json!({"Type": "Map", "End": true, "Items": items,
+            "ItemProcessor": job_machine("P")});
+        let run = given(&only_jsonata(state)).started(&object);
+        assert_eq!(run.error(), "States.QueryEvaluationError");
+    }
+}
+
+#[test]
+fn a_map_runs_no_more_items_at_once_than_aws_lets_it() {
+    let run = |limits: EngineLimits, asked: u32| {
+        let definition = map(&json!({"MaxConcurrency": asked}));
+        let items: Vec<u32> = (0..50).collect();
+        given(&definition).limits(|own| *own = limits).started(&json!(items)).open_jobs().len()
+    };
+    assert_eq!(run(EngineLimits::aws(), 45), 40);
+    assert_eq!(run(EngineLimits::aws(), 3), 3);
+    assert_eq!(run(EngineLimits::aws(), 0), 40);
+    assert_eq!(run(EngineLimits::default(), 45), 45);
+}
+
+#[test]
 fn an_item_selector_sees_the_item_and_the_input() {
     let fields = json!({"ItemsPath": "$.list", "ItemSelector": {
         "item.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index", "all.$": "$.k"}});
@@ -173,6 +199,24 @@ fn a_map_inside_a_parallel_keeps_its_own_variables() {
     }
     assert!(inputs.contains(&json!(["o", 1])) && inputs.contains(&json!(["o", 2])), "{inputs:?}");
     assert_eq!(run.output().as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_tolerance_of_nothing_is_none_beside_the_other_one() {
+    let fails = |count: u32, percent: u32, failures: u32| {
+        let fields = json!({"ToleratedFailureCount": count, "ToleratedFailurePercentage": percent});
+        let mut run = given(&map(&fields)).started(&json!([1, 2, 3]));
+        for job in 1..=failures {
+            run.fail(job, "Mine");
+        }
+        run.status() == "failed"
+    };
+    assert!(fails(0, 0, 1));
+    assert!(!fails(0, 50, 1) && fails(0, 50, 2));
+    assert!(!fails(1, 0, 1) && fails(1, 0, 2));
+    let path = json!({"ItemsPath": "$.list", "ToleratedFailurePercentagePath": "$.p"});
+    let run = given(&map(&path)).started(&json!({"list": [1], "p": 101}));
+    assert_eq!(run.error(), "States.Runtime");
 }
 
 #[test]

@@ -82,6 +82,50 @@ fn an_unchanged_item_is_not_written_again_and_a_shaped_one_is() {
 }
 
 #[test]
+fn entries_of_an_object_are_items_with_keys() {
+    let object = json!({"b": {"n": 2}, "a": [1]});
+    let run = given(&map(json!({}))).started(&object);
+    let inputs: Vec<Value> = parts(&run).into_iter().map(|part| part.2).collect();
+    assert_eq!(inputs, [json!({"Key": "b", "Value": {"n": 2}}), json!({"Key": "a", "Value": [1]})]);
+    let selector = json!({"ItemsPath": "$.o", "ItemSelector": {"key.$": "$$.Map.Item.Key",
+        "value.$": "$$.Map.Item.Value", "index.$": "$$.Map.Item.Index",
+        "source.$": "$$.Map.Item.Source"}});
+    let mut run = given(&map(selector)).started(&json!({"o": object}));
+    let open = parts(&run);
+    assert_eq!(open[1].2, json!({"key": "a", "value": [1], "index": 1, "source": "STATE_DATA"}));
+    for (index, child, _) in open {
+        complete(&mut run, child, json!(index));
+    }
+    assert_eq!(run.output(), json!([0, 1]));
+    let batches = json!({"ItemBatcher": {"MaxItemsPerBatch": 2}});
+    let run = given(&map(batches)).started(&json!({"x": 1, "y": 2, "z": 3}));
+    assert_eq!(parts(&run)[1].2, json!({"Items": [{"Key": "z", "Value": 3}]}));
+}
+
+#[test]
+fn an_array_has_no_keys_and_a_file_is_the_source_of_its_items() {
+    let selector = json!({"v.$": "$$.Map.Item.Key"});
+    let run = given(&map(json!({"ItemSelector": selector}))).started(&json!([1]));
+    assert_eq!(run.error(), "States.ParameterPathFailure");
+    let mut run = given(&map(json!({"ItemSelector": {"from.$": "$$.Map.Item.Source"},
+        "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": {"Bucket": "in", "Key.$": "$.key"},
+            "ReaderConfig": {"InputType": "JSON"}}})))
+    .started(&json!({"key": "a.json"}));
+    run.complete(1, &json!({"one": 1}));
+    assert_eq!(parts(&run)[0].2, json!({"from": "s3://in/a.json"}));
+}
+
+#[test]
+fn a_file_without_items_is_a_failure_of_reading() {
+    let mut run = given(&map(json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+        "Parameters": {"Bucket": "in", "Key": "k"}, "ReaderConfig": {"InputType": "JSON"}}})))
+    .started(&json!({}));
+    run.complete(1, &json!("text"));
+    assert_eq!(run.error(), "States.ItemReaderFailed");
+}
+
+#[test]
 fn batches_run_within_the_concurrency() {
     let fields = json!({"MaxConcurrency": 2, "ItemBatcher": {"MaxItemsPerBatch": 2}});
     let mut run = given(&map(fields)).started(&json!([1, 2, 3, 4, 5]));
@@ -204,8 +248,27 @@ fn a_part_runs_the_processor_of_its_map_and_nothing_else() {
     assert_eq!(run.job_input(1), json!("item"));
     run.complete(1, &json!("done"));
     assert_eq!(run.output(), json!("done"));
+    assert!(!context_has_map(), "the item comes as the input");
     let steps: Vec<&str> = run.execution.steps.keys().map(|name| &**name).collect();
     assert_eq!(steps, ["P"]);
+}
+
+/// Whether the states of a part see `Map` in the context object.
+fn context_has_map() -> bool {
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {
+        "Type": "Map", "End": true, "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "P", "States": {"P": {
+                "Type": "Succeed", "Output": "{% $exists($states.context.Map) %}"}}}}}});
+    let mut run = given(&definition);
+    let Command::StartExecution { workflow, definition, input, .. } =
+        run.start_command(&json!("item"))
+    else {
+        panic!("it starts")
+    };
+    let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
+    let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
+    run.when(Command::StartExecution { workflow, definition, name: None, input, parent });
+    run.output() == json!(true)
 }
 
 #[test]

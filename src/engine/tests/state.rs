@@ -70,7 +70,9 @@ fn choice_takes_the_first_rule_that_holds() {
 #[test]
 fn choice_without_a_match_takes_default_or_fails() {
     let run = given(&choice()).started(&json!({"n": 1}));
-    assert_eq!(run.error(), "States.NoChoiceMatched");
+    assert_eq!(run.error(), "States.Runtime");
+    let cause = run.execution.failure.as_ref().unwrap().cause.to_string();
+    assert!(cause.contains("The state does not point to a next state."), "{cause}");
     let mut with_default = choice();
     with_default["States"]["C"]["Default"] = json!("Five");
     assert_eq!(given(&with_default).started(&json!({"n": 1})).output(), json!("five"));
@@ -132,4 +134,61 @@ fn wait_for_what_is_no_time_fails() {
     assert_eq!(given(&only(negative)).started(&json!({"s": -1})).error(), "States.Runtime");
     let words = json!({"Type": "Wait", "TimestampPath": "$.s", "End": true});
     assert_eq!(given(&only(words)).started(&json!({"s": "soon"})).error(), "States.Runtime");
+}
+
+#[test]
+fn wait_reads_what_aws_reads_and_names_the_failure_by_its_language() {
+    let wait = |field: &str| json!({"Type": "Wait", field: "{% $states.input.v %}", "End": true});
+    let outcome = |field: &str, value: serde_json::Value| {
+        let run = given(&only_jsonata(wait(field))).started(&json!({"v": value}));
+        if run.status() == "running" { "waits".to_owned() } else { run.error() }
+    };
+    for good in [json!(0), json!(0.0), json!(100_000_000)] {
+        assert_eq!(outcome("Seconds", good.clone()), "waits", "{good}");
+    }
+    for bad in [json!(-1), json!(1.5), json!("3"), json!(null), json!(true), json!(1e10)] {
+        assert_eq!(outcome("Seconds", bad.clone()), "States.QueryEvaluationError", "{bad}");
+    }
+    for good in ["2016-12-05T21:29Z", "2016-12-05t21:29:29z", "2016-12-05T21:29:29+09:00"] {
+        assert_eq!(outcome("Timestamp", json!(good)), "waits", "{good}");
+    }
+    for bad in [json!("2016-12-05 21:29:29Z"), json!("2016-12-05T21:29:29"), json!(5)] {
+        assert_eq!(outcome("Timestamp", bad.clone()), "States.QueryEvaluationError", "{bad}");
+    }
+    let seconds = only(json!({"Type": "Wait", "SecondsPath": "$.v", "End": true}));
+    assert_eq!(given(&seconds).started(&json!({"v": "3"})).status(), "running");
+    assert_eq!(given(&seconds).started(&json!({"v": 1.5})).error(), "States.Runtime");
+}
+
+#[test]
+fn a_wait_of_more_than_31_bits_of_seconds_fails() {
+    let until = |days: u64| {
+        let moment = crate::engine::Timestamp(super::kit::START.0 + days * 86_400_000);
+        let wait = only(json!({"Type": "Wait", "TimestampPath": "$.t", "End": true}));
+        given(&wait).started(&json!({"t": moment.to_string()}))
+    };
+    assert_eq!(until(24_855).status(), "running");
+    assert_eq!(until(24_856).error(), "States.Runtime");
+}
+
+#[test]
+fn a_choice_whose_variable_leads_nowhere_fails_unless_it_asks_for_that() {
+    let choose = |test: &str| {
+        let definition = json!({"StartAt": "C", "States": {
+            "C": {"Type": "Choice", "Default": "End", "Choices": [
+                {"Variable": "$.none", test: true, "Next": "End"}]},
+            "End": {"Type": "Succeed"}}});
+        given(&definition).started(&json!({}))
+    };
+    for test in ["IsString", "IsNull", "BooleanEquals"] {
+        let run = choose(test);
+        assert_eq!(run.error(), "States.Runtime");
+        let cause = run.execution.failure.as_ref().unwrap().cause.to_string();
+        assert_eq!(
+            cause,
+            "Invalid path '$.none': The choice state's condition path references an \
+            invalid value."
+        );
+    }
+    assert_eq!(choose("IsPresent").status(), "completed");
 }

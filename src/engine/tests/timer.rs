@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::kit::given;
-use super::{only, task};
+use super::{only, only_jsonata, task};
 use crate::engine::{Command, JobId, Timer};
 
 #[test]
@@ -100,4 +100,16 @@ fn times_of_a_task_may_come_from_its_input() {
     run.take_only();
     assert_eq!(run.fire_next(), 7_000);
     assert_eq!(run.error(), "States.HeartbeatTimeout");
+}
+
+#[test]
+fn a_time_of_nothing_fails_by_the_language_of_the_state() {
+    for value in [json!(0), json!(-1), json!(1.5), json!("soon"), json!({})] {
+        let input = json!({"t": value});
+        let path = task(json!({"TimeoutSecondsPath": "$.t"}));
+        assert_eq!(given(&only(path)).started(&input).error(), "States.Runtime", "{value}");
+        let query = task(json!({"HeartbeatSeconds": "{% $states.input.t %}"}));
+        let run = given(&only_jsonata(query)).started(&input);
+        assert_eq!(run.error(), "States.QueryEvaluationError", "{value}");
+    }
 }

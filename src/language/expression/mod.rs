@@ -28,7 +28,7 @@ use serde_json::Value;
 pub use reference_path::ReferencePath;
 pub use scope::{EvaluationError, EvaluationErrorKind, ExpressionFault, Scope, TemplateFault};
 pub use template::Template;
-pub use timestamp::timestamp_ms;
+pub use timestamp::{loose_timestamp_ms, timestamp_ms};
 
 pub(super) use number::compare as compare_numbers;
 use path::{Path, PathFailure};
@@ -160,6 +160,16 @@ impl Expression {
             Form::Intrinsic(call) => call.references_context(),
             Form::Jsonata(program) => program.references_context(),
         }
+    }
+
+    /// The fields of `$states` that a JSONata expression names, as `input` in `$states.input.x`; what
+    /// it does with `$states` as a whole is not looked into.
+    pub fn states_fields(&self) -> impl Iterator<Item = &str> {
+        let program = match &*self.form {
+            Form::Jsonata(program) => Some(program),
+            Form::Path(_) | Form::Intrinsic(_) => None,
+        };
+        program.into_iter().flat_map(jsonata::Program::states_fields)
     }
 
     /// Evaluates it. Only the selected part of the scope is copied.

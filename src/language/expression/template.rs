@@ -96,6 +96,32 @@ impl Template {
         }
     }
 
+    /// Shows every expression with its place, a JSON pointer from the root. In a payload template of
+    /// JSONPath, the pointer lacks the `.$` of the key.
+    pub(in crate::language) fn visit<'t>(&'t self, see: &mut impl FnMut(&str, &'t Expression)) {
+        self.visit_below(&mut String::new(), see);
+    }
+
+    fn visit_below<'t>(&'t self, at: &mut String, see: &mut impl FnMut(&str, &'t Expression)) {
+        let length = at.len();
+        let mut below = |part: &'t Self, step: &str| {
+            at.push('/');
+            at.push_str(step);
+            part.visit_below(at, see);
+            at.truncate(length);
+        };
+        match self {
+            Self::Literal(_) => {}
+            Self::Expression(expression) => see(at, expression),
+            Self::Object(fields) => {
+                fields.iter().for_each(|(name, part)| below(part, &escape(name)));
+            }
+            Self::Array(items) => {
+                items.iter().enumerate().for_each(|(at, part)| below(part, &at.to_string()));
+            }
+        }
+    }
+
     /// Whether its value can depend on the context object.
     #[must_use]
     pub fn references_context(&self) -> bool {

@@ -12,6 +12,18 @@ pub fn timestamp_ms(text: &str) -> Option<i64> {
     parse(text).map(Timestamp::as_millisecond)
 }
 
+/// Reads a timestamp as AWS reads one that a Wait state works out, the "ISO-8601 extended offset
+/// date-time" of its replies: also without seconds, and with a `t` and `z` in small letters.
+#[must_use]
+pub fn loose_timestamp_ms(text: &str) -> Option<i64> {
+    let mut text = text.to_ascii_uppercase();
+    let short = "0000-00-00T00:00".len();
+    if text.as_bytes().get(short).is_some_and(|next| matches!(next, b'Z' | b'+' | b'-')) {
+        text.insert_str(short, ":00");
+    }
+    timestamp_ms(&text)
+}
+
 /// Reads a timestamp; see [`timestamp_ms`].
 pub(in crate::language) fn parse(text: &str) -> Option<Timestamp> {
     let mut rest = text;
@@ -121,6 +133,17 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(timestamp_ms(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wait_reads_what_aws_reads() {
+        let moment = timestamp_ms("2016-12-05T21:29:00Z");
+        for text in ["2016-12-05T21:29Z", "2016-12-05t21:29:00z", "2016-12-05T22:29+01:00"] {
+            assert_eq!(loose_timestamp_ms(text), moment, "{text}");
+        }
+        for text in ["", "2016-12-05 21:29:29Z", "2016-12-05T21:29:29", "2016-12-05T21:29", "é"] {
+            assert_eq!(loose_timestamp_ms(text), None, "{text}");
         }
     }
 

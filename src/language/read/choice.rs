@@ -1,11 +1,13 @@
 //! Choice states.
 
+use std::sync::Arc;
+
 use super::Reader;
 use super::object::{At, Object};
 use super::reachability::Ways;
 use crate::language::choice::{COMPARATORS, Condition};
 use crate::language::diagnostic::codes;
-use crate::language::expression::Expression;
+use crate::language::expression::{Expression, Template};
 use crate::language::model::{Choice, ChoiceRule, QueryLanguage};
 use crate::language::source::{Content, Fault};
 
@@ -15,13 +17,19 @@ const RULE: &[&str] = &["Assign", "Comment", "Next", "Output"];
 const COMBINING: &[&str] = &["And", "Or", "Not"];
 
 impl Reader<'_, '_> {
-    pub(super) fn choice(&mut self, object: &Object<'_>, ways: &mut Ways<'_>) -> Option<Choice> {
+    /// `assign` is that of the state itself: what it assigns when no rule holds.
+    pub(super) fn choice(
+        &mut self,
+        object: &Object<'_>,
+        ways: &mut Ways<'_>,
+        assign: &[(Arc<str>, Template)],
+    ) -> Option<Choice> {
         let default_at = object.get("Default");
-        let default = default_at.and_then(|at| self.target(&at, ways));
+        let default = default_at.and_then(|at| self.target(&at, ways, assign));
         if default_at.is_none() {
             let message = format!("{} has no `Default`", quoted_place(object));
             let fault = Fault::new(codes::NO_DEFAULT, object.span, message)
-                .hint("when no rule holds, the state fails with `States.NoChoiceMatched`");
+                .hint("when no rule holds, the state fails with `States.Runtime`");
             self.faults.report(&object.place, fault);
         }
         let at = self.required(object, "Choices");
@@ -43,8 +51,8 @@ impl Reader<'_, '_> {
         let object = &self.object(at)?;
         self.check_rule_fields(object, true);
         self.text_field(object, "Comment");
-        let next = self.required(object, "Next").and_then(|at| self.target(&at, ways));
         let assign = self.assign(object);
+        let next = self.required(object, "Next").and_then(|at| self.target(&at, ways, &assign));
         let (condition, output) = match object.language {
             QueryLanguage::JsonPath => (self.condition(object), None),
             QueryLanguage::Jsonata => {

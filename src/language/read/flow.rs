@@ -3,6 +3,7 @@
 use super::Reader;
 use super::fields::state_has;
 use super::object::{At, Object};
+use super::scope::Sees;
 use crate::language::expression::ReferencePath;
 use crate::language::model::{
     Flow, JsonPathFlow, JsonataFlow, QueryLanguage, ResultPath, Selection,
@@ -13,7 +14,12 @@ impl Reader<'_, '_> {
     /// The fields of the flow that states of this type have.
     pub(super) fn flow(&mut self, object: &Object<'_>, type_name: &str) -> Flow {
         let has = |name| state_has(type_name, object.language, name);
-        let assign = if has("Assign") { self.assign(object) } else { Vec::new() };
+        let sees = Sees::of_state(type_name);
+        let assign = if has("Assign") {
+            self.seeing(sees, |reader| reader.assign(object))
+        } else {
+            Vec::new()
+        };
         match object.language {
             QueryLanguage::JsonPath => Flow::JsonPath(JsonPathFlow {
                 input_path: if has("InputPath") {
@@ -46,7 +52,11 @@ impl Reader<'_, '_> {
             }),
             QueryLanguage::Jsonata => Flow::Jsonata(JsonataFlow {
                 arguments: if has("Arguments") { self.payload(object, "Arguments") } else { None },
-                output: if has("Output") { self.payload(object, "Output") } else { None },
+                output: if has("Output") {
+                    self.seeing(sees, |reader| reader.payload(object, "Output"))
+                } else {
+                    None
+                },
                 assign,
             }),
         }

@@ -3,6 +3,7 @@
 use super::Reader;
 use super::object::{At, MOST, Object};
 use super::reachability::Ways;
+use super::scope::Sees;
 use crate::language::diagnostic::codes;
 use crate::language::model::{Machine, QueryLanguage, StateName};
 use crate::language::source::{Fault, Node, Place, Span};
@@ -57,7 +58,10 @@ impl Reader<'_, '_> {
             }
         }
         self.text_field(&object, "Comment");
-        self.machine(&object)
+        let first = self.assigned.len();
+        let machine = self.seeing(Sees::default(), |reader| reader.machine(&object));
+        self.nested.push(first..self.assigned.len());
+        machine
     }
 
     /// `QueryLanguage`.
@@ -85,11 +89,14 @@ impl Reader<'_, '_> {
                 return None;
             }
             ways.enter(index);
+            let around = std::mem::take(&mut self.nested);
             self.state(&at, &mut ways);
+            ways.nest(std::mem::replace(&mut self.nested, around));
         }
         let start = start?;
         let start_at = self.state_named(&start, &ways);
         self.check_ways(&start, &states, &ways);
+        self.check_scopes(&start, &states, &ways);
         Some(Machine {
             start_at: StateName::from(start_at?),
             states: states.members.iter().map(|m| StateName::from(m.key.as_str())).collect(),

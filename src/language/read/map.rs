@@ -33,7 +33,7 @@ impl Reader<'_, '_> {
         let processor =
             processor_at.as_ref().and_then(|at| self.inner_machine(at, &["ProcessorConfig"]));
         let distributed = mode.and_then(|mode| self.distributed(object, mode));
-        let items = self.items(object);
+        let items = self.items(object, mode == Some(Mode::Distributed));
         // What is read comes first; AWS does not even look at the path then.
         let items = items.filter(|_| !object.has("ItemReader"));
         let item_selector = self.item_selector(object);
@@ -98,7 +98,7 @@ impl Reader<'_, '_> {
     }
 
     /// `ItemsPath` or `Items`.
-    fn items(&mut self, object: &Object<'_>) -> Option<Template> {
+    fn items(&mut self, object: &Object<'_>, distributed: bool) -> Option<Template> {
         match object.language {
             QueryLanguage::JsonPath => {
                 let at = object.get("ItemsPath")?;
@@ -108,10 +108,20 @@ impl Reader<'_, '_> {
             QueryLanguage::Jsonata => {
                 let at = object.get("Items")?;
                 self.warn_of_reader(object, &at);
-                if at.is_jsonata() || matches!(at.node.content, Content::Array(_)) {
-                    return self.template(&at);
+                match &at.node.content {
+                    Content::Array(_) => return self.template(&at),
+                    Content::Object(_) if distributed => return self.template(&at),
+                    _ if at.is_jsonata() => return self.template(&at),
+                    _ => {}
                 }
-                self.wrong_type(&at, "an array or a JSONata expression that gives one");
+                self.wrong_type(
+                    &at,
+                    if distributed {
+                        "an array, an object or a JSONata expression that gives one"
+                    } else {
+                        "an array or a JSONata expression that gives one"
+                    },
+                );
                 None
             }
         }

@@ -15,6 +15,7 @@ mod object;
 mod reachability;
 mod resource;
 mod retry;
+mod scope;
 mod single;
 mod state;
 mod task;
@@ -25,6 +26,7 @@ mod wait;
 mod tests;
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -34,6 +36,7 @@ use super::json::Json;
 use super::model::{DefinitionHash, QueryLanguage, State, StateName, Workflow};
 use super::source::{self, Fault, Faults, Format, Node, Place, Span};
 
+use scope::{Assigned, Sees};
 pub use single::{check_state, is_state};
 
 /// How large a definition may be.
@@ -112,6 +115,12 @@ struct Reader<'f, 't> {
     names: HashMap<StateName, Span>,
     /// States met so far.
     met: usize,
+    /// What `$states` has, where is being read.
+    sees: Sees,
+    /// Every variable that a state assigns, in the order of reading.
+    assigned: Vec<Assigned>,
+    /// Which of them the machines inside the current state assign.
+    nested: Vec<Range<usize>>,
 }
 
 impl<'f, 't> Reader<'f, 't> {
@@ -123,6 +132,9 @@ impl<'f, 't> Reader<'f, 't> {
             states: Vec::new(),
             names: HashMap::new(),
             met: 0,
+            sees: Sees::default(),
+            assigned: Vec::new(),
+            nested: Vec::new(),
         }
     }
 

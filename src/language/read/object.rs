@@ -285,7 +285,7 @@ impl Reader<'_, '_> {
     }
 
     /// The place of byte `offset` of a value, where the source spells the value as it is.
-    fn inside(&self, span: Span, value: &str, offset: usize) -> Span {
+    pub(super) fn inside(&self, span: Span, value: &str, offset: usize) -> Span {
         let source = self.faults.text();
         let spelled = |start: usize| {
             let rest = source.get(start..).unwrap_or_default();

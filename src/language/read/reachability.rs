@@ -1,20 +1,32 @@
 //! Which states of a machine can be reached, and whether it can end.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use super::Reader;
 use super::nearest::nearest;
 use super::object::{At, Object};
 use crate::language::diagnostic::{codes, quoted};
+use crate::language::expression::Template;
 use crate::language::model::StateName;
 use crate::language::source::Fault;
+
+/// A way from one state to another.
+pub(super) struct Edge {
+    pub(super) target: usize,
+    /// The variables that are assigned on it.
+    pub(super) assigns: Arc<[Arc<str>]>,
+}
 
 /// The states of one machine and the ways between them, gathered while they are read.
 pub(super) struct Ways<'a> {
     names: Vec<&'a str>,
     indexes: HashMap<&'a str, usize>,
-    /// From which state to which.
-    edges: Vec<Vec<usize>>,
+    /// The ways from each state.
+    edges: Vec<Vec<Edge>>,
+    /// What the machines inside each state assign, as ranges of the reader's list.
+    nested: Vec<(usize, Range<usize>)>,
     /// Whether a state can end the machine.
     ends: Vec<bool>,
     current: usize,
@@ -25,8 +37,9 @@ pub(super) struct Ways<'a> {
 impl<'a> Ways<'a> {
     pub(super) fn new(names: Vec<&'a str>) -> Self {
         let indexes = names.iter().enumerate().map(|(index, name)| (*name, index)).collect();
-        let (edges, ends) = (vec![Vec::new(); names.len()], vec![false; names.len()]);
-        Self { names, indexes, edges, ends, current: 0, broken: false }
+        let edges = names.iter().map(|_| Vec::new()).collect();
+        let ends = vec![false; names.len()];
+        Self { names, indexes, edges, nested: Vec::new(), ends, current: 0, broken: false }
     }
 
     /// Says which state the next ways start from.
@@ -46,31 +59,60 @@ impl<'a> Ways<'a> {
         self.broken = true;
     }
 
-    fn lead_to(&mut self, target: usize) {
-        if let Some(targets) = self.edges.get_mut(self.current) {
-            targets.push(target);
+    /// The machines inside the current state assign what these ranges hold.
+    pub(super) fn nest(&mut self, ranges: Vec<Range<usize>>) {
+        self.nested.extend(ranges.into_iter().map(|range| (self.current, range)));
+    }
+
+    /// What the machines inside each state assign.
+    pub(super) fn nested(&self) -> impl Iterator<Item = (usize, &Range<usize>)> {
+        self.nested.iter().map(|(state, range)| (*state, range))
+    }
+
+    /// All ways, each with where it starts.
+    pub(super) fn edges(&self) -> impl Iterator<Item = (usize, &Edge)> {
+        let all = self.edges.iter().enumerate();
+        all.flat_map(|(from, edges)| edges.iter().map(move |edge| (from, edge)))
+    }
+
+    fn lead_to(&mut self, target: usize, assigns: Arc<[Arc<str>]>) {
+        if let Some(edges) = self.edges.get_mut(self.current) {
+            edges.push(Edge { target, assigns });
         }
     }
 
-    /// For each state whether a way from `start` leads there.
-    fn reached(&self, start: usize) -> Vec<bool> {
+    /// The state that `StartAt` names, where all ways are known.
+    pub(super) fn start(&self, start: &At<'_>) -> Option<usize> {
+        let first = start.as_text().and_then(|name| self.indexes.get(name).copied());
+        first.filter(|_| !self.broken)
+    }
+
+    /// For each state whether a way from one of `starts` leads there, or it is one of them.
+    pub(super) fn reached(&self, starts: impl IntoIterator<Item = usize>) -> Vec<bool> {
         let mut reached = vec![false; self.names.len()];
-        let mut open = vec![start];
+        let mut open: Vec<usize> = starts.into_iter().collect();
         while let Some(index) = open.pop() {
             let Some(seen) = reached.get_mut(index).filter(|seen| !**seen) else { continue };
             *seen = true;
-            open.extend(self.edges.get(index).into_iter().flatten());
+            open.extend(self.edges.get(index).into_iter().flatten().map(|edge| edge.target));
         }
         reached
     }
 }
 
 impl Reader<'_, '_> {
-    /// The state that the current state's field `at` leads to.
-    pub(super) fn target(&mut self, at: &At<'_>, ways: &mut Ways<'_>) -> Option<StateName> {
+    /// The state that the current state's field `at` leads to, assigning variables on the way.
+    pub(super) fn target(
+        &mut self,
+        at: &At<'_>,
+        ways: &mut Ways<'_>,
+        assign: &[(Arc<str>, Template)],
+    ) -> Option<StateName> {
         let found = self.state_named(at, ways);
         match found.and_then(|name| ways.indexes.get(name).copied()) {
-            Some(index) => ways.lead_to(index),
+            Some(index) => {
+                ways.lead_to(index, assign.iter().map(|(name, _)| name.clone()).collect());
+            }
             None => ways.break_off(),
         }
         found.map(StateName::from)
@@ -97,9 +139,8 @@ impl Reader<'_, '_> {
 
     /// Reports states that cannot be reached, and a machine that cannot end.
     pub(super) fn check_ways(&mut self, start: &At<'_>, states: &Object<'_>, ways: &Ways<'_>) {
-        let first = start.as_text().and_then(|name| ways.indexes.get(name));
-        let Some(first) = first.filter(|_| !ways.broken) else { return };
-        let reached = ways.reached(*first);
+        let Some(first) = ways.start(start) else { return };
+        let reached = ways.reached([first]);
         for (at, reached) in states.fields().zip(&reached) {
             if !reached {
                 let message = format!("state {} can never be reached", at.label());

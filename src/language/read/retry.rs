@@ -3,6 +3,7 @@
 use super::Reader;
 use super::object::{At, MOST, Object};
 use super::reachability::Ways;
+use super::scope::Sees;
 use crate::language::diagnostic::{codes, quoted};
 use crate::language::model::{Catcher, QueryLanguage, ResultPath, Retrier};
 use crate::language::source::Fault;
@@ -114,12 +115,16 @@ impl Reader<'_, '_> {
         }
         self.text_field(object, "Comment");
         let error_equals = self.error_equals(object, last);
-        let next = self.required(object, "Next").and_then(|at| self.target(&at, ways));
-        let assign = self.assign(object);
-        let (result_path, output) = match object.language {
-            QueryLanguage::JsonPath => (self.result_path(object), None),
-            QueryLanguage::Jsonata => (ResultPath::Whole, self.payload(object, "Output")),
-        };
+        let (assign, result_path, output) = self.seeing(Sees::OF_CATCHER, |reader| {
+            let assign = reader.assign(object);
+            match object.language {
+                QueryLanguage::JsonPath => (assign, reader.result_path(object), None),
+                QueryLanguage::Jsonata => {
+                    (assign, ResultPath::Whole, reader.payload(object, "Output"))
+                }
+            }
+        });
+        let next = self.required(object, "Next").and_then(|at| self.target(&at, ways, &assign));
         Some(Catcher { error_equals: error_equals?, next: next?, result_path, output, assign })
     }
 

@@ -5,7 +5,7 @@ use super::fields::{TYPES, state_has};
 use super::object::{At, Object};
 use super::reachability::Ways;
 use crate::language::diagnostic::{codes, quoted};
-use crate::language::model::{QueryLanguage, State, StateKind, StateName, Transition};
+use crate::language::model::{Flow, QueryLanguage, State, StateKind, StateName, Transition};
 use crate::language::source::{Content, Fault};
 
 /// The longest name of a state, in characters.
@@ -45,8 +45,8 @@ impl Reader<'_, '_> {
         let flow = self.flow(object, type_name);
         let has = |name| state_has(type_name, object.language, name);
         let transition =
-            if has("Next") { self.transition(object, ways) } else { Some(Transition::End) };
-        let kind = self.kind(object, type_name, ways);
+            if has("Next") { self.transition(object, ways, &flow) } else { Some(Transition::End) };
+        let kind = self.kind(object, type_name, ways, &flow);
         let (retry, catch) = if has("Retry") {
             (self.retry(object), self.catch(object, ways))
         } else {
@@ -70,11 +70,12 @@ impl Reader<'_, '_> {
         object: &Object<'_>,
         type_name: &str,
         ways: &mut Ways<'_>,
+        flow: &Flow,
     ) -> Option<StateKind> {
         match type_name {
             "Pass" => Some(self.pass(object)),
             "Task" => self.task(object).map(StateKind::Task),
-            "Choice" => self.choice(object, ways).map(StateKind::Choice),
+            "Choice" => self.choice(object, ways, flow.assign()).map(StateKind::Choice),
             "Wait" => self.wait(object).map(StateKind::Wait),
             "Succeed" => {
                 ways.end();
@@ -107,7 +108,12 @@ impl Reader<'_, '_> {
     }
 
     /// `Next` or `End`.
-    fn transition(&mut self, object: &Object<'_>, ways: &mut Ways<'_>) -> Option<Transition> {
+    fn transition(
+        &mut self,
+        object: &Object<'_>,
+        ways: &mut Ways<'_>,
+        flow: &Flow,
+    ) -> Option<Transition> {
         match (object.get("Next"), object.get("End")) {
             (None, None) => {
                 let hint = "say where it leads with `Next`, or end the machine with `End: true`";
@@ -115,7 +121,7 @@ impl Reader<'_, '_> {
                 ways.break_off();
                 None
             }
-            (Some(next), None) => self.target(&next, ways).map(Transition::Next),
+            (Some(next), None) => self.target(&next, ways, flow.assign()).map(Transition::Next),
             (None, Some(end)) => {
                 let ends = self.is_end(&end);
                 let note = if ends { Ways::end } else { Ways::break_off };
@@ -124,7 +130,7 @@ impl Reader<'_, '_> {
             }
             (Some(next), Some(end)) => {
                 self.exclude(&end, "Next");
-                self.target(&next, ways);
+                self.target(&next, ways, flow.assign());
                 ways.break_off();
                 None
             }

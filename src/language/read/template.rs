@@ -37,7 +37,10 @@ impl Reader<'_, '_> {
         read: fn(&str) -> Result<Expression, ExpressionFault>,
     ) -> Option<Expression> {
         match read(self.text(at)?) {
-            Ok(expression) => Some(expression.in_field(&at.place.field())),
+            Ok(expression) => {
+                self.check_fields_of(at, "", &expression);
+                Some(expression.in_field(&at.place.field()))
+            }
             Err(fault) => {
                 self.bad_expression(at, "", fault);
                 None
@@ -54,7 +57,10 @@ impl Reader<'_, '_> {
             QueryLanguage::Jsonata => Template::jsonata(&value),
         };
         match read {
-            Ok(template) => Some(template.in_field(&at.place.field())),
+            Ok(template) => {
+                self.check_states_fields(at, &template);
+                Some(template.in_field(&at.place.field()))
+            }
             Err(faults) => {
                 for fault in faults {
                     self.bad_expression(at, &fault.pointer, fault.fault);
@@ -89,6 +95,7 @@ impl Reader<'_, '_> {
             };
             let name = computed.unwrap_or(key);
             self.check_variable(&at, name);
+            self.note_assigned(&at, name);
             if computed.is_some() && keys.contains(name) {
                 self.exclude(&at, name);
             }
@@ -102,7 +109,8 @@ impl Reader<'_, '_> {
     }
 
     fn check_variable(&mut self, at: &At<'_>, name: &str) {
-        let starts = name.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_');
+        // An identifier as Unicode Annex 31 has it, as AWS demands.
+        let starts = name.chars().next().is_some_and(char::is_alphabetic);
         let fits = starts && name.chars().all(|c| c.is_alphanumeric() || c == '_');
         let message = if name == "states" {
             "`states` is reserved: `$states` holds a state's input, result and context".to_owned()
@@ -114,7 +122,7 @@ impl Reader<'_, '_> {
             return;
         };
         let fault = Fault::new(codes::NAME, at.key_span, message)
-            .hint("use letters, digits and `_`, and start with a letter or `_`");
+            .hint("use letters, digits and `_`, and start with a letter");
         self.faults.report(&at.place, fault);
     }
 

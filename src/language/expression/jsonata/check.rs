@@ -18,6 +18,11 @@ pub(super) struct Uses {
 }
 
 impl Uses {
+    /// The fields of `$states` that are named after it, as `$states.input` does.
+    pub(super) fn states_fields(&self) -> impl Iterator<Item = &str> {
+        self.states.iter().map(String::as_str)
+    }
+
     /// Whether a field of `$states` may be used.
     pub(super) fn state(&self, field: &str) -> bool {
         self.whole_states || self.states.contains(field)

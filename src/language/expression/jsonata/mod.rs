@@ -100,6 +100,10 @@ impl Program {
         self.uses.state("context")
     }
 
+    pub(super) fn states_fields(&self) -> impl Iterator<Item = &str> {
+        self.uses.states_fields()
+    }
+
     /// Evaluates it; `named` gives its text and its place for messages.
     pub(super) fn evaluate(
         &self,

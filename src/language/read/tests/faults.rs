@@ -561,6 +561,7 @@ fn every_code_is_tested_here_and_explained_in_the_documentation() {
     let tests = concat!(
         include_str!("faults.rs"),
         include_str!("distributed.rs"),
+        include_str!("scope.rs"),
         include_str!("../../aws/tests.rs")
     );
     let documentation = include_str!("../../../../docs/LANGUAGE.md");

@@ -3,6 +3,7 @@
 mod distributed;
 mod faults;
 mod properties;
+mod scope;
 mod sound;
 
 use crate::language::diagnostic::Diagnostic;
