@@ -70,6 +70,10 @@ fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
         JValue::Undefined => return Ok(None),
         JValue::Null => Value::Null,
         JValue::Bool(value) => Value::Bool(*value),
+        // JSON has no such number; AWS gives its name.
+        JValue::Number(number) if number.is_infinite() => {
+            Value::from(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+        }
         JValue::Number(number) => {
             number::from_f64(*number).ok_or("the result has a number that JSON cannot write")?
         }

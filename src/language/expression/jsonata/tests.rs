@@ -50,6 +50,7 @@ fn expressions_see_states_and_variables() {
         ("$map($v.x, function($i) { $i * $i })", json!([1, 4, 9])),
         ("$exists($states.input.absent) ? 'y' : 'n'", json!("n")),
         ("null", json!(null)),
+        ("[1 / 0, -1 / 0]", json!(["Infinity", "-Infinity"])),
         ("[]", json!([])),
         ("$states.input.items^(>p).n", json!([2, 1])),
         ("$states.input.items{name: n}", json!({})),
