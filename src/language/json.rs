@@ -324,6 +324,16 @@ mod tests {
     }
 
     #[test]
+    fn numbers_keep_their_value_from_text_to_text() {
+        for text in ["90.57000000000001", "122.89500000000001", "5.713383956445858e+262"] {
+            assert_eq!(Json::from_value(&Json::parse(text).unwrap().value()).as_str(), text);
+        }
+        let number = 5.713_383_956_445_858e262;
+        let again = Json::from_serialize(&number).unwrap().value();
+        assert_eq!(again.as_f64(), Some(number));
+    }
+
+    #[test]
     fn two_documents_in_one_text_are_refused() {
         assert!(Json::parse("1 2").is_err());
     }

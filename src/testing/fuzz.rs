@@ -1,10 +1,17 @@
 //! The bodies of the fuzz targets in `fuzz/`: bytes from anywhere go in, and what must hold for all
 //! of them is asserted. `tests/it/fuzz_bodies.rs` runs them too, without a fuzzer.
 
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+
 use super::generate;
 use super::simulate::Simulation;
 use crate::engine::Program;
 use crate::language::distributed::{CsvDelimiter, InputType, ReaderConfig};
+use crate::language::expression::{
+    EvaluationError, Expression, ReferencePath, Scope, Template, TemplateFault,
+};
 use crate::language::{self, Format};
 use crate::store::codec;
 use crate::store::frame::Frames;
@@ -18,6 +25,9 @@ const CUT_LIMITS: ReadLimits = ReadLimits {
     result_bytes: 1 << 14,
     entries: 0,
 };
+
+/// How long evaluating one template may take; an expression has a limit of one second.
+const LONGEST_EVALUATION: Duration = Duration::from_secs(10);
 
 /// The most commands of one input, so that an input ends soon.
 const MOST_COMMANDS: usize = 300;
@@ -104,13 +114,13 @@ pub fn cut_items(data: &[u8]) {
         files::cut_items(content, &config, CUT_LIMITS, &mut |_, _| true)
     };
     let Ok(all) = cut(0) else { return };
-    let value: serde_json::Value = serde_json::from_str(all.as_str()).unwrap_or_default();
+    let value: Value = serde_json::from_str(all.as_str()).unwrap_or_default();
     let Some(items) = value.as_array() else {
         unreachable!("the items are no array: {all}");
     };
     assert!(all.len_bytes() <= CUT_LIMITS.result_bytes, "the items are over the limit");
     if config.input_type == Some(InputType::Csv) {
-        let keys = |item: &serde_json::Value| {
+        let keys = |item: &Value| {
             let fields = item.as_object();
             fields.map(|fields| fields.keys().cloned().collect::<Vec<_>>())
         };
@@ -142,4 +152,107 @@ fn reader_config(choice: u8) -> ReaderConfig {
         items_pointer: (choice >= 128).then(|| "/a/0".to_owned()),
         max_items: 0,
     }
+}
+
+/// JSONPath: a path or a fault, then a value or an error, twice the same; never a panic.
+///
+/// # Panics
+/// When that does not hold.
+pub fn json_path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(path) = Expression::path(text) {
+        evaluate_twice(text, |scope| path.evaluate(scope));
+    }
+}
+
+/// Intrinsic functions: a call or a fault, then a value or an error, twice the same; never a panic.
+///
+/// # Panics
+/// When that does not hold.
+pub fn intrinsic_call(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Ok(call) = Expression::path_or_intrinsic(text) {
+        evaluate_twice(text, |scope| call.evaluate(scope));
+    }
+    evaluate_template(&json!({"deep": [{"call.$": text}], "text": text}), Template::json_path);
+}
+
+/// JSONata: a template, or the text of one expression, is refused or evaluated within its limits of
+/// time, depth and size; never a panic.
+///
+/// # Panics
+/// When that does not hold.
+pub fn jsonata_template(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let template = serde_json::from_str(text)
+        .unwrap_or_else(|_| json!({"deep": [format!("{{%{text}%}}")], "text": text}));
+    evaluate_template(&template, Template::jsonata);
+}
+
+/// Reference paths: the first line is the path, the rest the document. What is written there can be
+/// read there; a document that the path does not fit stays as it was.
+///
+/// # Panics
+/// When that does not hold.
+pub fn reference_path(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (text, document) = text.split_once('\n').unwrap_or((text, "{}"));
+    let Ok(path) = ReferencePath::parse(text) else { return };
+    let Ok(before) = serde_json::from_str::<Value>(document) else { return };
+    let written = json!({"written": [1]});
+    let mut after = before.clone();
+    match path.write(&mut after, written.clone()) {
+        Ok(()) => {
+            let read = Expression::path(text).map(|path| with_scope(&after, |s| path.evaluate(s)));
+            assert_eq!(read, Ok(Ok(written)), "{text}");
+            let again = serde_json::from_str::<Value>(&after.to_string());
+            assert_eq!(again.ok(), Some(after), "{text}");
+        }
+        Err(_) => assert_eq!(after, before, "{text}"),
+    }
+}
+
+fn evaluate_template(template: &Value, read: fn(&Value) -> Result<Template, Vec<TemplateFault>>) {
+    let Ok(template) = read(template) else { return };
+    let template = template.in_field("Output");
+    #[expect(clippy::disallowed_methods, reason = "what takes too long is a fault")]
+    let begun = Instant::now();
+    evaluate_twice("a template", |scope| template.evaluate(scope));
+    assert!(begun.elapsed() < LONGEST_EVALUATION, "it took {:?}", begun.elapsed());
+}
+
+/// Evaluates something twice on a fixed document. A value can be written and read back.
+fn evaluate_twice(text: &str, evaluate: impl Fn(&Scope<'_>) -> Result<Value, EvaluationError>) {
+    let input = json!({
+        "a": {"b": [1, 2.5, -3, null], "c d": "x y", "e": {"f": true}},
+        "items": [{"n": 1, "tag": "u"}, {"n": 2, "tag": "v"}, {"n": 3}],
+        "text": "ü,b,c", "json": "{\"k\": [1]}", "zero": 0, "none": null
+    });
+    let first = with_scope(&input, &evaluate);
+    let second = with_scope(&input, &evaluate);
+    match (first, second) {
+        (Ok(first), Ok(second)) => {
+            assert_eq!(first, second, "{text} gives two values");
+            let again = serde_json::from_str::<Value>(&first.to_string());
+            assert_eq!(again.ok(), Some(first), "{text} gives what cannot be read back");
+        }
+        // One of two slow evaluations may run out of time.
+        (Err(error), _) | (_, Err(error)) => assert!(!error.cause.is_empty(), "{text}"),
+    }
+}
+
+fn with_scope<T>(input: &Value, ask: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let context = json!({"Execution": {"Id": "e"}, "Map": {"Item": {"Index": 0}}});
+    let (result, error) = (json!({"ok": [1, 2]}), json!({"Error": "E", "Cause": "c"}));
+    let mut variables = Map::new();
+    variables.insert("v".to_owned(), json!({"x": [1, 2, 3]}));
+    ask(&Scope {
+        input,
+        context: &context,
+        variables: &variables,
+        result: Some(&result),
+        error_output: Some(&error),
+        now_ms: 1_457_920_740_007,
+        seed: 7,
+    })
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::generate_flow::Flow;
 use super::generate_work::{vary_map, vary_task};
 use super::random::Random;
 
@@ -17,7 +18,8 @@ pub const ERRORS: &[&str] =
 /// A valid definition, as JSON.
 #[must_use]
 pub fn definition(seed: u64) -> Value {
-    let mut generator = Generator { random: Random::new(seed), names: 0, jsonata: false };
+    let mut generator =
+        Generator { random: Random::new(seed), names: 0, jsonata: false, depth: DEPTH };
     generator.jsonata = generator.random.one_in(2);
     let mut machine = generator.machine(DEPTH);
     if generator.jsonata {
@@ -26,6 +28,7 @@ pub fn definition(seed: u64) -> Value {
     if generator.random.one_in(6) {
         let seconds = 1 + generator.random.below(120);
         put(&mut machine, "TimeoutSeconds", json!(seconds));
+        put(&mut machine, "Version", json!("1.0"));
     }
     machine
 }
@@ -48,6 +51,8 @@ struct Generator {
     random: Random,
     names: u32,
     jsonata: bool,
+    /// How deep the machine stands that is being made; the outermost is the deepest.
+    depth: u32,
 }
 
 fn put(object: &mut Value, key: &str, value: Value) {
@@ -57,6 +62,10 @@ fn put(object: &mut Value, key: &str, value: Value) {
 }
 
 impl Generator {
+    fn flow(&mut self) -> Flow<'_> {
+        Flow { random: &mut self.random, jsonata: self.jsonata, depth: self.depth }
+    }
+
     fn name(&mut self) -> String {
         self.names += 1;
         format!("S{}", self.names)
@@ -67,10 +76,13 @@ impl Generator {
         let count = 1 + self.random.index(if depth == DEPTH { 5 } else { 3 });
         let names: Vec<String> = (0..count).map(|_| self.name()).collect();
         let mut states = Map::new();
+        let around = self.depth;
+        self.depth = depth;
         for (index, name) in names.iter().enumerate() {
             let later = names.get(index + 1..).unwrap_or_default();
             states.insert(name.clone(), self.state(later, depth));
         }
+        self.depth = around;
         json!({"StartAt": names.first(), "States": states})
     }
 
@@ -81,19 +93,27 @@ impl Generator {
         if self.random.one_in(6) {
             return self.choice(later);
         }
-        let mut state = self.working_state(depth);
+        // States inside of a state take the language of the definition.
+        let own_language = !self.jsonata && self.random.one_in(8);
+        self.jsonata |= own_language;
+        let mut state = self.working_state(if own_language { 0 } else { depth });
+        self.flow().vary(&mut state);
         put(&mut state, "Next", json!(next));
         self.add_handlers(&mut state, later);
         self.add_weight(&mut state);
+        if own_language {
+            put(&mut state, "QueryLanguage", json!("JSONata"));
+            self.jsonata = false;
+        }
         state
     }
 
     fn last_state(&mut self, depth: u32) -> Value {
         match self.random.below(8) {
-            0 => json!({"Type": "Succeed"}),
-            1 => json!({"Type": "Fail", "Error": self.error(), "Cause": "made up"}),
+            0 | 1 => self.flow().end(),
             _ => {
                 let mut state = self.working_state(depth);
+                self.flow().vary(&mut state);
                 put(&mut state, "End", json!(true));
                 self.add_handlers(&mut state, &[]);
                 state
@@ -104,8 +124,8 @@ impl Generator {
     fn working_state(&mut self, depth: u32) -> Value {
         let nests = depth > 0;
         match self.random.below(if nests { 10 } else { 6 }) {
-            0 => self.pass(depth),
-            1 => self.wait(),
+            0 => self.pass(),
+            1 => self.flow().wait(),
             2..=5 => self.task(),
             6 | 7 => {
                 let branches: Vec<Value> =
@@ -118,7 +138,7 @@ impl Generator {
         }
     }
 
-    fn pass(&mut self, depth: u32) -> Value {
+    fn pass(&mut self) -> Value {
         let mut state = json!({"Type": "Pass"});
         match (self.jsonata, self.random.below(4)) {
             (false, 0) => put(&mut state, "Result", input(self.random.draw())),
@@ -133,20 +153,13 @@ impl Generator {
                     if self.jsonata { "{% $states.context.State.Name %}" } else { "$$.State.Name" };
                 // A machine inside must not assign what one around it does.
                 let mark = if self.jsonata { "" } else { ".$" };
-                let (seen, count) = (format!("seen{depth}{mark}"), format!("count{depth}"));
+                let (seen, count) =
+                    (format!("seen{}{mark}", self.depth), format!("count{}", self.depth));
                 put(&mut state, "Assign", json!({seen: value, count: 1}));
             }
             _ => {}
         }
         state
-    }
-
-    fn wait(&mut self) -> Value {
-        match self.random.below(3) {
-            0 => json!({"Type": "Wait", "Timestamp": "2024-01-01T00:00:00Z"}),
-            1 if self.jsonata => json!({"Type": "Wait", "Seconds": "{% 1 + 2 %}"}),
-            _ => json!({"Type": "Wait", "Seconds": self.random.below(30)}),
-        }
     }
 
     fn task(&mut self) -> Value {
@@ -189,6 +202,7 @@ impl Generator {
             put(&mut state, "ItemSelector", json!({key: value, "items": [1, 2], "fixed": true}));
         }
         vary_map(&mut self.random, self.jsonata, &mut state);
+        self.flow().old_name(&mut state);
         self.add_result(&mut state);
         state
     }
@@ -196,12 +210,13 @@ impl Generator {
     fn choice(&mut self, later: &[String]) -> Value {
         let next = later.first();
         let other = self.random.pick(later).cloned();
-        let rule = if self.jsonata {
-            json!({"Condition": "{% $exists($states.input.number) %}", "Next": next})
-        } else {
-            json!({"Variable": "$.number", "IsPresent": true, "Next": next})
-        };
-        let mut state = json!({"Type": "Choice", "Choices": [rule]});
+        let mut rules = Vec::new();
+        for _ in 0..=self.random.below(2) {
+            let mut rule = self.flow().rule();
+            put(&mut rule, "Next", json!(next));
+            rules.push(rule);
+        }
+        let mut state = json!({"Type": "Choice", "Choices": rules});
         if !self.random.one_in(5) {
             put(&mut state, "Default", json!(other));
         }
@@ -219,10 +234,6 @@ impl Generator {
         }
     }
 
-    fn error(&mut self) -> &'static str {
-        self.random.pick(ERRORS).copied().unwrap_or_default()
-    }
-
     /// Adds Retry and Catch, where the state's type allows them.
     fn add_handlers(&mut self, state: &mut Value, later: &[String]) {
         let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default();
@@ -230,23 +241,19 @@ impl Generator {
             return;
         }
         if self.random.one_in(2) {
-            let mut retrier = json!({
-                "ErrorEquals": [self.error()],
-                "IntervalSeconds": 1 + self.random.below(5),
-                "MaxAttempts": self.random.below(3),
-            });
-            if self.random.one_in(2) {
-                put(&mut retrier, "JitterStrategy", json!("FULL"));
-            }
-            put(state, "Retry", json!([retrier]));
+            let count = 1 + self.random.below(2);
+            let retriers: Vec<Value> = (0..count).map(|_| self.flow().retrier()).collect();
+            put(state, "Retry", json!(retriers));
         }
         if !later.is_empty() && self.random.one_in(2) {
-            let target = self.random.pick(later).cloned();
-            let mut catcher = json!({"ErrorEquals": ["States.ALL"], "Next": target});
-            if !self.jsonata && self.random.one_in(2) {
-                put(&mut catcher, "ResultPath", json!("$.error"));
+            let named = self.random.one_in(3).then_some("Made.Up");
+            let mut catchers = Vec::new();
+            for error in named.into_iter().chain(["States.ALL"]) {
+                let mut catcher = self.flow().catcher(error);
+                put(&mut catcher, "Next", json!(self.random.pick(later)));
+                catchers.push(catcher);
             }
-            put(state, "Catch", json!([catcher]));
+            put(state, "Catch", json!(catchers));
         }
     }
 
@@ -259,6 +266,8 @@ impl Generator {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::language::{self, Format};
 
@@ -269,5 +278,38 @@ mod tests {
             let parsed = language::parse(&text, Format::Json, &language::Options::default());
             assert!(parsed.is_ok(), "seed {seed}: {:?}\n{text}", parsed.err());
         }
+    }
+
+    fn keys(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| keys(item, found)),
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    found.insert(key.clone());
+                    keys(value, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_field_is_generated_by_some_seed() {
+        let mut found = BTreeSet::new();
+        (0..1000).for_each(|seed| keys(&definition(seed), &mut found));
+        let fields = "And Arguments Assign BackoffRate BatchInput BooleanEquals Branches Catch Cause \
+             CausePath Choices Comment Condition Default End Error ErrorEquals ErrorPath \
+             HeartbeatSeconds HeartbeatSecondsPath InputPath IntervalSeconds IsNull IsPresent \
+             IsTimestamp ItemBatcher ItemProcessor ItemReader ItemSelector Items ItemsPath Iterator \
+             JitterStrategy MaxAttempts MaxConcurrency MaxConcurrencyPath MaxDelaySeconds \
+             MaxInputBytesPerBatch MaxInputBytesPerBatchPath MaxItemsPerBatch MaxItemsPerBatchPath \
+             Next Not NumericGreaterThanEquals NumericLessThanPath Or Output OutputPath Parameters \
+             QueryLanguage Resource Result ResultPath ResultSelector ResultWriter Retry Seconds \
+             SecondsPath StringMatches TimeoutSeconds TimeoutSecondsPath Timestamp \
+             TimestampGreaterThan TimestampPath Title ToleratedFailureCount \
+             ToleratedFailureCountPath ToleratedFailurePercentage ToleratedFailurePercentagePath \
+             Variable Version Weight";
+        let missing: Vec<&str> = fields.split(' ').filter(|f| !found.contains(*f)).collect();
+        assert!(missing.is_empty(), "no seed has {missing:?}");
     }
 }

@@ -229,6 +229,12 @@ impl Simulation {
         }
     }
 
+    /// The executions that this one began, and which are not known to have ended.
+    #[must_use]
+    pub fn children(&self) -> Vec<ExecutionId> {
+        children::known(&self.execution)
+    }
+
     fn any_job(&mut self) -> JobId {
         let most = u64::from(self.execution.job_count) + 2;
         JobId(u32::try_from(self.random.below(most)).unwrap_or(0))
@@ -299,7 +305,7 @@ impl Simulation {
     }
 
     /// The earliest timer, at its time; sometimes with a late sign of life.
-    fn next_timer(&mut self) -> Command {
+    pub fn next_timer(&mut self) -> Command {
         let first = self.execution.timers.first().copied();
         let (due, timer) = first.unwrap_or((self.now, Timer::CancelDeadline));
         self.now = self.now.max(due);

@@ -68,3 +68,23 @@ fn command_sequence() {
 fn cut_items() {
     run("cut_items", fuzz::cut_items);
 }
+
+#[test]
+fn json_path() {
+    run("json_path", fuzz::json_path);
+}
+
+#[test]
+fn intrinsic_call() {
+    run("intrinsic_call", fuzz::intrinsic_call);
+}
+
+#[test]
+fn jsonata_template() {
+    run("jsonata_template", fuzz::jsonata_template);
+}
+
+#[test]
+fn reference_path() {
+    run("reference_path", fuzz::reference_path);
+}

@@ -71,12 +71,7 @@ impl Condition {
             Self::Test { variable, comparator } => comparator.holds(variable, scope),
             Self::Jsonata(expression) => match expression.evaluate(scope)? {
                 Value::Bool(holds) => Ok(holds),
-                _ => {
-                    let source = expression.source();
-                    Err(EvaluationError::query(format!(
-                        "The JSONata expression '{source}' of a Choice rule must give true or false."
-                    )))
-                }
+                other => Err(expression.unexpected("boolean", &other)),
             },
         }
     }

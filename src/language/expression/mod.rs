@@ -42,6 +42,8 @@ const MAX_TEXT: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub struct Expression {
     source: Arc<str>,
+    /// Where it stands in its state, as `Output/total`; empty when that is not known.
+    field: Arc<str>,
     form: Arc<Form>,
 }
 
@@ -91,7 +93,57 @@ impl Expression {
     }
 
     fn new(text: &str, form: Form) -> Self {
-        Self { source: Arc::from(text), form: Arc::new(form) }
+        Self { source: Arc::from(text), field: Arc::from(""), form: Arc::new(form) }
+    }
+
+    /// The same, with the place in its state where it stands, as `Output/total` or `Choices[1]`:
+    /// errors name it.
+    #[must_use]
+    pub fn in_field(mut self, field: &str) -> Self {
+        self.field = match *self.form {
+            Form::Jsonata(_) => Arc::from(field),
+            // Of these AWS names the last field alone.
+            Form::Path(_) | Form::Intrinsic(_) => {
+                Arc::from(field.rsplit('/').next().unwrap_or(field))
+            }
+        };
+        self
+    }
+
+    fn is_jsonata(&self) -> bool {
+        matches!(*self.form, Form::Jsonata(_))
+    }
+
+    /// The error for a value of another type than its place needs, as `array`.
+    #[must_use]
+    pub fn unexpected(&self, wanted: &str, value: &Value) -> EvaluationError {
+        let found = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "boolean",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let value = path::excerpt(value);
+        EvaluationError::query(format!(
+            "The JSONata expression {} returned an unexpected result type. Expected '{wanted}', but \
+             was '{found}' for value: {value}",
+            self.named()
+        ))
+    }
+
+    /// Its text and where it stands, as AWS names it: `'$x' specified for the field 'Output'`.
+    fn named(&self) -> String {
+        let text = match *self.form {
+            Form::Jsonata(_) => jsonata::strip_marks(&self.source).unwrap_or(&self.source).trim(),
+            Form::Path(_) | Form::Intrinsic(_) => &*self.source,
+        };
+        if self.field.is_empty() {
+            format!("'{text}'")
+        } else {
+            format!("'{text}' specified for the field '{}'", self.field)
+        }
     }
 
     /// The text it was parsed from.
@@ -134,13 +186,13 @@ impl Expression {
         count::note();
         match &*self.form {
             Form::Path(path) => {
-                let found = path.select(session)?;
+                let found = path.select(session, &self.field)?;
                 session.charge(&found, EvaluationErrorKind::Path)?;
                 Ok(found.into_owned())
             }
-            Form::Intrinsic(call) => call.evaluate(session),
+            Form::Intrinsic(call) => call.evaluate(session, &self.field),
             Form::Jsonata(program) => {
-                let value = program.evaluate(session, &self.source)?;
+                let value = program.evaluate(session, || self.named())?;
                 session.charge(&value, EvaluationErrorKind::Query)?;
                 Ok(value)
             }
@@ -167,6 +219,20 @@ impl Expression {
             }
         }
     }
+}
+
+/// Evaluates JSONata, without marks, about `data`, which is `$` and has the names at the top level.
+/// A definition cannot do that, but the suite of the language does. `None` is undefined.
+///
+/// # Errors
+/// Why there is no value, in a sentence.
+#[cfg(any(test, feature = "testing"))]
+pub fn jsonata_on(
+    text: &str,
+    data: Option<&Value>,
+    scope: &Scope<'_>,
+) -> Result<Option<Value>, String> {
+    jsonata::evaluate_on(text, data, &Session::new(*scope))
 }
 
 fn check_length(text: &str) -> Result<(), ExpressionFault> {

@@ -57,9 +57,10 @@ pub(super) fn whole(number: f64) -> Option<i64> {
     Some(whole)
 }
 
-/// The number rounded to the nearest whole one, as AWS does where it wants an integer.
+/// The number rounded to the nearest whole one, as AWS does where it wants an integer: of two that
+/// are as near, it takes the greater, so that -1.5 is -1.
 pub(super) fn rounded(number: &Number) -> Option<i64> {
-    number.as_i64().or_else(|| whole(number.as_f64()?.round()))
+    number.as_i64().or_else(|| whole((number.as_f64()? + 0.5).floor()))
 }
 
 #[cfg(test)]
@@ -91,6 +92,22 @@ mod tests {
         assert!(!equal(&json!([1, 2]), &json!([1])));
         assert!(!equal(&json!({"a": 1}), &json!({"b": 1})));
         assert!(!equal(&json!("1"), &json!(1)));
+    }
+
+    #[test]
+    fn halves_are_rounded_up() {
+        for (number, expected) in [
+            (1.49, 1),
+            (1.5, 2),
+            (2.5, 3),
+            (-0.5, 0),
+            (-1.49, -1),
+            (-1.5, -1),
+            (-1.51, -2),
+            (-2.5, -2),
+        ] {
+            assert_eq!(rounded(&Number::from_f64(number).unwrap()), Some(expected), "{number}");
+        }
     }
 
     #[test]

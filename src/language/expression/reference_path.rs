@@ -1,5 +1,6 @@
 //! Paths that can be written at.
 
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -57,8 +58,12 @@ impl ReferencePath {
             return Err(too_deep(EvaluationErrorKind::Path));
         }
         // Looked up first, so that nothing is half written.
-        if !self.fits(target) {
-            return Err(self.mismatch(target));
+        if let Some(step) = self.misfit(target) {
+            // The words of AWS.
+            return Err(EvaluationError::path(format!(
+                "Unable to apply step \"{step}\" to input {}",
+                excerpt(target)
+            )));
         }
         let mut at = target;
         for step in &*self.steps {
@@ -71,7 +76,8 @@ impl ReferencePath {
         Ok(())
     }
 
-    fn fits(&self, target: &Value) -> bool {
+    /// The step that the data does not take, if there is one.
+    fn misfit(&self, target: &Value) -> Option<&Step> {
         let mut at = Some(target);
         for step in &*self.steps {
             at = match (step, at) {
@@ -81,27 +87,28 @@ impl ReferencePath {
                 (Step::Index(index), Some(Value::Array(items))) => {
                     match position(items.len(), *index).and_then(|place| items.get(place)) {
                         Some(item) => Some(item),
-                        None => return false,
+                        None => return Some(step),
                     }
                 }
-                _ => return false,
+                _ => return Some(step),
             };
         }
-        true
-    }
-
-    fn mismatch(&self, target: &Value) -> EvaluationError {
-        let source = &self.source;
-        EvaluationError::path(format!(
-            "Unable to apply the reference path '{source}' to the input '{}'",
-            excerpt(target)
-        ))
+        None
     }
 
     /// The text it was parsed from.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Index(index) => index.fmt(f),
+        }
     }
 }
 
@@ -145,6 +152,14 @@ mod tests {
             ("$.b.c.d", json!({}), json!({"b": {"c": {"d": 9}}})),
             ("$['x y'].z", json!({}), json!({"x y": {"z": 9}})),
             ("$.a-b", json!({}), json!({"a-b": 9})),
+            (r"$.store\.book", json!({}), json!({"store.book": 9})),
+            (r"$.\stor\e.boo\k", json!({}), json!({"store": {"book": 9}})),
+            (
+                r"$.foo\@bar.baz\[\[.\?pretty",
+                json!({}),
+                json!({"foo@bar": {"baz[[": {"?pretty": 9}}}),
+            ),
+            ("$.&Ж中.\u{10346}", json!({}), json!({"&Ж中": {"\u{10346}": 9}})),
             ("$.l[1]", json!({"l": [1, 2]}), json!({"l": [1, 9]})),
             ("$.l[-1].k", json!({"l": [{}, {}]}), json!({"l": [{}, {"k": 9}]})),
             ("$[0]", json!([1]), json!([9])),
@@ -159,22 +174,23 @@ mod tests {
     #[test]
     fn a_place_that_does_not_fit_changes_nothing() {
         let cases = [
-            ("$.a.b", json!({"a": 1})),
-            ("$.a.b", json!({"a": null})),
-            ("$.a", json!([1])),
-            ("$.a", json!("text")),
-            ("$[0]", json!({"a": 1})),
-            ("$.l[2]", json!({"l": [1, 2]})),
-            ("$.l[-3]", json!({"l": [1, 2]})),
-            ("$.new[0]", json!({})),
-            ("$.new.x[0]", json!({"old": 1})),
+            ("$.a.b", json!({"a": 1}), "b"),
+            ("$.a.b", json!({"a": null}), "b"),
+            ("$.a", json!([1]), "a"),
+            ("$.a", json!("text"), "a"),
+            ("$[0]", json!({"a": 1}), "0"),
+            ("$.l[2]", json!({"l": [1, 2]}), "2"),
+            ("$.l[-3]", json!({"l": [1, 2]}), "-3"),
+            ("$.new[0]", json!({}), "0"),
+            ("$.new.x[0]", json!({"old": 1}), "0"),
         ];
-        for (path, target) in cases {
+        for (path, target, step) in cases {
             let mut after = target.clone();
             let error =
                 ReferencePath::parse(path).unwrap().write(&mut after, json!(9)).unwrap_err();
             assert_eq!(after, target, "{path}");
-            assert!(error.cause.contains(path), "{}", error.cause);
+            let expected = format!("Unable to apply step \"{step}\" to input {target}");
+            assert_eq!(error.cause, expected);
         }
     }
 

@@ -41,6 +41,32 @@ impl Template {
         Reader::read(Dialect::Jsonata, value)
     }
 
+    /// The same, with the place in its state where it stands: errors name it.
+    #[must_use]
+    pub fn in_field(self, field: &str) -> Self {
+        match self {
+            Self::Literal(value) => Self::Literal(value),
+            Self::Expression(expression) => Self::Expression(expression.in_field(field)),
+            Self::Object(fields) => {
+                let below = |(name, part): (String, Self)| {
+                    let mark = match &part {
+                        Self::Expression(expression) if !expression.is_jsonata() => ".$",
+                        _ => "",
+                    };
+                    let part = part.in_field(&format!("{field}/{name}{mark}"));
+                    (name, part)
+                };
+                Self::Object(fields.into_iter().map(below).collect())
+            }
+            Self::Array(items) => {
+                let items = items.into_iter().enumerate();
+                Self::Array(
+                    items.map(|(i, part)| part.in_field(&format!("{field}[{i}]"))).collect(),
+                )
+            }
+        }
+    }
+
     /// Evaluates it into a JSON tree. Random values differ from one place to the next.
     ///
     /// # Errors

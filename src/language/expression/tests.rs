@@ -66,3 +66,74 @@ fn a_peek_borrows_what_a_path_selects() {
         assert!(Expression::path("$.s.min()").unwrap().peek(scope).is_err());
     });
 }
+
+fn cause(template: &Template, field: &str) -> String {
+    with_scope(|scope| template.clone().in_field(field).evaluate(scope).unwrap_err().cause)
+}
+
+#[test]
+fn errors_of_jsonata_name_text_and_field_in_the_words_of_aws() {
+    let read = |text: &str| Template::jsonata(&json!({"v": [1, text]})).unwrap();
+    let cases = [
+        (
+            "{% $states.input.absent %}",
+            "The JSONata expression '$states.input.absent' specified for the field 'Output/v[1]' \
+             returned nothing (undefined).",
+        ),
+        (
+            "{%$number('x')%}",
+            "The JSONata expression '$number('x')' specified for the field 'Output/v[1]' threw an \
+             error during evaluation. D3030: ",
+        ),
+        (
+            "{% $hash('x', 'y') %}",
+            "The JSONata expression '$hash('x', 'y')' specified for the field 'Output/v[1]' threw \
+             an error during evaluation: $hash: ",
+        ),
+        (
+            "{% $sum %}",
+            "The JSONata expression '$sum' specified for the field 'Output/v[1]' returned an \
+             unsupported result type.",
+        ),
+    ];
+    for (text, expected) in cases {
+        let found = cause(&read(text), "Output");
+        assert!(found.starts_with(expected), "{found}");
+    }
+    let condition = Expression::jsonata("{% 1 %}").unwrap().in_field("Choices[0]/Condition");
+    assert_eq!(
+        condition.unexpected("boolean", &json!(1)).cause,
+        "The JSONata expression '1' specified for the field 'Choices[0]/Condition' returned an \
+         unexpected result type. Expected 'boolean', but was 'number' for value: 1"
+    );
+}
+
+#[test]
+fn errors_of_paths_name_the_field_in_the_words_of_aws() {
+    let read = |path: &str| Template::Expression(Expression::path(path).unwrap());
+    let input = "the input '{\"a\":{\"b\":[1,2]},\"s\":\"x\"}'";
+    let nested = Template::json_path(&json!({"in": {"value.$": "$.absent"}})).unwrap();
+    assert_eq!(
+        cause(&nested, "Parameters"),
+        format!(
+            "The JSONPath '$.absent' specified for the field 'value.$' could not be found in {input}"
+        )
+    );
+    let called = Template::json_path(&json!({"n.$": "States.ArrayLength($.absent)"})).unwrap();
+    assert!(cause(&called, "Parameters").contains("specified for the field 'n.$'"));
+    let cases = [
+        ("$.absent", "InputPath", "Invalid path '$.absent' : No results for path: $['absent']"),
+        ("$.a.x", "OutputPath", "Invalid path '$.a.x' : No results for path: $['a']['x']"),
+        ("$.x.y.z", "InputPath", "Invalid path '$.x.y.z' : Missing property in path $['x']"),
+        ("$.x", "SecondsPath", "The SecondsPath parameter does not reference an input value: $.x"),
+    ];
+    for (path, field, expected) in cases {
+        assert_eq!(cause(&read(path), field), expected);
+    }
+    assert_eq!(
+        cause(&read("$.x"), "ErrorPath"),
+        format!(
+            "The JSONPath '$.x' specified for the field 'ErrorPath' could not be found in {input}"
+        )
+    );
+}

@@ -39,7 +39,7 @@ impl Reader<'_, '_> {
         match read(self.text(at)?) {
             Ok(expression) => {
                 self.check_fields_of(at, "", &expression);
-                Some(expression)
+                Some(expression.in_field(&at.place.field()))
             }
             Err(fault) => {
                 self.bad_expression(at, "", fault);
@@ -59,7 +59,7 @@ impl Reader<'_, '_> {
         match read {
             Ok(template) => {
                 self.check_states_fields(at, &template);
-                Some(template)
+                Some(template.in_field(&at.place.field()))
             }
             Err(faults) => {
                 for fault in faults {

@@ -46,6 +46,43 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Where in its state, as AWS writes it: `Choices[1]/Output`.
+    pub(crate) fn field(&self) -> String {
+        let mut segments = Vec::new();
+        let mut place = Some(self);
+        while let Some(current) = place {
+            segments.push(current.segment);
+            place = current.parent;
+        }
+        segments.reverse();
+        let mut rest = segments.get(1..).unwrap_or_default();
+        loop {
+            rest = match rest {
+                [Segment::Key("States"), Segment::Key(_), inner @ ..] => inner,
+                [Segment::Key("ItemProcessor" | "Iterator"), inner @ ..]
+                | [Segment::Key("Branches"), Segment::Index(_), inner @ ..]
+                    if matches!(inner, [Segment::Key("States"), ..]) =>
+                {
+                    inner
+                }
+                _ => break,
+            };
+        }
+        let mut field = String::new();
+        for segment in rest {
+            match segment {
+                Segment::Root => {}
+                Segment::Key(key) => {
+                    field.push_str(if field.is_empty() { "" } else { "/" });
+                    field.push_str(key);
+                }
+                // Writing to a String cannot fail.
+                Segment::Index(index) => drop(write!(field, "[{index}]")),
+            }
+        }
+        field
+    }
+
     /// As a JSON pointer.
     pub(crate) fn pointer(&self) -> String {
         let mut segments = Vec::new();
@@ -80,6 +117,22 @@ pub(super) fn push_segment(pointer: &mut String, segment: Segment<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_field_counts_from_its_state() {
+        let root = Place::root();
+        assert_eq!(root.key("TimeoutSeconds").field(), "TimeoutSeconds");
+        let states = root.key("States");
+        let state = states.key("States");
+        let output = state.key("Output");
+        assert_eq!(output.key("a").index(2).field(), "Output/a[2]");
+        let branches = state.key("Branches");
+        let branch = branches.index(0);
+        let inner = branch.key("States");
+        let choice = inner.key("Choose");
+        let choices = choice.key("Choices");
+        assert_eq!(choices.index(1).key("Condition").field(), "Choices[1]/Condition");
+    }
 
     #[test]
     fn a_pointer_escapes_what_it_must() {

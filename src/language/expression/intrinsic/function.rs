@@ -80,11 +80,7 @@ impl Function {
                 let template = string(values.next())?;
                 text::format(&template, values.0.as_slice()).map(Value::String)
             }
-            Self::StringToJson => {
-                let source = string(values.next())?;
-                serde_json::from_str(&source)
-                    .map_err(|error| format!("the text is not JSON: {error}"))
-            }
+            Self::StringToJson => text::to_json(&string(values.next())?),
             Self::JsonToString => Ok(Value::String(values.next().to_string())),
             Self::Array => Ok(values.0.collect()),
             Self::ArrayPartition => {

@@ -7,7 +7,8 @@ use super::*;
 fn evaluate_with(text: &str, seed: u64) -> Result<Value, EvaluationError> {
     let input = json!({
         "name": "Ada", "n": 5, "list": [1, 2, 3, 2, 1.0], "obj": {"a": 1, "b": {"c": 2}},
-        "obj2": {"b": 9}, "text": "{\"x\":[1]}", "template": "<{}> \\{}", "none": null, "pi": 3.6
+        "obj2": {"b": 9}, "text": "{\"x\":[1]}", "template": "<{}> \\{}", "none": null, "pi": 3.6,
+        "texts": ["x", null, {"t": "y"}]
     });
     let context = json!({"Execution": {"Id": "e-1"}});
     let mut variables = Map::new();
@@ -21,7 +22,7 @@ fn evaluate_with(text: &str, seed: u64) -> Result<Value, EvaluationError> {
         now_ms: 0,
         seed,
     };
-    parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).evaluate(&Session::new(scope))
+    parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).evaluate(&Session::new(scope), "")
 }
 
 fn evaluate(text: &str) -> Result<Value, EvaluationError> {
@@ -41,11 +42,16 @@ fn text_functions_give_what_aws_documents() {
         ("States.Format('plain')", json!("plain")),
         (r"States.Format('\{\} {} \'q\' \\', true)", json!(r"{} true 'q' \")),
         ("States.Format('{a} {}', null)", json!("{a} null")),
-        ("States.Format('{}', $.obj)", json!(r#"{"a":1,"b":{"c":2}}"#)),
+        ("States.Format('{}', $.obj)", json!("{a=1, b={c=2}}")),
+        ("States.Format('{}', $.list)", json!("[1, 2, 3, 2, 1.0]")),
+        ("States.Format('{}', $.texts)", json!("[x, null, {t=y}]")),
         ("States.Format($.template, 1)", json!("<1> {}")),
         ("States.Format('{}{}', $v, $$.Execution.Id)", json!("vare-1")),
         ("States.StringToJson($.text)", json!({"x": [1]})),
         ("States.StringToJson('\"a\"')", json!("a")),
+        ("States.StringToJson('')", json!(null)),
+        ("States.StringToJson(' ')", json!(null)),
+        ("States.StringToJson('-0')", json!(0)),
         ("States.JsonToString($.obj)", json!(r#"{"a":1,"b":{"c":2}}"#)),
         ("States.JsonToString('a')", json!("\"a\"")),
         ("States.Base64Encode('Data to encode')", json!("RGF0YSB0byBlbmNvZGU=")),
@@ -97,6 +103,7 @@ fn array_object_and_number_functions_give_what_aws_documents() {
         ("States.JsonMerge($.obj, $.obj2, false)", json!({"a": 1, "b": 9})),
         ("States.MathAdd($.n, -6)", json!(-1)),
         ("States.MathAdd($.pi, 0)", json!(4)),
+        ("States.MathAdd(-1.5, -1.51)", json!(-3)),
         ("States.ArrayLength( States.StringSplit( $.name , 'd' ) ) ", json!(2)),
         ("States.Array($.list[?(@ > 2)], $['name'])", json!([[3], "Ada"])),
     ]);

@@ -44,11 +44,41 @@ pub(super) fn format(template: &str, values: &[Value]) -> Result<String, String>
     Err(format!("the template has {places} place(s) '{{}}' for {given} value(s)"))
 }
 
+/// Writes a value as AWS does: arrays and objects as Java has them, `[1, 2]` and `{a=1, b=2}`.
 fn push_value(text: &mut String, value: &Value) {
     match value {
         Value::String(inner) => text.push_str(inner),
-        other => text.push_str(&other.to_string()),
+        Value::Array(items) => {
+            text.push('[');
+            for (index, item) in items.iter().enumerate() {
+                text.push_str(if index > 0 { ", " } else { "" });
+                push_value(text, item);
+            }
+            text.push(']');
+        }
+        Value::Object(fields) => {
+            text.push('{');
+            for (index, (name, field)) in fields.iter().enumerate() {
+                text.push_str(if index > 0 { ", " } else { "" });
+                text.push_str(name);
+                text.push('=');
+                push_value(text, field);
+            }
+            text.push('}');
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => text.push_str(&value.to_string()),
     }
+}
+
+/// Reads JSON as AWS does: an empty text is null, and -0 is 0.
+pub(super) fn to_json(source: &str) -> Result<Value, String> {
+    if source.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    if source.trim() == "-0" {
+        return Ok(Value::from(0));
+    }
+    serde_json::from_str(source).map_err(|error| format!("the text is not JSON: {error}"))
 }
 
 /// Splits at any of the characters of `delimiters`; empty parts are dropped, as AWS does.

@@ -29,6 +29,16 @@ impl Uses {
     }
 }
 
+/// What a whole expression stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Top {
+    /// Nothing: the expression of a definition.
+    Nothing,
+    /// Data: what JSONata itself has in mind.
+    #[cfg(any(test, feature = "testing"))]
+    Data,
+}
+
 /// Where a node stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -40,9 +50,14 @@ enum Place {
 
 /// Goes through a parsed expression. Nodes wait on a list, not on the stack, for the parser allows
 /// a depth of 1000.
-pub(super) fn check(root: &AstNode) -> Result<Uses, ExpressionFault> {
+pub(super) fn check(root: &AstNode, top: Top) -> Result<Uses, ExpressionFault> {
     let mut uses = Uses::default();
-    let mut open = vec![(root, Place::Top)];
+    let start = match top {
+        Top::Nothing => Place::Top,
+        #[cfg(any(test, feature = "testing"))]
+        Top::Data => Place::Inner,
+    };
+    let mut open = vec![(root, start)];
     while let Some((node, place)) = open.pop() {
         match node {
             AstNode::Variable(name) | AstNode::ParentVariable(name) if name.is_empty() => {

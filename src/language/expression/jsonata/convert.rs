@@ -26,6 +26,9 @@ impl Cache {
     }
 }
 
+/// The error for what JSON has not.
+pub(super) const UNSUPPORTED: &str = "the result holds a function or a regular expression";
+
 /// How deep a value may nest; JSON that is read again may be 127 deep.
 const MAX_DEPTH: usize = 127;
 
@@ -67,6 +70,10 @@ fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
         JValue::Undefined => return Ok(None),
         JValue::Null => Value::Null,
         JValue::Bool(value) => Value::Bool(*value),
+        // JSON has no such number; AWS gives its name.
+        JValue::Number(number) if number.is_infinite() => {
+            Value::from(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+        }
         JValue::Number(number) => {
             number::from_f64(*number).ok_or("the result has a number that JSON cannot write")?
         }
@@ -88,7 +95,7 @@ fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
             Value::Object(object)
         }
         JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {
-            return Err("the result holds a function or a regular expression".to_owned());
+            return Err(UNSUPPORTED.to_owned());
         }
     }))
 }

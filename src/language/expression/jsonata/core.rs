@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::super::scope::ExpressionFault;
 use super::super::session::Session;
-use super::check::{self, Uses};
-use super::convert::from_jsonata;
-use super::{Engine, Limits, fault, function};
+use super::check::{self, Top, Uses};
+use super::convert::{from_jsonata, to_jsonata};
+use super::{Engine, Limits, context, fault, function};
 
 /// The engine. The crate's values are not `Send`, so they live within one call; its syntax trees
 /// are, and are kept.
@@ -22,13 +22,17 @@ pub(super) struct Core;
 impl Engine for Core {
     type Parsed = AstNode;
 
-    fn parse(text: &str) -> Result<(AstNode, Uses), ExpressionFault> {
+    fn parse(text: &str, top: Top) -> Result<(AstNode, Uses), ExpressionFault> {
         let parsed = guarded(|| parser::parse(text)).ok_or_else(|| ExpressionFault {
             message: "the JSONata parser gave up on this expression".to_owned(),
             offset: None,
         })?;
         match parsed {
-            Ok(tree) => check::check(&tree).map(|uses| (tree, uses)),
+            Ok(mut tree) => {
+                let uses = check::check(&tree, top)?;
+                context::complete(&mut tree);
+                Ok((tree, uses))
+            }
             Err(error) => Err(fault::describe(text, &error)),
         }
     }
@@ -36,6 +40,7 @@ impl Engine for Core {
     fn evaluate(
         tree: &AstNode,
         uses: &Uses,
+        data: Option<&Value>,
         session: &Session<'_>,
         limits: Limits,
     ) -> Result<Option<Value>, String> {
@@ -46,10 +51,11 @@ impl Engine for Core {
             ..EvaluatorOptions::default()
         };
         let context = bind(uses, session)?;
+        let data = data.map_or(Ok(JValue::Undefined), to_jsonata)?;
         let run = || {
             let mut evaluator = Evaluator::with_options(context, options);
             function::register(&mut evaluator, session)?;
-            let result = evaluator.evaluate(tree, &JValue::Undefined)?;
+            let result = evaluator.evaluate(tree, &data)?;
             from_jsonata(&result).map_err(EvaluatorError::EvaluationError)
         };
         match guarded(run) {

@@ -22,6 +22,9 @@ pub(super) fn describe(text: &str, error: &ParserError) -> ExpressionFault {
             Some((offset, token)) => (misfit_message(error, token), offset),
             None => return plain(error),
         },
+        ParserError::UnclosedComment => {
+            ("S0106: the comment does not end".to_owned(), text.rfind("/*").unwrap_or(text.len()))
+        }
         _ => return plain(error),
     };
     let message = match code(error) {
@@ -42,6 +45,11 @@ fn misfit_message(error: &ParserError, token: &str) -> String {
         }
         _ => format!("'{token}' does not fit here"),
     }
+}
+
+/// Whether an error begins with one of JSONata's own codes.
+pub(super) fn has_code(cause: &str) -> bool {
+    error_code_prefix(cause).is_some()
 }
 
 /// JSONata's own code of an error, as `S0202`.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::super::intrinsic;
 use super::super::number::whole;
 use super::super::session::{Random, Session};
-use super::super::timestamp;
 use super::convert::{from_jsonata, to_jsonata};
+use super::date;
 
 /// The greatest width of `$pad`.
 const MAX_PAD: f64 = 1_000_000.0;
@@ -20,7 +20,7 @@ const MAX_PAD: f64 = 1_000_000.0;
 /// What separates the parts of a URL.
 const URL: &[u8] = b";/?:@&=+$,#";
 
-type Outcome = Result<JValue, EvaluatorError>;
+pub(super) type Outcome = Result<JValue, EvaluatorError>;
 
 /// Registers all of them.
 pub(super) fn register(
@@ -40,23 +40,42 @@ pub(super) fn register(
     let source = Rc::clone(random);
     evaluator.register_fn_override("shuffle", move |args: &[JValue]| shuffle(&source, args))?;
     evaluator.register_fn_override("pad", pad)?;
-    evaluator.register_fn_override("encodeUrl", |args: &[JValue]| encode(args, URL))?;
-    evaluator.register_fn_override("encodeUrlComponent", |args: &[JValue]| encode(args, b""))?;
-    evaluator.register_fn_override("now", move |args: &[JValue]| now(now_ms, args))?;
-    evaluator.register_fn_override("millis", move |_: &[JValue]| millis(now_ms))?;
+    for (name, kept) in [("encodeUrl", URL), ("encodeUrlComponent", b"".as_slice())] {
+        evaluator.register_fn_override(name, move |args: &[JValue]| encode(name, args, kept))?;
+    }
+    evaluator.register_fn_override("now", move |args: &[JValue]| date::now(now_ms, args))?;
+    evaluator.register_fn_override("millis", move |_: &[JValue]| date::millis(now_ms))?;
+    evaluator
+        .register_fn_override("toMillis", move |args: &[JValue]| date::to_millis(now_ms, args))?;
     evaluator.register_fn_override("eval", |_: &[JValue]| {
         Err(failure("the function $eval is not available"))
     })
 }
 
-fn failure(message: impl Into<String>) -> EvaluatorError {
+pub(super) fn failure(message: impl Into<String>) -> EvaluatorError {
     EvaluatorError::EvaluationError(message.into())
+}
+
+/// JSONata's error for an argument of the wrong type.
+pub(super) fn unfit(name: &str, argument: u8) -> EvaluatorError {
+    failure(format!(
+        "T0410: Argument {argument} of function \"{name}\" does not match function signature"
+    ))
+}
+
+/// The arguments of a function that takes one. As the function of `$map` and its like it is given
+/// the index and the whole list too, and must not look at them.
+fn first(args: &[JValue]) -> &[JValue] {
+    match args {
+        [value, JValue::Number(_), JValue::Array(_)] => std::slice::from_ref(value),
+        _ => args,
+    }
 }
 
 /// `$partition(array, size)`
 fn partition(args: &[JValue]) -> Outcome {
     let (items, size) = match args {
-        [JValue::Undefined, ..] => return Ok(JValue::Undefined),
+        [JValue::Undefined, _] | [_, JValue::Undefined] => return Ok(JValue::Undefined),
         [items, JValue::Number(size)] => (items, *size),
         _ => return Err(failure("$partition takes an array and the size of a part")),
     };
@@ -66,20 +85,26 @@ fn partition(args: &[JValue]) -> Outcome {
         // JSONata takes a single value for an array of one.
         single => vec![single],
     };
-    to_value(
-        intrinsic::partition(&items, size)
-            .map_err(|cause| failure(format!("$partition: {cause}")))?,
-    )
+    let parts = intrinsic::partition(&items, size);
+    to_value(&parts.map_err(|cause| failure(format!("$partition: {cause}")))?)
 }
 
 /// `$range(first, last, step)`
 fn range(args: &[JValue]) -> Outcome {
+    if args.len() == 3 && args.iter().any(JValue::is_undefined) {
+        return Ok(JValue::Undefined);
+    }
     let numbers: Option<Vec<i64>> =
         args.iter().map(|arg| arg.as_f64().and_then(|number| whole(number.round()))).collect();
     match numbers.as_deref() {
         Some([first, last, step]) => {
             let numbers = intrinsic::range(*first, *last, *step);
-            to_value(numbers.map_err(|cause| failure(format!("$range: {cause}")))?)
+            let numbers = numbers.map_err(|cause| failure(format!("$range: {cause}")))?;
+            match numbers.as_array().map(Vec::as_slice) {
+                // As the sequences of JSONata: one value stands for itself.
+                Some([single]) => to_value(single),
+                _ => to_value(&numbers),
+            }
         }
         _ => Err(failure("$range takes three whole numbers: first, last and step")),
     }
@@ -102,12 +127,12 @@ fn hash(args: &[JValue]) -> Outcome {
 
 /// `$parse(text)`
 fn parse(args: &[JValue]) -> Outcome {
-    match args {
-        [JValue::Undefined, ..] => Ok(JValue::Undefined),
+    match first(args) {
+        [JValue::Undefined] => Ok(JValue::Undefined),
         [JValue::String(text)] => {
             let value: Value = serde_json::from_str(text)
                 .map_err(|error| failure(format!("$parse: the text is not JSON: {error}")))?;
-            to_value(value)
+            to_value(&value)
         }
         _ => Err(failure("$parse takes a text")),
     }
@@ -115,16 +140,35 @@ fn parse(args: &[JValue]) -> Outcome {
 
 /// `$random()`, `$random(seed)`
 fn draw(random: &Random, args: &[JValue]) -> Outcome {
-    match args {
+    match first(args) {
         [] => Ok(JValue::Number(random.fraction())),
-        [JValue::Number(seed)] => Ok(JValue::Number(Random::new(seed.to_bits()).fraction())),
+        [JValue::Number(seed)] => Ok(JValue::Number(java_random(*seed))),
         _ => Err(failure("$random takes a number as its seed, or nothing")),
     }
 }
 
+/// The first number that `java.util.Random` gives for a seed, as on AWS.
+fn java_random(seed: f64) -> f64 {
+    const MASK: u64 = (1 << 48) - 1;
+    const FACTOR: u64 = 0x5_DEEC_E66D;
+    // 2 to the power of -53.
+    const UNIT: f64 = 1.110_223_024_625_156_5e-16;
+    #[expect(clippy::cast_possible_truncation, reason = "so does Java, to the nearest long")]
+    let seed = seed as i64;
+    let mut state = (u64::from_ne_bytes(seed.to_ne_bytes()) ^ FACTOR) & MASK;
+    let mut next = |bits: u32| {
+        state = state.wrapping_mul(FACTOR).wrapping_add(0xB) & MASK;
+        state >> (48 - bits)
+    };
+    let number = (next(26) << 27) + next(27);
+    #[expect(clippy::cast_precision_loss, reason = "of 53 bits none is lost")]
+    let number = number as f64;
+    number * UNIT
+}
+
 /// `$shuffle(array)`
 fn shuffle(random: &Random, args: &[JValue]) -> Outcome {
-    let mut items = match args {
+    let mut items = match first(args) {
         [JValue::Undefined] => return Ok(JValue::Undefined),
         [JValue::Array(items)] => items.to_vec(),
         [single] => vec![single.clone()],
@@ -136,17 +180,6 @@ fn shuffle(random: &Random, args: &[JValue]) -> Outcome {
         items.swap(last, other);
     }
     Ok(JValue::array(items))
-}
-
-/// `$now()`, `$now(picture)`, `$now(picture, timezone)`
-fn now(now_ms: u64, args: &[JValue]) -> Outcome {
-    if args.iter().all(JValue::is_undefined) {
-        let text = timestamp::format_ms(now_ms);
-        return text.map(JValue::string).ok_or_else(|| failure("the time is out of range"));
-    }
-    let mut all = vec![millis(now_ms)?];
-    all.extend_from_slice(args);
-    call("$fromMillis($a, $b, $c)", &all)
 }
 
 /// `$pad(text, width, character)`, as it is but for a limit: its width decides how much memory it
@@ -164,11 +197,11 @@ fn pad(args: &[JValue]) -> Outcome {
 
 /// `$encodeUrl(text)` and `$encodeUrlComponent(text)`, as `encodeURI` and `encodeURIComponent` of
 /// JavaScript. Those of the library leave too much of the one as it is, and too little of the other.
-fn encode(args: &[JValue], kept: &[u8]) -> Outcome {
-    let text = match args {
+fn encode(name: &str, args: &[JValue], kept: &[u8]) -> Outcome {
+    let text = match first(args) {
         [JValue::Undefined] => return Ok(JValue::Undefined),
         [JValue::String(text)] => text,
-        _ => return Err(failure("$encodeUrl and $encodeUrlComponent take a text")),
+        _ => return Err(unfit(name, 1)),
     };
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -182,7 +215,7 @@ fn encode(args: &[JValue], kept: &[u8]) -> Outcome {
 }
 
 /// Calls functions of JSONata itself on up to three arguments.
-fn call(text: &str, args: &[JValue]) -> Outcome {
+pub(super) fn call(text: &str, args: &[JValue]) -> Outcome {
     let mut context = Context::new();
     for (name, arg) in ["a", "b", "c"].into_iter().zip(args) {
         context.bind(name.to_owned(), arg.clone());
@@ -191,17 +224,11 @@ fn call(text: &str, args: &[JValue]) -> Outcome {
     Evaluator::with_context(context).evaluate(&tree, &JValue::Undefined)
 }
 
-/// `$millis()`
-fn millis(now_ms: u64) -> Outcome {
-    let number = serde_json::Number::from(now_ms).as_f64();
-    number.map(JValue::Number).ok_or_else(|| failure("the time is out of range"))
-}
-
 /// An argument as JSON.
 fn value_of(arg: &JValue) -> Result<Value, EvaluatorError> {
     from_jsonata(arg).map(Option::unwrap_or_default).map_err(failure)
 }
 
-fn to_value(value: Value) -> Outcome {
-    to_jsonata(&value).map_err(failure)
+fn to_value(value: &Value) -> Outcome {
+    to_jsonata(value).map_err(failure)
 }

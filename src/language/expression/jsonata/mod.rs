@@ -10,8 +10,10 @@
 //! trusted with that.
 
 mod check;
+mod context;
 mod convert;
 mod core;
+mod date;
 mod fault;
 mod function;
 
@@ -23,7 +25,7 @@ use serde_json::Value;
 
 use super::scope::{EvaluationError, ExpressionFault};
 use super::session::Session;
-use check::Uses;
+use check::{Top, Uses};
 pub(super) use convert::Cache;
 
 use self::core::Core;
@@ -54,13 +56,15 @@ trait Engine {
     /// A parsed expression.
     type Parsed: fmt::Debug + Send + Sync + 'static;
 
-    /// Parses an expression and finds what it uses.
-    fn parse(text: &str) -> Result<(Self::Parsed, Uses), ExpressionFault>;
+    /// Parses an expression and finds what it uses. `top` is what it stands on.
+    fn parse(text: &str, top: Top) -> Result<(Self::Parsed, Uses), ExpressionFault>;
 
-    /// Evaluates it; `None` is JSONata's undefined. The error is a sentence.
+    /// Evaluates it; `None` is JSONata's undefined. `data` is what it stands on. The error is a
+    /// sentence.
     fn evaluate(
         parsed: &Self::Parsed,
         uses: &Uses,
+        data: Option<&Value>,
         session: &Session<'_>,
         limits: Limits,
     ) -> Result<Option<Value>, String>;
@@ -75,8 +79,20 @@ pub(super) struct Program {
 
 /// Parses the text between the marks.
 pub(super) fn compile(text: &str) -> Result<Program, ExpressionFault> {
-    let (parsed, uses) = Core::parse(text)?;
+    let (parsed, uses) = Core::parse(text, Top::Nothing)?;
     Ok(Program { parsed: Arc::new(parsed), uses: Arc::new(uses) })
+}
+
+/// Evaluates an expression about `data`, as JSONata has it outside of definitions. The error is a
+/// sentence.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn evaluate_on(
+    text: &str,
+    data: Option<&Value>,
+    session: &Session<'_>,
+) -> Result<Option<Value>, String> {
+    let (parsed, uses) = Core::parse(text, Top::Data).map_err(|fault| fault.message)?;
+    Core::evaluate(&parsed, &uses, data, session, LIMITS)
 }
 
 impl Program {
@@ -88,30 +104,34 @@ impl Program {
         self.uses.states_fields()
     }
 
-    /// Evaluates it; `source` is its text for messages.
+    /// Evaluates it; `named` gives its text and its place for messages.
     pub(super) fn evaluate(
         &self,
         session: &Session<'_>,
-        source: &str,
+        named: impl FnOnce() -> String,
     ) -> Result<Value, EvaluationError> {
-        self.evaluate_within(session, source, LIMITS)
+        self.evaluate_within(session, named, LIMITS)
     }
 
     fn evaluate_within(
         &self,
         session: &Session<'_>,
-        source: &str,
+        named: impl FnOnce() -> String,
         limits: Limits,
     ) -> Result<Value, EvaluationError> {
-        match Core::evaluate(&self.parsed, &self.uses, session, limits) {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(EvaluationError::query(format!(
-                "The JSONata expression '{source}' returned nothing (undefined)."
-            ))),
-            Err(cause) => Err(EvaluationError::query(format!(
-                "The JSONata expression '{source}' threw an error: {cause}"
-            ))),
-        }
+        let what = match Core::evaluate(&self.parsed, &self.uses, None, session, limits) {
+            Ok(Some(value)) => return Ok(value),
+            Ok(None) => "returned nothing (undefined).".to_owned(),
+            Err(cause) if cause == convert::UNSUPPORTED => {
+                "returned an unsupported result type.".to_owned()
+            }
+            // AWS makes a sentence of its own of an error with a code.
+            Err(cause) if fault::has_code(&cause) => {
+                format!("threw an error during evaluation. {cause}")
+            }
+            Err(cause) => format!("threw an error during evaluation: {cause}"),
+        };
+        Err(EvaluationError::query(format!("The JSONata expression {} {what}", named())))
     }
 }
 

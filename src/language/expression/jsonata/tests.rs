@@ -22,7 +22,7 @@ fn evaluate_within(text: &str, seed: u64, limits: Limits) -> Result<Value, Evalu
         seed,
     };
     let program = compile(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
-    program.evaluate_within(&Session::new(scope), text, limits)
+    program.evaluate_within(&Session::new(scope), || format!("'{text}'"), limits)
 }
 
 pub(super) fn evaluate(text: &str) -> Result<Value, EvaluationError> {
@@ -50,6 +50,7 @@ fn expressions_see_states_and_variables() {
         ("$map($v.x, function($i) { $i * $i })", json!([1, 4, 9])),
         ("$exists($states.input.absent) ? 'y' : 'n'", json!("n")),
         ("null", json!(null)),
+        ("[1 / 0, -1 / 0]", json!(["Infinity", "-Infinity"])),
         ("[]", json!([])),
         ("$states.input.items^(>p).n", json!([2, 1])),
         ("$states.input.items{name: n}", json!({})),
@@ -77,6 +78,10 @@ fn functions_of_aws_are_there() {
         ("[3, 1] ~> $shuffle ~> $sort", json!([1, 3])),
         ("$millis()", json!(1_457_920_740_007_i64)),
         ("$random(7) = $random(7)", json!(true)),
+        ("$random(42)", json!(0.727_563_680_032_868_1)),
+        ("$range(1, 9, 9)", json!(1)),
+        ("$partition([1], 2)", json!([[1]])),
+        ("$parse('-0')", json!(0)),
         ("$random() = $random()", json!(false)),
         ("$uuid() = $uuid()", json!(false)),
         ("$length($uuid())", json!(36)),
@@ -103,6 +108,55 @@ fn functions_of_aws_are_there() {
 }
 
 #[test]
+fn functions_that_stand_in_for_others_behave_like_them() {
+    let cases = [
+        ("['a b', 'c'].$encodeUrlComponent()", json!(["a%20b", "c"])),
+        ("$map(['a b', 'c'], $encodeUrl)", json!(["a%20b", "c"])),
+        ("['a', 'bc'].$pad(-3)", json!(["  a", " bc"])),
+        ("['a', 'bc'].$pad(3, '#')", json!(["a##", "bc#"])),
+        ("'a' ~> $pad(3) ~> $encodeUrl()", json!("a%20%20")),
+        ("($pad := function($n) { $n }; $pad(4))", json!(4)),
+        ("$pad(?, 2)('a')", json!("a ")),
+        ("$map(['[1]', '2'], $parse)", json!([[1], 2])),
+        ("$count($map([1, 2], $random))", json!(2)),
+        ("$map([[1], [2]], $shuffle)", json!([[1], [2]])),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(evaluate(text).unwrap(), expected, "{text}");
+    }
+    for text in ["$pad(3)", "$range($nothing, 1, 1)", "$partition([1], $nothing)"] {
+        assert!(evaluate(text).unwrap_err().cause.contains("undefined"), "{text}");
+    }
+    for text in ["$encodeUrl(1)", "$toMillis(1)", "$pad(1, 2)"] {
+        assert!(evaluate(text).unwrap_err().cause.contains("T0410"), "{text}");
+    }
+}
+
+#[test]
+fn dates_take_what_they_lack_from_the_time_of_the_scope() {
+    // It is 2016-03-14T01:59:00.007Z.
+    let cases = [
+        ("'13:45', '[H]:[m]'", "2016-03-14T13:45:00.000Z"),
+        ("'7', '[D]'", "2016-03-07T00:00:00.000Z"),
+        ("'02-07', '[M01]-[D01]'", "2016-02-07T00:00:00.000Z"),
+        ("'3:30', '[h]:[m]'", "2016-03-14T03:30:00.000Z"),
+        ("'3:30 pm', '[h]:[m] [P]'", "2016-03-14T15:30:00.000Z"),
+        ("'30', '[m]'", "2016-03-14T01:30:00.000Z"),
+        ("'60', '[d]'", "2016-02-29T00:00:00.000Z"),
+        ("'[2011', '[[[Y]'", "2011-01-01T00:00:00.000Z"),
+    ];
+    for (arguments, expected) in cases {
+        let text = format!("$fromMillis($toMillis({arguments}))");
+        assert_eq!(evaluate(&text).unwrap(), json!(expected), "{text}");
+    }
+    assert_eq!(evaluate("$toMillis('1970-01-01')").unwrap(), json!(0));
+    assert_eq!(evaluate("['1970-01-01'].$toMillis()").unwrap(), json!(0));
+    for text in ["$toMillis('x', '[D]')", "$toMillis('x', 'x')", "$toMillis($nothing, '[D]')"] {
+        assert!(evaluate(text).unwrap_err().cause.contains("undefined"), "{text}");
+    }
+}
+
+#[test]
 fn randomness_follows_from_the_seed() {
     let text = "[$random(), $uuid(), $shuffle([1..50])]";
     let draw = |seed| evaluate_within(text, seed, LIMITS).unwrap();
@@ -115,11 +169,13 @@ fn what_gives_no_value_is_a_query_error() {
     let cases = [
         ("$states.input.absent", "undefined"),
         ("$nothing", "undefined"),
-        ("$error('stop')", "stop"),
+        ("$error('stop')", "evaluation. D3137: stop"),
         ("'a' + 1", "T2001"),
-        ("function($x) { $x }", "function"),
-        ("[$sum]", "function"),
-        ("$number('x')", "D3030"),
+        ("function($x) { $x }", "returned an unsupported result type."),
+        ("[$sum]", "unsupported"),
+        // The library panics at this picture.
+        ("$fromMillis(0, '[,]')", "broke down"),
+        ("$number('x')", "threw an error during evaluation. D3030: "),
         ("($f := function() { $f() + 1 }; $f())", "D1011"),
     ];
     for (text, part) in cases {
@@ -152,6 +208,7 @@ fn faults_are_found_when_parsing() {
         ("(é + 1 'x y')", Some(8), "S0202: expected ')', found ''x y''"),
         ("{'a' 1}", Some(5), "S0202: expected ':', found '1'"),
         ("[1, 2", Some(5), "S0203: expected ']', but the expression ends"),
+        ("1 /* open", Some(2), "S0106: the comment does not end"),
         ("'open", None, "S0101: String literal must be terminated by a matching quote"),
         ("1 @ 2", None, "S0214: Expected a variable reference after @"),
     ];

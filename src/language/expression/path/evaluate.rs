@@ -29,7 +29,7 @@ impl Path {
         }
     }
 
-    fn root_value<'a>(
+    pub(super) fn root_value<'a>(
         &self,
         session: &Session<'a>,
         current: Option<&'a Value>,

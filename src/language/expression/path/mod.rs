@@ -108,41 +108,80 @@ impl Path {
             })
     }
 
-    /// The value that it selects, or the error in AWS's words.
+    /// The value that it selects, or the error in AWS's words. `field` is where it stands.
     pub(super) fn select<'a>(
         &self,
         session: &Session<'a>,
+        field: &str,
     ) -> Result<Cow<'a, Value>, EvaluationError> {
         self.resolve(session, None).map_err(|failure| match failure {
-            PathFailure::Absent => EvaluationError::path(self.absent_cause(session)),
+            PathFailure::Absent => EvaluationError::path(self.absent_cause(session, field)),
             PathFailure::Unfit(cause) => EvaluationError::path(cause),
         })
     }
 
-    fn absent_cause(&self, session: &Session<'_>) -> String {
+    fn absent_cause(&self, session: &Session<'_>, field: &str) -> String {
         let source = &self.source;
         let scope = &session.scope;
+        match field {
+            "SecondsPath" | "TimestampPath" => {
+                return format!(
+                    "The {field} parameter does not reference an input value: {source}"
+                );
+            }
+            // What must be there for the state to begin at all is missing.
+            "InputPath" | "OutputPath" | "TimeoutSecondsPath" | "HeartbeatSecondsPath" => {
+                return self.invalid_cause(session);
+            }
+            _ => {}
+        }
+        let place =
+            if field.is_empty() { "" } else { &format!(" specified for the field '{field}'") };
         match &self.root {
             Root::Input | Root::Current => format!(
-                "The JSONPath '{source}' could not be found in the input '{}'",
+                "The JSONPath '{source}'{place} could not be found in the input '{}'",
                 excerpt(scope.input)
             ),
             Root::Context => format!(
-                "The JSONPath '{source}' could not be found in the context object '{}'",
+                "The JSONPath '{source}'{place} could not be found in the context object '{}'",
                 excerpt(scope.context)
             ),
             Root::Variable(name) => match scope.variables.get(&**name) {
                 Some(value) => format!(
-                    "The JSONPath '{source}' could not be found in the variable '${name}' with the \
-                     value '{}'",
+                    "The JSONPath '{source}'{place} could not be found in the variable '${name}' \
+                     with the value '{}'",
                     excerpt(value)
                 ),
                 None => format!(
-                    "The JSONPath '{source}' refers to the variable '${name}', which is not \
+                    "The JSONPath '{source}'{place} refers to the variable '${name}', which is not \
                      assigned here"
                 ),
             },
         }
+    }
+
+    /// How far the path leads, in the words of the library that AWS uses.
+    fn invalid_cause(&self, session: &Session<'_>) -> String {
+        let (mut at, mut way) = (self.root_value(session, None), String::from("$"));
+        let last = self.segments.len().saturating_sub(1);
+        for (index, segment) in self.segments.iter().enumerate() {
+            let next = match segment {
+                Segment::Name(name) => {
+                    way.push_str(&format!("['{name}']"));
+                    at.and_then(|value| value.as_object()?.get(name))
+                }
+                Segment::Index(place) => {
+                    way.push_str(&format!("[{place}]"));
+                    at.and_then(|value| item(value.as_array()?, *place))
+                }
+                _ => break,
+            };
+            if next.is_none() && index < last {
+                return format!("Invalid path '{}' : Missing property in path {way}", self.source);
+            }
+            at = next;
+        }
+        format!("Invalid path '{}' : No results for path: {way}", self.source)
     }
 }
 

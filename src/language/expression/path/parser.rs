@@ -93,11 +93,27 @@ fn after_dot(cursor: &mut Cursor<'_>) -> Result<Segment, ExpressionFault> {
     if cursor.eat("*") {
         return Ok(Segment::Wildcard);
     }
-    let name = cursor.take_while(|c| !ends_name(c));
+    let mut name = String::new();
+    while let Some(next) = cursor.peek() {
+        // In filters `&&` and `||` stand between names; one of either may stand in a name.
+        let joins = cursor.sees("&&") || cursor.sees("||");
+        if joins || (ends_name(next) && !matches!(next, '&' | '|')) {
+            break;
+        }
+        cursor.bump();
+        if next != '\\' {
+            name.push(next);
+            continue;
+        }
+        match cursor.bump() {
+            Some(escaped) => name.push(escaped),
+            None => return Err(cursor.unexpected("a character after the backslash")),
+        }
+    }
     if name.is_empty() {
         return Err(cursor.unexpected("a name; names with special characters go into ['…']"));
     }
-    Ok(Segment::Name(name.to_owned()))
+    Ok(Segment::Name(name))
 }
 
 fn call(cursor: &mut Cursor<'_>, name: &str) -> Result<Function, ExpressionFault> {

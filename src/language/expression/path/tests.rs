@@ -19,7 +19,7 @@ fn select(path: &str, input: &Value) -> Result<Value, EvaluationError> {
         seed: 0,
     };
     let path = Path::parse(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
-    path.select(&Session::new(scope)).map(Cow::into_owned)
+    path.select(&Session::new(scope), "").map(Cow::into_owned)
 }
 
 fn store() -> Value {
@@ -52,6 +52,7 @@ fn definite_paths_give_the_value_itself() {
         ("$.store.bicycle.color", json!("red")),
         ("$.a-b['c d']", json!(1)),
         ("$.a-b.é", json!(2)),
+        (r"$.\a\-b.\é", json!(2)),
         (r"$.a-b['it\'s']", json!(3)),
         ("$.a-b['']", json!(4)),
         ("$.nothing", json!(null)),
@@ -254,6 +255,7 @@ fn faults_say_where() {
         ("$.a.length().b", 12),
         ("$.a.length(1)", 11),
         ("$1a", 0),
+        ("$.a\\", 4),
         ("$.a\u{0}", 3),
     ];
     for (path, offset) in cases {

@@ -1,10 +1,11 @@
 //! Definitions that are read, and what they become.
 
 use super::{check_json, check_yaml, list};
-use crate::language::Workflow;
+use crate::language::expression::Scope;
 use crate::language::model::{
     Flow, Number, QueryLanguage, ResultPath, Selection, StateKind, Transition, Wait,
 };
+use crate::language::{Format, Options, Workflow, parse};
 
 const IMPORT: &str = r#"
 Comment: Brings files in.
@@ -228,4 +229,33 @@ fn aliases_share_retry_rules() {
     let text = "StartAt: A\nStates:\n  A: {Type: Task, Resource: r, Retry: &r [{ErrorEquals: [E]}], Next: B}\n  B: {Type: Task, Resource: r, Retry: *r, End: true}\n";
     let workflow = check_yaml(text).workflow.unwrap();
     assert_eq!(workflow.state("B").unwrap().retry[0].error_equals, ["E"]);
+}
+
+#[test]
+fn expressions_know_where_in_their_state_they_stand() {
+    let text = r#"{"StartAt": "P", "States": {"P": {"Type": "Parallel", "End": true, "Branches": [
+        {"StartAt": "A", "States": {
+            "A": {"Type": "Choice", "QueryLanguage": "JSONata", "Choices": [
+                {"Condition": true, "Output": {"x": ["{% $gone %}"]}, "Next": "B"}]},
+            "B": {"Type": "Pass", "Parameters": {"deep": {"y.$": "$.gone"}}, "End": true}
+        }}
+    ]}}}"#;
+    let workflow = parse(text, Format::Json, &Options::default()).unwrap();
+    let nothing = serde_json::Value::Null;
+    let variables = serde_json::Map::new();
+    let scope = Scope {
+        input: &nothing,
+        context: &nothing,
+        variables: &variables,
+        result: None,
+        error_output: None,
+        now_ms: 0,
+        seed: 0,
+    };
+    let StateKind::Choice(choice) = &workflow.states["A"].kind else { panic!() };
+    let error = choice.rules[0].output.as_ref().unwrap().evaluate(&scope).unwrap_err();
+    assert!(error.cause.contains("field 'Choices[0]/Output/x[0]'"), "{}", error.cause);
+    let Flow::JsonPath(flow) = &workflow.states["B"].flow else { panic!() };
+    let error = flow.parameters.as_ref().unwrap().evaluate(&scope).unwrap_err();
+    assert!(error.cause.contains("field 'y.$'"), "{}", error.cause);
 }
