@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::engine::{Event, Execution, ExecutionId, Timestamp};
+use crate::engine::{Event, Execution, ExecutionId, Link, Parent, Timestamp};
 use crate::store::{Position, Record, Stream};
 
 /// Faults that a report names; the rest are counted.
@@ -46,6 +46,8 @@ pub struct Report {
 pub struct Verifier {
     next: Position,
     histories: HashMap<Stream, History>,
+    /// How many executions that it waits for each execution has open.
+    waited_for: HashMap<ExecutionId, u64>,
     report: Report,
 }
 
@@ -58,7 +60,12 @@ enum History {
 
 impl Default for Verifier {
     fn default() -> Self {
-        Self { next: 1, histories: HashMap::new(), report: Report::default() }
+        Self {
+            next: 1,
+            histories: HashMap::new(),
+            waited_for: HashMap::new(),
+            report: Report::default(),
+        }
     }
 }
 
@@ -130,7 +137,7 @@ impl Verifier {
             let message = format!("{} is before {}", record.time, execution.updated_at);
             self.fault_at(record, "time-runs-forward", message);
         }
-        let progress = execution.progress;
+        let (progress, begins) = (execution.progress, execution.sequence == 0);
         execution.apply(&record.event, record.time);
         // The fold counts; the record says. A gap is reported once.
         execution.sequence = record.sequence;
@@ -138,10 +145,33 @@ impl Verifier {
             let message = format!("progress {} follows {progress}", execution.progress);
             self.fault_at(record, "progress-never-falls", message);
         }
+        self.count_for_parent(&execution, begins);
         if execution.status.is_terminal() {
+            if let Some(open) = self.waited_for.remove(&execution.id) {
+                let message = format!("it ended before {open} executions that it waits for");
+                self.fault_at(record, "parents-end-last", message);
+            }
             return History::Ended { sequence: record.sequence, time: record.time };
         }
         History::Open(execution)
+    }
+
+    /// Keeps count of the executions that others wait for.
+    fn count_for_parent(&mut self, execution: &Execution, begins: bool) {
+        let Some(Parent { execution: parent, link, .. }) = &execution.parent else { return };
+        match link {
+            Link::Begun(_) => {}
+            Link::Job(_) | Link::Item { .. } if execution.status.is_terminal() => {
+                let open = self.waited_for.remove(parent).unwrap_or(0).saturating_sub(1);
+                if open > 0 {
+                    self.waited_for.insert(*parent, open);
+                }
+            }
+            Link::Job(_) | Link::Item { .. } if begins => {
+                *self.waited_for.entry(*parent).or_default() += 1;
+            }
+            Link::Job(_) | Link::Item { .. } => {}
+        }
     }
 
     fn check_sequence(&mut self, record: &Record, before: u64) {
@@ -181,4 +211,72 @@ fn invariants(execution: &Execution) -> Vec<(&'static str, String)> {
         }
     }
     broken
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::engine::event::{ExecutionFailed, ExecutionStarted};
+    use crate::engine::{Failure, JobId};
+    use crate::language::{DefinitionHash, Json};
+
+    fn record(position: u64, stream: u128, sequence: u64, event: Event) -> Record {
+        Record {
+            stream: Uuid::from_u128(stream),
+            sequence,
+            position,
+            time: Timestamp(1),
+            event: Arc::new(event),
+        }
+    }
+
+    fn started(parent: Option<u128>) -> Event {
+        let parent = parent.map(|id| Parent {
+            execution: ExecutionId(Uuid::from_u128(id)),
+            link: Link::Job(JobId(1)),
+            depth: 1,
+        });
+        ExecutionStarted {
+            workflow: "w".into(),
+            definition: DefinitionHash([0; 32]),
+            name: None,
+            input: Json::null(),
+            deadline: None,
+            parent,
+        }
+        .into()
+    }
+
+    fn failed() -> Event {
+        ExecutionFailed { failure: Failure::new("Mine", "as told") }.into()
+    }
+
+    fn checks(records: [Record; 4]) -> Vec<&'static str> {
+        let mut verifier = Verifier::default();
+        records.iter().for_each(|record| verifier.take(record));
+        verifier.finish().faults.iter().map(|fault| fault.check).collect()
+    }
+
+    #[test]
+    fn a_parent_that_ends_before_what_it_waits_for_is_noticed() {
+        let (parent, child) = (started(None), started(Some(1)));
+        let in_order = [
+            record(1, 1, 1, parent.clone()),
+            record(2, 2, 1, child.clone()),
+            record(3, 2, 2, failed()),
+            record(4, 1, 2, failed()),
+        ];
+        assert_eq!(checks(in_order), [""; 0]);
+        let early = [
+            record(1, 1, 1, parent),
+            record(2, 2, 1, child),
+            record(3, 1, 2, failed()),
+            record(4, 2, 2, failed()),
+        ];
+        assert_eq!(checks(early), ["parents-end-last"]);
+    }
 }

@@ -16,6 +16,8 @@ mod crash;
 #[cfg(feature = "cli")]
 mod definitions;
 mod durability;
+#[cfg(feature = "cli")]
+mod folder;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
 mod language_table;

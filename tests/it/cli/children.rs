@@ -1,10 +1,9 @@
 //! Executions of executions and callbacks, from the command line.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::{Place, signal};
+use crate::folder::copy;
 use crate::source_text::root;
 
 /// Starts `greet`, then waits for a callback whose token its worker writes into a file.
@@ -103,16 +102,4 @@ fn the_orders_example_bills_each_row_and_sums_up() {
     let parts = place.ran(&["list", "--parent", "@", "--status", "failed", "--json"], 0).json();
     assert_eq!(parts["items"][0]["failure"]["error"], "Orders.BadQuantity");
     place.ran(&["log", "verify"], 0);
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }

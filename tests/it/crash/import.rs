@@ -1,12 +1,12 @@
 //! The import example, killed.
 
 use std::fs;
-use std::path::Path;
 
 use super::chance::Chance;
 use super::history::Witness;
 use super::place::{Place, Program};
 use super::until;
+use crate::folder::copy;
 use crate::source_text::root;
 
 const FILE: &str = "examples/import/import.yaml";
@@ -26,18 +26,6 @@ fn place() -> Place {
     }
     fs::create_dir(place.path().join("work")).unwrap();
     place
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
 }
 
 fn import(place: &Place) -> Program {
