@@ -131,8 +131,13 @@ async fn write(writers: u64, sender: &Sender<Waiting>, until: Instant) -> Vec<Du
                 while Instant::now() < until {
                     let each = Instant::now();
                     let (reply, done) = oneshot::channel();
-                    let event: Event =
-                        JobSucceeded { job: JobId(1), attempt: 1, output: output.clone() }.into();
+                    let event: Event = JobSucceeded {
+                        job: JobId(1),
+                        attempt: 1,
+                        output: output.clone(),
+                        with_errors: false,
+                    }
+                    .into();
                     let transition = Transition {
                         stream,
                         first_sequence: times.len() as u64 + 1,

@@ -229,6 +229,8 @@ events! {
         batch_input: Option<Json>,
         /// How many of its items may fail; of a Parallel, branches.
         tolerated_failures: u32,
+        /// Whether failures that are tolerated count in `summary.total_errors`.
+        counts_errors: bool,
         /// The map run, when each part is an execution of its own.
         run: Option<Uuid>,
     }
@@ -283,6 +285,8 @@ events! {
         child: ExecutionId,
         /// Its output: `Kept` stays with the execution, for a `ResultWriter` to take it from there.
         output: Data,
+        /// Whether it completed with errors: it counts as one.
+        with_errors: bool,
         /// Progress of the whole execution from now on, in percent.
         progress: u8,
     }
@@ -378,6 +382,8 @@ events! {
         attempt: u32,
         /// The result.
         output: Json,
+        /// Whether it is that of an execution which completed with errors: it counts as one.
+        with_errors: bool,
     }
     /// A job's attempt failed.
     JobFailed {

@@ -357,6 +357,8 @@ pub struct Fork {
     pub batch_input: Option<Json>,
     /// How many items may fail; of a Parallel, branches.
     pub tolerated_failures: u32,
+    /// Whether failures that are tolerated count in the execution's errors.
+    pub counts_errors: bool,
     /// How many parts have begun.
     pub started: u32,
     /// The frames of parts that have not ended.

@@ -363,6 +363,8 @@ pub struct Map {
     pub tolerated_failure_count: Option<Number>,
     /// `ToleratedFailurePercentage` or its Path form.
     pub tolerated_failure_percentage: Option<Number>,
+    /// Extension `CountErrors` is not `ignore`: failures that are tolerated count as warnings.
+    pub counts_errors: bool,
     /// Set when each item or batch is an execution of its own.
     pub distributed: Option<Box<Distributed>>,
 }
@@ -408,6 +410,8 @@ pub struct Catcher {
     pub output: Option<Template>,
     /// `Assign`.
     pub assign: Vec<(Arc<str>, Template)>,
+    /// Extension `CountErrors` is not `ignore`: what is caught counts as a warning.
+    pub counts_errors: bool,
 }
 
 impl std::fmt::Debug for DefinitionHash {

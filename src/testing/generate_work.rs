@@ -44,6 +44,9 @@ pub(super) fn vary_map(random: &mut Random, jsonata: bool, state: &mut Value) {
     }
     let arguments = if jsonata { "Arguments" } else { "Parameters" };
     let Some(fields) = state.as_object_mut() else { return };
+    if random.one_in(3) {
+        fields.insert("CountErrors".into(), "ignore".into());
+    }
     if let Some(processor) = fields.get_mut("ItemProcessor").and_then(Value::as_object_mut) {
         let config = json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
         processor.insert("ProcessorConfig".into(), config);

@@ -195,7 +195,7 @@ impl Simulation {
             }
             4 | 5 => self.stale_command(),
             6 => self.premature_timer(),
-            7 if self.random.one_in(6) => {
+            7 if self.random.one_in(2) => {
                 Command::CancelExecution { by: "anyone".into(), reason: None }
             }
             8 => Command::StartJob {

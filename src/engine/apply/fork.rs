@@ -23,6 +23,7 @@ impl Execution {
             batch_ends: body.batch_ends.clone(),
             batch_input: body.batch_input.clone(),
             tolerated_failures: body.tolerated_failures,
+            counts_errors: body.counts_errors,
             started: 0,
             running: BTreeSet::new(),
             outputs: BTreeMap::new(),
@@ -77,8 +78,11 @@ impl Execution {
     }
 
     fn part_failed(&mut self, parent: FrameId, index: u32, failure: &Failure) {
-        let tolerated = self.fork_mut(parent).is_some_and(|fork| fork.note_failure(index, failure));
-        self.total_errors += u32::from(tolerated);
+        let counts = self.fork_mut(parent).is_some_and(|fork| {
+            let tolerated = fork.note_failure(index, failure);
+            tolerated && fork.counts_errors
+        });
+        self.total_errors += u32::from(counts);
         if let Some(step) = self.step_of(parent) {
             step.parts_failed += 1;
             step.failure = Some(failure.clone());
@@ -128,7 +132,8 @@ impl Execution {
     }
 
     pub(super) fn item_succeeded(&mut self, body: &ItemSucceeded) {
-        let ItemSucceeded { frame, child, ref output, progress } = *body;
+        let ItemSucceeded { frame, child, ref output, with_errors, progress } = *body;
+        self.total_errors += u32::from(with_errors);
         self.item_events += 1;
         self.progress = self.progress.max(progress);
         let Some(index) = self.take_part(frame, child) else { return };

@@ -1,11 +1,10 @@
 //! Jobs: what workers and child executions do.
 
 use crate::engine::event::{
-    AttemptLost, Data, Failure, JobProgressed, JobScheduled, JobStarted, JobTimedOut,
+    AttemptLost, Data, Failure, JobProgressed, JobScheduled, JobStarted, JobSucceeded, JobTimedOut,
 };
 use crate::engine::execution::{Activity, Execution, Job, JobStatus, StepStatus, Timer};
 use crate::engine::id::{FrameId, JobId, Timestamp};
-use crate::language::Json;
 
 impl Execution {
     pub(super) fn job_scheduled(&mut self, body: &JobScheduled, at: Timestamp) {
@@ -98,7 +97,9 @@ impl Execution {
         self.move_heartbeat(body.job, at);
     }
 
-    pub(super) fn job_succeeded(&mut self, id: JobId, output: &Json) {
+    pub(super) fn job_succeeded(&mut self, body: &JobSucceeded) {
+        let JobSucceeded { job: id, ref output, with_errors, .. } = *body;
+        self.total_errors += u32::from(with_errors);
         let Some(frame_id) = self.jobs.get(&id).map(|job| job.frame) else { return };
         self.forget_job(id);
         if let Some(frame) = self.frames.get_mut(&frame_id) {

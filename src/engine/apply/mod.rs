@@ -57,7 +57,7 @@ impl Execution {
             Event::JobProgressed(body) => self.job_progressed(body, at),
             Event::JobHeartbeat(body) => self.move_heartbeat(body.job, body.beat_at),
             Event::CallbackAwaited(body) => self.callback_awaited(body.job),
-            Event::JobSucceeded(body) => self.job_succeeded(body.job, &body.output),
+            Event::JobSucceeded(body) => self.job_succeeded(body),
             Event::JobFailed(body) => self.job_failed(body.job, &body.failure),
             Event::JobTimedOut(body) => self.job_timed_out(body),
             Event::AttemptLost(body) => self.attempt_lost(body),

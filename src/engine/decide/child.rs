@@ -49,7 +49,8 @@ impl Decision<'_> {
             self.emit(CallbackAwaited { job, attempt });
         } else {
             let told = json!({"ExecutionArn": child.to_string(), "StartDate": at.0});
-            self.emit(JobSucceeded { job, attempt, output: Json::from_value(&told) });
+            let output = Json::from_value(&told);
+            self.emit(JobSucceeded { job, attempt, output, with_errors: false });
         }
         true
     }
@@ -102,7 +103,10 @@ impl Decision<'_> {
             (Tie::Job(job), None) => self.fail_child_job(job, lost()),
             (Tie::Item(frame), None) => self.item_failed(frame, child, lost()),
             (Tie::Item(frame), Some(end)) => match (end.failure(), &end.output) {
-                (None, Some(output)) => self.item_succeeded(frame, child, output.clone()),
+                (None, Some(output)) => {
+                    let with_errors = end.status == Status::CompletedWithErrors;
+                    self.item_succeeded(frame, child, output.clone(), with_errors);
+                }
                 (failure, _) => {
                     self.item_failed(frame, child, failure.unwrap_or_else(lost));
                 }
@@ -128,7 +132,8 @@ impl Decision<'_> {
             let failure = too_large("the execution's result", output.len_bytes(), limit);
             self.fail_child_job(job, failure);
         } else {
-            self.emit(JobSucceeded { job, attempt, output });
+            let with_errors = end.status == Status::CompletedWithErrors;
+            self.emit(JobSucceeded { job, attempt, output, with_errors });
         }
     }
 

@@ -89,7 +89,7 @@ impl Decision<'_> {
             failure: failure.clone(),
             output,
             assigned,
-            counts: true,
+            counts: catcher.counts_errors,
         });
         self.enter(frame, catcher.next.clone());
         Ok(())

@@ -32,6 +32,7 @@ impl Decision<'_> {
             batch_ends: Vec::new(),
             batch_input: None,
             tolerated_failures: 0,
+            counts_errors: true,
             run: None,
         });
         for (index, branch) in (0..).zip(branches) {
@@ -83,6 +84,7 @@ impl Decision<'_> {
             batch_ends,
             batch_input,
             tolerated_failures,
+            counts_errors: map.counts_errors,
             run,
         });
         Ok(())

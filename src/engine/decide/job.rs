@@ -97,7 +97,7 @@ impl Decision<'_> {
             let failure = too_large("the job's result", output.len_bytes(), limit);
             self.emit(JobFailed { job, attempt, failure });
         } else {
-            self.emit(JobSucceeded { job, attempt, output });
+            self.emit(JobSucceeded { job, attempt, output, with_errors: false });
         }
         self.end_cancel_when_quiet();
         Ok(())

@@ -117,11 +117,18 @@ impl Decision<'_> {
         self.emit(ItemStarted { frame, index, child, input });
     }
 
-    pub(super) fn item_succeeded(&mut self, frame: FrameId, child: ExecutionId, output: Json) {
+    pub(super) fn item_succeeded(
+        &mut self,
+        frame: FrameId,
+        child: ExecutionId,
+        output: Json,
+        with_errors: bool,
+    ) {
         // A writer takes the outputs from the executions themselves, so that as many as there are
         // cost this one nothing.
         let output = if self.has_writer(frame) { Data::Kept } else { Data::New(output) };
-        self.emit_with_progress(ItemSucceeded { frame, child, output, progress: 0 }.into());
+        let event = ItemSucceeded { frame, child, output, with_errors, progress: 0 };
+        self.emit_with_progress(event.into());
     }
 
     pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: Failure) {

@@ -87,6 +87,15 @@ fn an_execution_that_fails_fails_the_task_with_all_that_is_known() {
 }
 
 #[test]
+fn an_execution_that_completed_with_errors_counts_as_one() {
+    let mut run = begun(".sync", json!({}));
+    let child = child_of(&run, 1);
+    let end = end(Status::CompletedWithErrors, Some(json!(1)), None);
+    run.when(Command::ChildEnded { child, end });
+    assert_eq!((run.status(), run.execution.total_errors), ("completed_with_errors", 1));
+}
+
+#[test]
 fn a_retry_is_another_execution() {
     let mut run = begun(".sync", json!({"Retry": [{"ErrorEquals": ["States.ALL"]}]}));
     let first = child_of(&run, 1);

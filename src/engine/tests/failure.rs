@@ -126,6 +126,14 @@ fn a_caught_failure_goes_on_and_is_counted() {
 }
 
 #[test]
+fn a_failure_that_is_to_be_ignored_does_not_count() {
+    let mut run =
+        caught(json!([{"ErrorEquals": ["Mine"], "Next": "Saved", "CountErrors": "ignore"}]));
+    run.fail_only("Mine");
+    assert_eq!((run.status(), run.execution.total_errors), ("completed", 0));
+}
+
+#[test]
 fn result_path_puts_the_failure_into_the_input() {
     let catch = json!([{"ErrorEquals": ["States.ALL"], "ResultPath": "$.e", "Next": "Saved"}]);
     let mut run = caught(catch);

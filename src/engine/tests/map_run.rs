@@ -164,6 +164,24 @@ fn tolerated_failures_leave_the_results_of_the_other_executions() {
 }
 
 #[test]
+fn errors_of_parts_count_unless_they_are_to_be_ignored() {
+    let fields = json!({"ToleratedFailureCount": 1, "CountErrors": "ignore"});
+    let mut run = given(&map(fields)).started(&json!([1, 2]));
+    let open = parts(&run);
+    run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
+    complete(&mut run, open[1].1, json!("b"));
+    assert_eq!((run.status(), run.execution.total_errors), ("completed", 0));
+    let mut run = given(&map(json!({}))).started(&json!([1]));
+    let child = parts(&run)[0].1;
+    let with_errors = end(Some(json!(1))).map(|mut end| {
+        end.status = Status::CompletedWithErrors;
+        end
+    });
+    run.when(Command::ChildEnded { child, end: with_errors });
+    assert_eq!((run.status(), run.execution.total_errors), ("completed_with_errors", 1));
+}
+
+#[test]
 fn a_batch_that_fails_counts_as_all_its_items() {
     let fields = json!({"ItemBatcher": {"MaxItemsPerBatch": 2}, "ToleratedFailureCount": 2});
     let mut run = given(&map(fields)).started(&json!([1, 2, 3, 4, 5]));

@@ -34,7 +34,7 @@ fn any_execution_under_any_workers_keeps_every_rule_and_ends() {
 #[test]
 fn the_simulation_reaches_every_kind_of_event() {
     let mut seen = std::collections::BTreeSet::new();
-    for seed in 0..300 {
+    for seed in 0..400 {
         let simulation = simulate(seed).unwrap();
         seen.extend(simulation.history.iter().map(|(event, _)| event.name()));
     }

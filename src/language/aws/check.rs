@@ -1,8 +1,8 @@
 //! Finds what AWS would refuse.
 
 use super::{
-    ARGUMENTS, CALLBACK, DISTRIBUTED_ONLY, LONGEST_ARN, LONGEST_DEFINITION, MACHINE_EXTENSIONS,
-    READING_AND_WRITING, STATE_EXTENSIONS, is_workflow_name, starts_execution,
+    ARGUMENTS, CALLBACK, CATCHER_EXTENSIONS, DISTRIBUTED_ONLY, LONGEST_ARN, LONGEST_DEFINITION,
+    MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_workflow_name, starts_execution,
 };
 use crate::language::diagnostic::{Diagnostic, codes, quoted};
 use crate::language::read::Options;
@@ -58,6 +58,14 @@ impl Pass<'_> {
 
     fn state(&mut self, state: &Node, place: &Place<'_>) {
         self.extensions(state, place, STATE_EXTENSIONS);
+        if let Some(catch) = field(state, "Catch")
+            && let Content::Array(catchers) = &catch.node.content
+        {
+            let place = place.key("Catch");
+            for (index, catcher) in catchers.iter().enumerate() {
+                self.extensions(catcher, &place.index(index), CATCHER_EXTENSIONS);
+            }
+        }
         if let Some(resource) = field(state, "Resource") {
             self.resource(&resource.node, &place.key("Resource"));
             self.started(state, &resource.node, place);

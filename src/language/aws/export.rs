@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::{
-    ARGUMENTS, CALLBACK, DISTRIBUTED_ONLY, LONGEST_ACTIVITY, MACHINE_EXTENSIONS,
-    READING_AND_WRITING, STATE_EXTENSIONS, is_activity_name, is_workflow_name, starts_execution,
+    ARGUMENTS, CALLBACK, CATCHER_EXTENSIONS, DISTRIBUTED_ONLY, LONGEST_ACTIVITY,
+    MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_activity_name, is_workflow_name,
+    starts_execution,
 };
 use crate::language::Workflow;
 
@@ -141,6 +142,12 @@ impl Writer<'_> {
 
     fn state(&mut self, state: &mut Map<String, Value>, pointer: &str) {
         self.strip(state, pointer, STATE_EXTENSIONS);
+        if let Some(Value::Array(catchers)) = state.get_mut("Catch") {
+            let catchers = catchers.iter_mut().enumerate();
+            for (index, catcher) in catchers.filter_map(|(i, c)| Some((i, c.as_object_mut()?))) {
+                self.strip(catcher, &format!("{pointer}/Catch/{index}"), CATCHER_EXTENSIONS);
+            }
+        }
         self.resource(state, pointer);
         for name in READING_AND_WRITING {
             if let Some(Value::String(resource)) =

@@ -41,6 +41,8 @@ fn extension_fields_are_refused_on_the_machine_and_on_states() {
     refused(code, "/Title", root);
     let state = r#"{"StartAt":"A","States":{"A":{"Type":"Succeed",¦"Weight":2}}}"#;
     refused(code, "/States/A/Weight", state);
+    let catcher = r#"{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed"}}}],"Catch":[{"ErrorEquals":["E"],¦"CountErrors":"ignore","Next":"C"}]},"C":{"Type":"Succeed"}}}"#;
+    refused(code, "/States/A/Catch/0/CountErrors", catcher);
     let nested = r#"{"StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{¦"Title":"b","Type":"Succeed"}}}]}}}"#;
     refused(code, "/States/A/Branches/0/States/B/Title", nested);
 }

@@ -50,6 +50,7 @@ impl Reader<'_, '_> {
             max_concurrency: max_concurrency.unwrap_or(Number::Fixed(0)),
             tolerated_failure_count,
             tolerated_failure_percentage,
+            counts_errors: self.counts_errors(object),
             distributed,
         })
     }

@@ -17,7 +17,8 @@ const RETRIER: &[&str] = &[
     "MaxAttempts",
     "MaxDelaySeconds",
 ];
-const CATCHER: &[&str] = &["Assign", "Comment", "ErrorEquals", "Next", "Output", "ResultPath"];
+const CATCHER: &[&str] =
+    &["Assign", "Comment", "CountErrors", "ErrorEquals", "Next", "Output", "ResultPath"];
 /// The longest `MaxDelaySeconds`: a year of 366 days.
 const LONGEST_DELAY: u64 = 31_622_400;
 /// The error names that the language reserves.
@@ -125,7 +126,15 @@ impl Reader<'_, '_> {
             }
         });
         let next = self.required(object, "Next").and_then(|at| self.target(&at, ways, &assign));
-        Some(Catcher { error_equals: error_equals?, next: next?, result_path, output, assign })
+        let counts_errors = self.counts_errors(object);
+        let (error_equals, next) = (error_equals?, next?);
+        Some(Catcher { error_equals, next, result_path, output, assign, counts_errors })
+    }
+
+    /// Extension `CountErrors`: whether what is caught or tolerated counts as a warning.
+    pub(super) fn counts_errors(&mut self, object: &Object<'_>) -> bool {
+        let said = object.get("CountErrors").and_then(|at| self.word(&at, &["warning", "ignore"]));
+        said != Some("ignore")
     }
 
     fn error_equals(&mut self, object: &Object<'_>, last: bool) -> Option<Vec<String>> {

@@ -157,7 +157,7 @@ fn unknown_field() {
     states(
         codes::UNKNOWN_FIELD,
         &[
-            r#""Type":"Succeed",¦"CountErrors":"ignore""#,
+            r#""Type":"Succeed",¦"Cleanup":"ignore""#,
             r#""Type":"Succeed",¦"Cleanup":"A""#,
             r#""Type":"Succeed",¦"":1"#,
             r#""Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["E"],¦"Interval":1}]"#,
@@ -246,6 +246,7 @@ fn value() {
             r#""Type":"Pass","End":¦false"#,
             r#""Type":"Pass","End":true,"QueryLanguage":¦"JSONPATH""#,
             r#""Type":"Wait","End":true,"Timestamp":¦"tomorrow""#,
+            r#""Type":"Task","End":true,"Resource":"r","Catch":[{"ErrorEquals":["E"],"Next":"A","CountErrors":¦"no"}]"#,
             r#""Type":"Task","End":true,"Resource":"r","Retry":[{"ErrorEquals":["E"],"JitterStrategy":¦"full"}]"#,
         ],
     );
