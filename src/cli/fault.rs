@@ -151,6 +151,9 @@ impl From<runtime::Error> for Box<Fault> {
                 fault.faults = faults;
                 fault.hint("everstep validate FILE")
             }
+            Error::NameTaken { execution, .. } => {
+                fault(Exit::NotAllowed).hint(format!("everstep show {}", execution.short()))
+            }
             Error::BadToken => fault(Exit::NotFound).hint("pass the token on as it was given"),
             Error::BadName { .. } | Error::Stopping => fault(Exit::Other),
             Error::Failed { .. } => fault(Exit::Other)

@@ -150,26 +150,6 @@ impl Builder {
         let (rounds_done, rounds_out) = watch::channel(0);
         let rounds = Rounds::new(parts, shards.clone());
 
-        let writer = CheckpointWriter {
-            store: store.clone(),
-            definitions: definitions.clone(),
-            parts: parts_out,
-            shards: shards.count(),
-            rounds: rounds_done,
-        };
-        let committer = Committer {
-            store: store.clone(),
-            epoch,
-            units: units_out,
-            group_units: limits.group_units,
-            checkpoint_events: limits.checkpoint_events,
-            dispatch: dispatch.clone(),
-            shards: shards.clone(),
-            durable,
-            health,
-            rounds: rounds.clone(),
-        };
-        let threads = Threads::start(committer, writer, &runtime)?;
         let interval = limits.progress_interval;
         let reporters =
             ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime.clone());
@@ -182,11 +162,26 @@ impl Builder {
             reporters,
             store,
             definitions,
+            names: Arc::default(),
             shards,
             runtime,
             units,
             worker_name: self.worker_name,
         };
+        let writer = CheckpointWriter::new(&tools, parts_out, rounds_done);
+        let committer = Committer {
+            store: tools.store.clone(),
+            epoch,
+            units: units_out,
+            group_units: tools.limits.group_units,
+            checkpoint_events: tools.limits.checkpoint_events,
+            dispatch: tools.dispatch.clone(),
+            shards: tools.shards.clone(),
+            durable,
+            health,
+            rounds: rounds.clone(),
+        };
+        let threads = Threads::start(committer, writer, &tools.runtime)?;
         let report = recovered.report.clone();
         let shard_tasks = spawn_shards(&tools, lanes, recovered);
         Ok(Orchestrator::from_inner(Inner {

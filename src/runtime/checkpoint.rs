@@ -11,13 +11,16 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::definitions::Definitions;
+use super::names::Names;
+use super::shard::Tools;
 use super::shards::{Note, Shards};
-use crate::store::{Checkpoint, EventStore, Finished, Position, Snapshot};
+use crate::engine::ExecutionId;
+use crate::store::{Checkpoint, EventStore, Finished, NameKey, Position, Snapshot};
 
 /// A shard's part of a round.
 pub(super) enum Saved {
     /// Some of its executions.
-    Part { snapshots: Vec<Snapshot>, finished: Vec<Finished> },
+    Part { snapshots: Vec<Snapshot>, finished: Vec<Finished>, names: Vec<(NameKey, ExecutionId)> },
     /// It has given all for this round.
     ShardDone(u64),
     /// A round began when the log ended at the position.
@@ -58,15 +61,27 @@ impl Rounds {
 
 /// Writes what shards save.
 pub(super) struct CheckpointWriter {
-    pub(super) store: Arc<dyn EventStore>,
-    pub(super) definitions: Arc<Definitions>,
-    pub(super) parts: Receiver<Saved>,
-    pub(super) shards: usize,
+    store: Arc<dyn EventStore>,
+    definitions: Arc<Definitions>,
+    names: Arc<Names>,
+    parts: Receiver<Saved>,
+    shards: usize,
     /// How many rounds are complete.
-    pub(super) rounds: watch::Sender<u64>,
+    rounds: watch::Sender<u64>,
 }
 
 impl CheckpointWriter {
+    pub(super) fn new(tools: &Tools, parts: Receiver<Saved>, rounds: watch::Sender<u64>) -> Self {
+        Self {
+            store: tools.store.clone(),
+            definitions: tools.definitions.clone(),
+            names: tools.names.clone(),
+            parts,
+            shards: tools.shards.count(),
+            rounds,
+        }
+    }
+
     /// Writes until nobody can send any more.
     pub(super) fn run(self, runtime: &Handle) {
         let mut current = (0, None);
@@ -78,8 +93,8 @@ impl CheckpointWriter {
                     done = 0;
                     continue;
                 }
-                Saved::Part { snapshots, finished } => {
-                    Checkpoint { snapshots, finished, complete_to: None }
+                Saved::Part { snapshots, finished, names } => {
+                    Checkpoint { snapshots, finished, names, complete_to: None }
                 }
                 Saved::ShardDone(round) => {
                     done += usize::from(round == current.0);
@@ -89,14 +104,20 @@ impl CheckpointWriter {
                     Checkpoint {
                         snapshots: self.definition_snapshots(),
                         finished: Vec::new(),
+                        names: Vec::new(),
                         complete_to: current.1,
                     }
                 }
             };
             let completes = checkpoint.complete_to.is_some();
-            // The log is not affected: recovery then reads more of it.
-            if let Err(error) = runtime.block_on(self.store.write_checkpoint(checkpoint)) {
-                tracing::warn!(code = error.code(), %error, "a checkpoint could not be written");
+            let names = checkpoint.names.clone();
+            match runtime.block_on(self.store.write_checkpoint(checkpoint)) {
+                Ok(()) => self.names.let_go(&names),
+                // The log is not affected: recovery then reads more of it.
+                Err(error) => {
+                    let code = error.code();
+                    tracing::warn!(code, %error, "a checkpoint could not be written");
+                }
             }
             if completes {
                 self.rounds.send_modify(|rounds| *rounds += 1);

@@ -52,6 +52,17 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// Another execution of the workflow has the name, and cannot stand for the one asked for: it has
+    /// another input, or has ended.
+    #[error("execution {execution} of {workflow:?} is called {name:?} already")]
+    NameTaken {
+        /// The workflow.
+        workflow: String,
+        /// The name.
+        name: String,
+        /// Who has it.
+        execution: ExecutionId,
+    },
     /// A text that is no callback's token.
     #[error("the text is not the token of a callback")]
     BadToken,
@@ -82,6 +93,7 @@ impl Error {
             Self::UnknownJobTypes { .. } => "UNKNOWN_JOB_TYPES",
             Self::InvalidDefinition { .. } => "INVALID_DEFINITION",
             Self::BadName { .. } => "BAD_NAME",
+            Self::NameTaken { .. } => "NAME_TAKEN",
             Self::BadToken => "BAD_TOKEN",
             Self::Stopping => "STOPPING",
             Self::Failed { .. } => "STOPPED_BY_STORE",

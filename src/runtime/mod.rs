@@ -23,6 +23,7 @@ mod error;
 mod events;
 pub mod find;
 mod limits;
+mod names;
 mod orchestrator;
 mod recent;
 mod recovery;

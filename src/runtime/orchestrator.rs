@@ -24,7 +24,7 @@ use super::tasks;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
 use crate::language::{self, DefinitionHash, Format, Json, Workflow};
-use crate::store::{self, EventStore, Position, Record, Transition};
+use crate::store::{self, EventStore, NameKey, Position, Record, Transition};
 
 /// How long workers that were told to stop may take before the process ends without them.
 const STOP_WORKERS: Duration = Duration::from_secs(7);
@@ -165,13 +165,56 @@ impl Orchestrator {
 
     /// Starts an execution with all that can be said about it.
     ///
+    /// A start with a name can be repeated: as long as the execution of that workflow with that name
+    /// goes on and has the same input, its id is given again and nothing is started.
+    ///
     /// # Errors
-    /// As [`Orchestrator::start`].
+    /// As [`Orchestrator::start`]; or the name is that of an execution with another input, or of one
+    /// that has ended.
     pub async fn start_with(&self, start: Start) -> Result<ExecutionId, Error> {
         self.check_open()?;
-        if let Some(name) = &start.name {
-            check_name(name)?;
+        let Some(name) = start.name.clone() else { return self.begin(start).await };
+        check_name(&name)?;
+        let this = self.clone();
+        // In a task of its own: a caller that gives up must not leave an execution whose name is not
+        // held.
+        let starting = tasks::spawn(&Handle::current(), async move {
+            let names = &this.inner.tools.names;
+            let key = NameKey::of(&start.workflow, &name);
+            let _turn = names.turn(key).await;
+            if let Some(known) = this.named(key).await? {
+                return this.stand_in(known, &start, name).await;
+            }
+            let execution = this.begin(start).await?;
+            names.hold(key, execution);
+            Ok(execution)
+        });
+        starting.await.map_err(|_| self.gone())?
+    }
+
+    /// The execution that has a name.
+    async fn named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        match self.inner.tools.names.get(key) {
+            Some(held) => Ok(Some(held)),
+            None => Ok(self.inner.tools.store.find_named(key).await?),
         }
+    }
+
+    /// The execution that has the name, if it can stand for the one that is to be started.
+    async fn stand_in(
+        &self,
+        execution: ExecutionId,
+        start: &Start,
+        name: String,
+    ) -> Result<ExecutionId, Error> {
+        let known = self.execution(execution).await?;
+        if !known.status.is_terminal() && known.input.value() == start.input.value() {
+            return Ok(execution);
+        }
+        Err(Error::NameTaken { workflow: start.workflow.clone(), name, execution })
+    }
+
+    async fn begin(&self, start: Start) -> Result<ExecutionId, Error> {
         let newest = self.inner.tools.definitions.newest(&start.workflow);
         let (definition, program) = newest.ok_or_else(|| Error::NoSuchWorkflow {
             name: start.workflow.clone(),

@@ -21,6 +21,7 @@ use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::limits::Limits;
+use super::names::Names;
 use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
@@ -49,6 +50,7 @@ pub(super) struct Tools {
     pub(super) mint: Mint,
     pub(super) store: Arc<dyn EventStore>,
     pub(super) definitions: Arc<Definitions>,
+    pub(super) names: Arc<Names>,
     pub(super) shards: Shards,
     pub(super) runtime: Handle,
     pub(super) units: Sender<Vec<Unit>>,
@@ -112,9 +114,13 @@ impl Shard {
     /// Takes over what recovery found: executions with their programs, and rows of those that
     /// ended in the tail.
     pub(super) fn adopt(&mut self, live: Vec<Adopted>, finished: Vec<Summary>) {
-        self.finished.extend(finished.into_iter().map(|row| (row.id, row)));
+        for row in finished {
+            self.hold_name(&row);
+            self.finished.insert(row.id, row);
+        }
         for Adopted { execution, program, is_saved } in live {
             let id = execution.id;
+            self.hold_name(&Summary::of(&execution));
             let has_program = program.is_some();
             let mut slot = Slot::new(execution, program);
             if !is_saved {
@@ -127,6 +133,12 @@ impl Shard {
             } else {
                 self.set_aside(id, "its definition is missing from the log");
             }
+        }
+    }
+
+    fn hold_name(&self, row: &Summary) {
+        if let Some(key) = row.name_key() {
+            self.tools.names.hold(key, row.id);
         }
     }
 
@@ -442,11 +454,13 @@ impl Shard {
             })
             .collect();
         let done = todo.is_empty();
-        let finished = std::mem::take(&mut self.finished)
+        let rows = std::mem::take(&mut self.finished);
+        let names = rows.values().filter_map(|row| Some((row.name_key()?, row.id))).collect();
+        let finished = rows
             .into_iter()
             .map(|(execution, row)| Finished { execution, row: row.to_bytes() })
             .collect();
-        self.release(Release::Checkpoint(Saved::Part { snapshots, finished }));
+        self.release(Release::Checkpoint(Saved::Part { snapshots, finished, names }));
         if done {
             self.saving = None;
             self.release(Release::Checkpoint(Saved::ShardDone(round)));

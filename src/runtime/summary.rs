@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::child::{Link, Parent};
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Status, Timestamp};
-use crate::store::{self, EventStore};
+use crate::store::{self, EventStore, NameKey};
 
 /// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +59,13 @@ impl Summary {
             ended_at: execution.ended_at,
             set_aside: execution.set_aside.clone(),
         }
+    }
+
+    /// The key of its name, if it has one that counts.
+    pub(super) fn name_key(&self) -> Option<NameKey> {
+        // Names that executions give to those they begin may be given again.
+        let name = self.name.as_deref().filter(|_| self.parent.is_none())?;
+        Some(NameKey::of(&self.workflow, name))
     }
 
     /// As a store keeps it.

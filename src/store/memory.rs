@@ -8,8 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Appended, Checkpoint, Epoch, Error, EventStore, Finished, OpenReport, Position, Record,
-    Snapshot, Stream, Transition, codec,
+    Appended, Checkpoint, Epoch, Error, EventStore, Finished, NameKey, OpenReport, Position,
+    Record, Snapshot, Stream, Transition, codec,
 };
 use crate::engine::ExecutionId;
 
@@ -31,6 +31,7 @@ struct Inner {
     ended: HashSet<Stream>,
     snapshots: BTreeMap<Stream, Snapshot>,
     finished: BTreeMap<ExecutionId, Finished>,
+    names: BTreeMap<NameKey, ExecutionId>,
     complete_to: Position,
     scratch: Vec<u8>,
 }
@@ -157,6 +158,7 @@ impl EventStore for MemoryStore {
             inner.snapshots.remove(&finished.execution.0);
             inner.finished.insert(finished.execution, finished);
         }
+        inner.names.extend(checkpoint.names);
         if let Some(position) = checkpoint.complete_to {
             inner.complete_to = position.min(inner.records.len() as u64);
         }
@@ -183,6 +185,10 @@ impl EventStore for MemoryStore {
         let inner = self.lock();
         let row = inner.finished.get(&execution);
         Ok(row.filter(|_| inner.is_finished(execution)).cloned())
+    }
+
+    async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        Ok(self.lock().names.get(&key).copied())
     }
 
     fn open_report(&self) -> OpenReport {

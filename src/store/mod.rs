@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::engine::{Event, ExecutionId, Timestamp};
@@ -95,6 +96,22 @@ pub struct Finished {
     pub row: Vec<u8>,
 }
 
+/// A digest of a workflow's name and the name that a caller gave one of its executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameKey(pub [u8; 16]);
+
+impl NameKey {
+    /// The key of an execution of `workflow` that is called `name`.
+    #[must_use]
+    pub fn of(workflow: &str, name: &str) -> Self {
+        // Neither holds a zero byte, so no two pairs run together.
+        let digest = Sha256::digest([workflow.as_bytes(), &[0], name.as_bytes()].concat());
+        let mut key = [0; 16];
+        key.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self(key)
+    }
+}
+
 /// What is written, outside of the commit path, so that recovery need not read the whole log.
 #[derive(Debug, Clone, Default)]
 pub struct Checkpoint {
@@ -102,6 +119,8 @@ pub struct Checkpoint {
     pub snapshots: Vec<Snapshot>,
     /// Executions that ended since the last checkpoint.
     pub finished: Vec<Finished>,
+    /// The names of those, where callers gave them some.
+    pub names: Vec<(NameKey, ExecutionId)>,
     /// When given: every history is covered up to this position, by what this and earlier
     /// checkpoints hold.
     pub complete_to: Option<Position>,
@@ -189,6 +208,12 @@ pub trait EventStore: Send + Sync + 'static {
     /// # Errors
     /// Damage.
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error>;
+
+    /// The execution that was last written under a name, in a checkpoint.
+    ///
+    /// # Errors
+    /// Damage.
+    async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error>;
 
     /// What was found and repaired when the store was opened.
     fn open_report(&self) -> OpenReport;

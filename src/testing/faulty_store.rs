@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Checkpoint, Epoch, Error, EventStore, Finished, OpenReport, Position, Record,
-    Snapshot, Stream, Transition,
+    Appended, Checkpoint, Epoch, Error, EventStore, Finished, NameKey, OpenReport, Position,
+    Record, Snapshot, Stream, Transition,
 };
 
 /// A call that a [`FaultyStore`] has seen, in order.
@@ -194,6 +194,10 @@ impl EventStore for FaultyStore {
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
         self.inner.find_finished(execution).await
+    }
+
+    async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        self.inner.find_named(key).await
     }
 
     fn open_report(&self) -> OpenReport {

@@ -12,8 +12,8 @@ use crate::engine::event::{
 use crate::engine::{Data, Event, ExecutionId, FrameId, JobId, Timestamp};
 use crate::language::{DefinitionHash, Json};
 use crate::store::{
-    Appended, Checkpoint, Epoch, Error, EventStore, Finished, Position, Record, Snapshot, Stream,
-    Transition,
+    Appended, Checkpoint, Epoch, Error, EventStore, Finished, NameKey, Position, Record, Snapshot,
+    Stream, Transition,
 };
 
 /// A history for tests.
@@ -130,6 +130,7 @@ pub async fn run_all<F: Fn() -> Arc<dyn EventStore>>(make: F) {
     fences_older_epochs(&*make()).await;
     keeps_the_newest_snapshots(&*make()).await;
     lists_finished_executions_newest_first(&*make()).await;
+    finds_executions_by_their_names(&*make()).await;
     appends_to_a_finished_history_only_where_it_ends(&*make()).await;
     never_covers_more_than_the_log(&*make()).await;
     reads_while_others_append(make()).await;
@@ -319,6 +320,18 @@ pub async fn keeps_the_newest_snapshots(store: &dyn EventStore) {
     let (snapshots, from) = store.read_checkpoint().await.expect("readable");
     assert_eq!(from, 8);
     assert!(snapshots == [snapshot(2, 2, 0), snapshot(3, 2, 5000)]);
+}
+
+/// A name leads to the execution that was last written under it.
+pub async fn finds_executions_by_their_names(store: &dyn EventStore) {
+    let (one, other) = (NameKey::of("w", "one"), NameKey::of("w", "other"));
+    assert_eq!(store.find_named(one).await.expect("readable"), None);
+    let (old, new) = (ExecutionId(stream(1)), ExecutionId(stream(2)));
+    checkpoint(store, Checkpoint { names: vec![(one, old)], ..Checkpoint::default() }).await;
+    checkpoint(store, Checkpoint { names: vec![(one, new)], ..Checkpoint::default() }).await;
+    assert_eq!(store.find_named(one).await.expect("readable"), Some(new));
+    assert_eq!(store.find_named(other).await.expect("readable"), None);
+    assert_ne!(NameKey::of("ab", "c"), NameKey::of("a", "bc"));
 }
 
 /// Rows of ended executions come newest first, page by page, and one by one.

@@ -229,6 +229,7 @@ fn hint(error: &runtime::Error) -> Option<String> {
         }
         runtime::Error::Stopping => "wait until the engine has been started again",
         runtime::Error::Failed { .. } => "mend the cause, then start the engine again",
+        runtime::Error::NameTaken { .. } => "give another name, or look at the one that has it",
         runtime::Error::BadToken => "pass the token on as it was given, all of it",
         runtime::Error::Rejected(_) | runtime::Error::BadName { .. } | runtime::Error::Store(_) => {
             return None;

@@ -12,7 +12,7 @@ use ::sled::{Batch, Db, IVec, Tree};
 use uuid::Uuid;
 
 use super::super::frame::CHUNK_BYTES;
-use super::super::{Checkpoint, Error, Finished, Position, Snapshot, Stream};
+use super::super::{Checkpoint, Error, Finished, NameKey, Position, Snapshot, Stream};
 use super::guard::guard;
 use super::{Head, files, lock};
 use crate::engine::ExecutionId;
@@ -26,6 +26,7 @@ const HEADS_TO: &[u8] = b"t";
 const HEAD: u8 = b'h';
 const SNAPSHOT: u8 = b's';
 const FINISHED: u8 = b'f';
+const NAMED: u8 = b'n';
 
 /// A kind and an id: the beginning of a key.
 type Name = [u8; 17];
@@ -225,6 +226,9 @@ impl Index {
             self.remove(&mut batch, &self::name(SNAPSHOT, finished.execution.0))?;
             put(&mut batch, &name, &finished.row);
         }
+        for (key, execution) in &checkpoint.names {
+            batch.insert(&name(NAMED, Uuid::from_bytes(key.0)), &execution.0.as_bytes()[..]);
+        }
         for (stream, head) in heads {
             batch.insert(&name(HEAD, *stream), &head.to_bytes()[..]);
         }
@@ -301,6 +305,13 @@ impl Index {
             }
         }
         Ok(rows)
+    }
+
+    pub(super) fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        let name = name(NAMED, Uuid::from_bytes(key.0));
+        let found = guard("read of a name", 0, || self.tree.get(name))?;
+        let read = |value: IVec| Uuid::from_slice(&value).map_err(|_| damaged("a bad name"));
+        Ok(found.map(read).transpose()?.map(ExecutionId))
     }
 
     pub(super) fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {

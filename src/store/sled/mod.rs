@@ -21,8 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Appended, Checkpoint, DEFAULT_MAX_EVENT_BYTES, Epoch, Error, EventStore, Finished, OpenReport,
-    Position, Record, Snapshot, Stream, Transition,
+    Appended, Checkpoint, DEFAULT_MAX_EVENT_BYTES, Epoch, Error, EventStore, Finished, NameKey,
+    OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 use crate::engine::ExecutionId;
 
@@ -300,6 +300,10 @@ impl EventStore for SledStore {
             inner.index.find_finished(execution)
         })
         .await
+    }
+
+    async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        self.blocking(move |inner| inner.index.find_named(key)).await
     }
 
     fn open_report(&self) -> OpenReport {

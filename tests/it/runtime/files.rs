@@ -143,6 +143,7 @@ async fn files_are_read_and_written_to_the_same_end_after_any_crash() {
 
         let second = world.open(|b| greeting(b).buckets(buckets(folder.path()))).await;
         let outcome = within(second.result(id)).await.unwrap();
+        assert_eq!(outcome.failure, None, "after {appends} appends");
         let details = outcome.output.unwrap().value();
         let key = details["ResultWriterDetails"]["Key"].as_str().unwrap().to_owned();
         let manifest = fs::read_to_string(folder.path().join("out").join(key)).unwrap();

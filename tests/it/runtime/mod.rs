@@ -6,6 +6,7 @@ mod children;
 mod crash;
 mod failing_store;
 mod files;
+mod names;
 mod running;
 
 use std::sync::Arc;
