@@ -231,6 +231,8 @@ events! {
         tolerated_failures: u32,
         /// Whether failures that are tolerated count in `summary.total_errors`.
         counts_errors: bool,
+        /// Whether the outputs of parts are kept; with a `ResultWriter` they are not.
+        keeps_outputs: bool,
         /// The map run, when each part is an execution of its own.
         run: Option<Uuid>,
     }

@@ -63,9 +63,10 @@ pub struct Execution {
     pub id: ExecutionId,
     /// The sequence of the last event applied; 0 before the first.
     pub sequence: u64,
-    /// How many of its events are of the parts of distributed Maps, which do not count against the
-    /// limit on a history: the number of items has a limit of its own.
-    pub item_events: u64,
+    /// How many of its events do not count against the limit on a history, which is there to end
+    /// endless loops: those of the parts of distributed Maps, whose number has a limit of its own, and
+    /// what workers report.
+    pub uncounted_events: u64,
     /// Where it stands.
     pub status: Status,
     /// The workflow's name.
@@ -126,7 +127,7 @@ impl Execution {
         Self {
             id,
             sequence: 0,
-            item_events: 0,
+            uncounted_events: 0,
             status: Status::Pending,
             workflow: Arc::from(""),
             definition: DefinitionHash([0; 32]),
@@ -365,6 +366,10 @@ pub struct Fork {
     pub running: BTreeSet<FrameId>,
     /// Outputs of parts that ended well, by index.
     pub outputs: BTreeMap<u32, Json>,
+    /// Whether outputs are kept here; with a `ResultWriter` they stay with the executions.
+    pub keeps_outputs: bool,
+    /// Bytes of the outputs that are kept.
+    pub output_bytes: u64,
     /// How many parts failed.
     pub failed: u32,
     /// How many items were in them.

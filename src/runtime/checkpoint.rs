@@ -21,6 +21,8 @@ use crate::store::{Checkpoint, EventStore, Finished, NameKey, Position, Snapshot
 pub(super) enum Saved {
     /// Some of its executions.
     Part { snapshots: Vec<Snapshot>, finished: Vec<Finished>, names: Vec<(NameKey, ExecutionId)> },
+    /// One of its executions could not be saved.
+    Unsaved,
     /// It has given all for this round.
     ShardDone(u64),
     /// A round began when the log ended at the position.
@@ -86,6 +88,9 @@ impl CheckpointWriter {
     pub(super) fn run(self, runtime: &Handle) {
         let mut current = (0, None);
         let mut done = 0;
+        // What is missing once is missing until the execution changes again. From then on no
+        // checkpoint may say that it is complete, or the next start would not know of it.
+        let mut is_whole = true;
         while let Ok(saved) = self.parts.recv_blocking() {
             let checkpoint = match saved {
                 Saved::RoundBegan(round, covered) => {
@@ -96,6 +101,10 @@ impl CheckpointWriter {
                 Saved::Part { snapshots, finished, names } => {
                     Checkpoint { snapshots, finished, names, complete_to: None }
                 }
+                Saved::Unsaved => {
+                    is_whole = false;
+                    continue;
+                }
                 Saved::ShardDone(round) => {
                     done += usize::from(round == current.0);
                     if round != current.0 || done < self.shards {
@@ -105,21 +114,23 @@ impl CheckpointWriter {
                         snapshots: self.definition_snapshots(),
                         finished: Vec::new(),
                         names: Vec::new(),
-                        complete_to: current.1,
+                        complete_to: current.1.filter(|_| is_whole),
                     }
                 }
             };
-            let completes = checkpoint.complete_to.is_some();
+            let ends_round = done == self.shards;
             let names = checkpoint.names.clone();
             match runtime.block_on(self.store.write_checkpoint(checkpoint)) {
                 Ok(()) => self.names.let_go(&names),
                 // The log is not affected: recovery then reads more of it.
                 Err(error) => {
+                    is_whole = false;
                     let code = error.code();
                     tracing::warn!(code, %error, "a checkpoint could not be written");
                 }
             }
-            if completes {
+            if ends_round {
+                done = 0;
                 self.rounds.send_modify(|rounds| *rounds += 1);
             }
         }

@@ -17,6 +17,11 @@ use crate::engine::{
 };
 use crate::language::{DefinitionHash, Json};
 
+/// The error of a Task or an item whose execution was set aside.
+const SET_ASIDE: &str = "Everstep.SetAside";
+/// The error of one that could not begin, because there are too many: the name that AWS has for it.
+const TOO_MANY: &str = "StepFunctions.ExecutionLimitExceeded";
+
 /// An execution that another one wants to begin.
 #[derive(Clone)]
 pub(super) struct ChildOrder {
@@ -100,6 +105,21 @@ pub(super) fn end_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
     }
 }
 
+/// What the parent of `execution`, which was set aside, must be told: it may wait for ever otherwise.
+pub(super) fn set_aside_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
+    let parent = execution.parent.as_ref()?;
+    let reason = execution.set_aside.as_deref()?;
+    match &parent.link {
+        Link::Begun(_) => None,
+        Link::Job(_) | Link::Item { .. } => {
+            let failure =
+                Failure::new(SET_ASIDE, &format!("the execution was set aside: {reason}"));
+            let command = Command::ChildRefused { child: execution.id, failure };
+            Some((parent.execution, reported(parent.execution, command)))
+        }
+    }
+}
+
 /// What the parent of `execution` must be told of its progress; only Tasks show it.
 pub(super) fn progress_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
     let parent = execution.parent.as_ref()?;
@@ -166,6 +186,9 @@ impl Shard {
     /// Sees that an execution has begun.
     pub(super) fn run_child(&mut self, order: Box<ChildOrder>) {
         if let Some(slot) = self.slots.get(&order.child) {
+            if let Some((parent, note)) = set_aside_note(&slot.execution) {
+                return self.note_when_durable(parent, note);
+            }
             let at = slot.execution.started_at;
             return self.tell_begun(&order, at);
         }
@@ -180,6 +203,12 @@ impl Shard {
     }
 
     fn begin_child(&mut self, order: &ChildOrder) -> Result<(), Failure> {
+        let most = self.tools.limits.live_executions / self.tools.shards.count();
+        if self.slots.len() >= most.max(1) {
+            let most = self.tools.limits.live_executions;
+            let cause = format!("{most} executions are under way, the most that may be");
+            return Err(Failure::new(TOO_MANY, &cause));
+        }
         let Begin { workflow, definition, program } = order.program(&self.tools)?;
         let id = order.child;
         let command = Command::StartExecution {
@@ -222,9 +251,13 @@ impl Shard {
                 Err(Error::NoSuchExecution { .. }) => {
                     shards.note(order.parent.execution, Note::OrderAgain(order));
                 }
+                // What became of it is not known, so nothing may be decided on it.
                 Err(error) => {
                     let (code, child) = (error.code(), order.child);
                     tracing::error!(code, %error, %child, "an execution cannot be looked up");
+                    let reason = format!("execution {child} cannot be looked up: {error}").into();
+                    let parent = order.parent.execution;
+                    shards.note(parent, reported(parent, Command::SetAside { reason }));
                 }
             }
         };
@@ -241,8 +274,9 @@ impl Shard {
 
     /// Sees that an execution stops.
     pub(super) fn stop_child(&mut self, parent: ExecutionId, child: ExecutionId) {
-        if !self.slots.contains_key(&child) {
-            // It has ended, or never began; the parent need not know which.
+        let stops = self.slots.get(&child).is_some_and(|slot| slot.execution.set_aside.is_none());
+        if !stops {
+            // It has ended, never began, or waits for people; the parent need not know which.
             let command = Command::ChildEnded { child, end: None };
             return self.tools.shards.note(parent, reported(parent, command));
         }

@@ -9,6 +9,9 @@ use crate::engine::EngineLimits;
 pub struct Limits {
     /// Bounds on one execution.
     pub engine: EngineLimits,
+    /// Executions that may be under way when another one begins one more; it is refused then. Default
+    /// 1,000,000.
+    pub live_executions: usize,
     /// Commands that wait for one shard. A caller past it waits. Default 4,096.
     pub shard_queue: usize,
     /// Batches of decisions that wait for the committer. A shard past it waits. Default 64.
@@ -28,6 +31,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             engine: EngineLimits::default(),
+            live_executions: 1_000_000,
             shard_queue: 4096,
             commit_queue: 64,
             group_units: 4096,
@@ -35,5 +39,20 @@ impl Default for Limits {
             progress_interval: Duration::from_millis(500),
             stop_grace: Duration::from_secs(10),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::DEFAULT_MAX_EVENT_BYTES;
+
+    #[test]
+    fn a_store_takes_every_event_that_the_limits_let_through() {
+        let engine = EngineLimits::default();
+        // The largest events: items that were read; a state's output with what it assigns; a Map's
+        // items with what its batches share.
+        let most = engine.items_bytes.max(2 * engine.payload_bytes) + engine.payload_bytes;
+        assert!(most + 1024 * 1024 < DEFAULT_MAX_EVENT_BYTES);
     }
 }

@@ -3,6 +3,7 @@
 //! The parent keeps no outputs for this. Its history says which executions the run had, and each of
 //! those has its own output, so memory does not grow with either.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -44,11 +45,19 @@ struct Order {
     execution: ExecutionId,
 }
 
+/// A part of the run.
+struct Part {
+    child: ExecutionId,
+    /// Why its parent says that it failed.
+    failure: Option<Failure>,
+}
+
 impl JobHandler for WriteResults {
     fn run(&self, job: JobContext) -> BoxFuture<'_, JobOutcome> {
         Box::pin(async move {
             match self.write(&job).await {
-                Ok(result) => JobOutcome::Succeeded(result),
+                Ok(Some(result)) => JobOutcome::Succeeded(result),
+                Ok(None) => JobOutcome::Cancelled,
                 Err(failure) => JobOutcome::Failed(failure),
             }
         })
@@ -56,7 +65,8 @@ impl JobHandler for WriteResults {
 }
 
 impl WriteResults {
-    async fn write(&self, job: &JobContext) -> Result<Json, Failure> {
+    /// The Map's result; nothing when the job was asked to stop.
+    async fn write(&self, job: &JobContext) -> Result<Option<Json>, Failure> {
         let order: Order = serde_json::from_str(job.input().as_str())
             .map_err(|error| unwritten(format!("the order cannot be read: {error}")))?;
         let children = self.children(&order).await?;
@@ -67,7 +77,7 @@ impl WriteResults {
                     given.add(&child)?;
                 }
             }
-            return given.finish();
+            return given.finish().map(Some);
         }
         let (run, config) = (order.map_run.to_string(), order.writer_config);
         let (arguments, limit) = (&order.arguments, RESULT_FILE_BYTES);
@@ -75,6 +85,9 @@ impl WriteResults {
         let total = u64::try_from(children.len()).ok();
         let mut processed = 0;
         for some in children.chunks(CHILDREN) {
+            if job.cancel_token().is_cancelled() {
+                return Ok(None);
+            }
             files = files.add(self.read(some).await?).await?;
             processed += u64::try_from(some.len()).unwrap_or(0);
             job.report(crate::worker::ProgressReport {
@@ -83,16 +96,20 @@ impl WriteResults {
                 ..crate::worker::ProgressReport::default()
             });
         }
-        files.finish().await
+        files.finish().await.map(Some)
     }
 
-    /// The executions of the run, in the order of their items.
-    async fn children(&self, order: &Order) -> Result<Vec<ExecutionId>, Failure> {
+    /// The executions of the run, in the order of their items, with why those failed that did.
+    async fn children(&self, order: &Order) -> Result<Vec<Part>, Failure> {
         let (mut children, mut next, mut frame) = (Vec::new(), 1, None);
+        let mut failures: HashMap<ExecutionId, Failure> = HashMap::new();
         loop {
             let records = self.store.read_history(order.execution.0, next..next + RECORDS).await;
             let records = records.map_err(|error| unwritten(error.to_string()))?;
-            let Some(last) = records.last() else { return Ok(children) };
+            let Some(last) = records.last() else {
+                let part = |child| Part { child, failure: failures.remove(&child) };
+                return Ok(children.into_iter().map(part).collect());
+            };
             next = last.sequence + 1;
             for record in &records {
                 match &*record.event {
@@ -103,23 +120,34 @@ impl WriteResults {
                     Event::ItemStarted(body) if frame == Some(body.frame) => {
                         children.push(body.child);
                     }
+                    Event::ItemFailed(body) => {
+                        failures.insert(body.child, body.failure.clone());
+                    }
                     _ => {}
                 }
             }
         }
     }
 
-    async fn read(&self, children: &[ExecutionId]) -> Result<Vec<ChildResult>, Failure> {
-        let mut results = Vec::with_capacity(children.len());
-        for id in children {
-            match read_execution(&*self.store, *id).await {
-                Ok(child) => results.push(result(&child)),
-                Err(error @ Error::NoSuchExecution { .. }) => {
-                    // It was refused before it began.
-                    tracing::debug!(%error, "a part of a Map without an execution");
-                }
+    async fn read(&self, parts: &[Part]) -> Result<Vec<ChildResult>, Failure> {
+        let mut results = Vec::with_capacity(parts.len());
+        for Part { child, failure } in parts {
+            let execution = match read_execution(&*self.store, *child).await {
+                Ok(execution) => execution,
+                // It was refused before it began.
+                Err(Error::NoSuchExecution { .. }) => Execution::new(*child),
                 Err(error) => return Err(unwritten(error.to_string())),
+            };
+            let mut result = result(&execution);
+            if let Some(Failure { error, cause }) = failure {
+                result.error = result.error.or_else(|| Some(error.to_string()));
+                result.cause = result.cause.or_else(|| Some(cause.to_string()));
             }
+            // Its parent says that it failed, and has the last word.
+            if failure.is_some() && result.status == ChildStatus::Pending {
+                result.status = ChildStatus::Failed;
+            }
+            results.push(result);
         }
         Ok(results)
     }

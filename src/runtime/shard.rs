@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 
 use super::attempt::ReporterPlace;
 use super::checkpoint::Saved;
-use super::children::{end_note, progress_note};
+use super::children::{end_note, progress_note, set_aside_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
 use super::definitions::Definitions;
@@ -306,7 +306,8 @@ impl Shard {
         let Some(events) = slot.decide(&self.tools, now, command)? else {
             return self.set_aside_after_panic(id, first_sequence);
         };
-        let mut decided = Decided { events, releases: Vec::with_capacity(2), recovers: false };
+        let releases = Vec::with_capacity(2);
+        let mut decided = Decided { events, releases, ..Decided::default() };
         for effect in effects_after(&slot.execution, &decided.events) {
             slot.carry_out(&self.tools, now, effect, &mut decided);
         }
@@ -322,6 +323,9 @@ impl Shard {
             releases.extend(shown.map(show));
             releases.extend(end_note(&slot.execution).map(|(to, note)| Release::Note(to, note)));
             releases.push(Release::Ended(id));
+        } else if slot.execution.set_aside.is_some() {
+            let note = set_aside_note(&slot.execution);
+            releases.extend(note.map(|(to, note)| Release::Note(to, note)));
         } else if slot.execution.progress != progress {
             let note = progress_note(&slot.execution);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
@@ -332,8 +336,9 @@ impl Shard {
 
     /// Hands what was decided to the committer, and notes what it means for the shard.
     fn hand_on(&mut self, id: ExecutionId, first_sequence: u64, decided: Decided) {
-        let Decided { events, releases, .. } = decided;
+        let Decided { events, releases, panicked, .. } = decided;
         let Some(slot) = self.slots.get_mut(&id) else { return };
+        let next_sequence = first_sequence + u64::try_from(events.len()).unwrap_or(0);
         slot.rearm(&mut self.timers);
         if !slot.execution.ready.is_empty() {
             self.advances.push_back(id);
@@ -348,6 +353,9 @@ impl Shard {
         }
         if transition.is_some() || !releases.is_empty() {
             self.units.push(Unit { transition, releases });
+        }
+        if panicked {
+            drop(self.set_aside_after_panic(id, next_sequence));
         }
     }
 
@@ -442,17 +450,20 @@ impl Shard {
         let Some(Saving { round, todo }) = &mut self.saving else { return };
         let round = *round;
         let rest = todo.len().saturating_sub(TURN_SNAPSHOTS);
-        let snapshots = todo
-            .split_off(rest)
-            .into_iter()
-            .filter_map(|id| {
-                let slot = self.slots.get_mut(&id)?;
-                slot.is_dirty = false;
-                let sequence = slot.execution.sequence;
-                let bytes = encode_execution(&slot.execution).ok()?;
-                Some(Snapshot { stream: slot.execution.stream(), sequence, bytes })
-            })
-            .collect();
+        let mut snapshots = Vec::new();
+        let mut is_whole = true;
+        for id in todo.split_off(rest) {
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            slot.is_dirty = false;
+            let (stream, sequence) = (slot.execution.stream(), slot.execution.sequence);
+            match encode_execution(&slot.execution) {
+                Ok(bytes) => snapshots.push(Snapshot { stream, sequence, bytes }),
+                Err(error) => {
+                    tracing::error!(execution = %id, %error, "an execution cannot be saved");
+                    is_whole = false;
+                }
+            }
+        }
         let done = todo.is_empty();
         let rows = std::mem::take(&mut self.finished);
         let names = rows.values().filter_map(|row| Some((row.name_key()?, row.id))).collect();
@@ -461,6 +472,9 @@ impl Shard {
             .map(|(execution, row)| Finished { execution, row: row.to_bytes() })
             .collect();
         self.release(Release::Checkpoint(Saved::Part { snapshots, finished, names }));
+        if !is_whole {
+            self.release(Release::Checkpoint(Saved::Unsaved));
+        }
         if done {
             self.saving = None;
             self.release(Release::Checkpoint(Saved::ShardDone(round)));
@@ -488,8 +502,10 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
+        let note = set_aside_note(&slot.execution);
+        let releases = note.map(|(to, note)| Release::Note(to, note)).into_iter().collect();
         let events = vec![event];
-        self.hand_on(id, first_sequence, Decided { events, ..Decided::default() });
+        self.hand_on(id, first_sequence, Decided { events, releases, ..Decided::default() });
     }
 
     /// A panic in decide left the execution half changed in memory; its log is whole. It is set
@@ -499,11 +515,14 @@ impl Shard {
         id: ExecutionId,
         first_sequence: u64,
     ) -> Result<(), Rejection> {
-        if let Some(slot) = self.slots.get_mut(&id) {
-            slot.execution.sequence = first_sequence - 1;
-        }
         let reason = "the engine panicked while it decided on a command; this is a bug";
-        self.set_aside(id, reason);
+        // Of one that has not begun nothing is in the log, and nothing shall be.
+        if first_sequence > 1 {
+            if let Some(slot) = self.slots.get_mut(&id) {
+                slot.execution.sequence = first_sequence - 1;
+            }
+            self.set_aside(id, reason);
+        }
         Err(Rejection::SetAside { command: "to go on", reason: reason.to_owned() })
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Decided {
     pub(super) releases: Vec<Release>,
     /// Whether it follows from what a crash cut off, so that effects may have been carried out.
     pub(super) recovers: bool,
+    /// Whether the engine panicked while an attempt was started.
+    pub(super) panicked: bool,
 }
 
 /// An attempt that a worker of this process has.
@@ -134,8 +136,15 @@ impl Slot {
         let token = tools.ids.token();
         let worker = tools.worker_name.clone();
         let command = Command::StartJob { job, attempt, worker, token };
-        let Ok(Some(started)) = self.decide(tools, now, command) else { return false };
-        decided.events.extend(started);
+        match self.decide(tools, now, command) {
+            Ok(Some(started)) => decided.events.extend(started),
+            // The shard sets it aside: the fold can no longer be trusted.
+            Ok(None) => {
+                decided.panicked = true;
+                return false;
+            }
+            Err(_) => return false,
+        }
         let Some(open) = self.execution.jobs.get(&job) else { return false };
         let reporter = Reporter::new(token, tools.reporters.clone());
         let (cancel, cancel_token) = CancelToken::new();

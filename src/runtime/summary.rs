@@ -136,6 +136,14 @@ pub(super) async fn with_finished(
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by(|a, b| a.id == b.id);
+    // What is under way is not crowded out by what has ended since.
+    let live = rows.iter().filter(|row| row.ended_at.is_none()).count();
+    let mut room = limit.saturating_sub(live);
+    rows.retain(|row| {
+        let stays = row.ended_at.is_none() || room > 0;
+        room -= usize::from(stays && row.ended_at.is_some());
+        stays
+    });
     rows.truncate(limit);
     Ok(rows)
 }

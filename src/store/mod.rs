@@ -27,8 +27,9 @@ pub use error::{Damage, Error, OpenReport};
 pub use memory::MemoryStore;
 pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 
-/// How large one encoded event may be unless a store is told otherwise: 16 MiB.
-pub const DEFAULT_MAX_EVENT_BYTES: usize = 16 * 1024 * 1024;
+/// How large one encoded event may be unless a store is told otherwise: 96 MiB. More than the limits
+/// of the engine let any event have, which is 64 MiB for the items that a Map reads.
+pub const DEFAULT_MAX_EVENT_BYTES: usize = 96 * 1024 * 1024;
 
 /// A place in the whole log, dense, from 1.
 pub type Position = u64;

@@ -138,6 +138,7 @@ impl Verifier {
             self.fault_at(record, "time-runs-forward", message);
         }
         let (progress, begins) = (execution.progress, execution.sequence == 0);
+        let was_aside = execution.set_aside.is_some();
         execution.apply(&record.event, record.time);
         // The fold counts; the record says. A gap is reported once.
         execution.sequence = record.sequence;
@@ -145,7 +146,10 @@ impl Verifier {
             let message = format!("progress {} follows {progress}", execution.progress);
             self.fault_at(record, "progress-never-falls", message);
         }
-        self.count_for_parent(&execution, begins);
+        // What was set aside is not waited for.
+        if !was_aside {
+            self.count_for_parent(&execution, begins);
+        }
         if execution.status.is_terminal() {
             if let Some(open) = self.waited_for.remove(&execution.id) {
                 let message = format!("it ended before {open} executions that it waits for");
@@ -161,7 +165,9 @@ impl Verifier {
         let Some(Parent { execution: parent, link, .. }) = &execution.parent else { return };
         match link {
             Link::Begun(_) => {}
-            Link::Job(_) | Link::Item { .. } if execution.status.is_terminal() => {
+            Link::Job(_) | Link::Item { .. }
+                if execution.status.is_terminal() || execution.set_aside.is_some() =>
+            {
                 let open = self.waited_for.remove(parent).unwrap_or(0).saturating_sub(1);
                 if open > 0 {
                     self.waited_for.insert(*parent, open);

@@ -24,6 +24,8 @@ impl Execution {
             batch_input: body.batch_input.clone(),
             tolerated_failures: body.tolerated_failures,
             counts_errors: body.counts_errors,
+            keeps_outputs: body.keeps_outputs,
+            output_bytes: 0,
             started: 0,
             running: BTreeSet::new(),
             outputs: BTreeMap::new(),
@@ -63,7 +65,7 @@ impl Execution {
         let output = self.resolve(body.frame, &body.output);
         let Some((parent, index)) = self.close_frame(body.frame) else { return };
         if let Some(fork) = self.fork_mut(parent) {
-            fork.outputs.insert(index, output);
+            fork.keep_output(index, output);
         }
         if let Some(step) = self.step_of(parent) {
             step.parts_completed += 1;
@@ -98,7 +100,7 @@ impl Execution {
     }
 
     pub(super) fn item_cancelled(&mut self, frame: FrameId, child: ExecutionId) {
-        self.item_events += 1;
+        self.uncounted_events += 1;
         if self.take_part(frame, child).is_some()
             && let Some(fork) = self.fork_mut(frame)
         {
@@ -108,7 +110,7 @@ impl Execution {
     }
 
     pub(super) fn item_started(&mut self, body: &ItemStarted) {
-        self.item_events += 1;
+        self.uncounted_events += 1;
         let input = match &body.input {
             Data::New(input) => Some(input.clone()),
             Data::Kept | Data::Result => None,
@@ -133,16 +135,17 @@ impl Execution {
 
     pub(super) fn item_succeeded(&mut self, body: &ItemSucceeded) {
         let ItemSucceeded { frame, child, ref output, with_errors, progress } = *body;
-        self.total_errors += u32::from(with_errors);
-        self.item_events += 1;
+        self.uncounted_events += 1;
         self.progress = self.progress.max(progress);
         let Some(index) = self.take_part(frame, child) else { return };
+        let counts = self.fork_mut(frame).is_some_and(|fork| fork.counts_errors);
+        self.total_errors += u32::from(with_errors && counts);
         if let Some(fork) = self.fork_mut(frame) {
             if let Some(run) = &mut fork.run {
                 run.succeeded += 1;
             }
             if let Data::New(output) = output {
-                fork.outputs.insert(index, output.clone());
+                fork.keep_output(index, output.clone());
             }
         }
         if let Some(step) = self.step_of(frame) {
@@ -152,14 +155,14 @@ impl Execution {
     }
 
     pub(super) fn item_failed(&mut self, body: &ItemFailed) {
-        self.item_events += 1;
+        self.uncounted_events += 1;
         self.progress = self.progress.max(body.progress);
         let Some(index) = self.take_part(body.frame, body.child) else { return };
         // What is tolerated stands among the results as what it is.
         let Failure { error, cause } = &body.failure;
         let told = json!({"Status": "FAILED", "Error": &**error, "Cause": &**cause});
         if let Some(fork) = self.fork_mut(body.frame) {
-            fork.outputs.insert(index, Json::from_value(&told));
+            fork.keep_output(index, Json::from_value(&told));
         }
         self.part_failed(body.frame, index, &body.failure);
     }
@@ -191,6 +194,13 @@ impl Execution {
 }
 
 impl Fork {
+    fn keep_output(&mut self, index: u32, output: Json) {
+        if self.keeps_outputs {
+            self.output_bytes += output.len_bytes() as u64;
+            self.outputs.insert(index, output);
+        }
+    }
+
     /// Counts a part that failed; whether that is tolerated. A batch counts as many times as it has
     /// items.
     fn note_failure(&mut self, index: u32, failure: &Failure) -> bool {

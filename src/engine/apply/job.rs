@@ -1,7 +1,8 @@
 //! Jobs: what workers and child executions do.
 
 use crate::engine::event::{
-    AttemptLost, Data, Failure, JobProgressed, JobScheduled, JobStarted, JobSucceeded, JobTimedOut,
+    AttemptLost, Data, Failure, JobHeartbeat, JobProgressed, JobScheduled, JobStarted,
+    JobSucceeded, JobTimedOut,
 };
 use crate::engine::execution::{Activity, Execution, Job, JobStatus, StepStatus, Timer};
 use crate::engine::id::{FrameId, JobId, Timestamp};
@@ -72,15 +73,23 @@ impl Execution {
         self.move_heartbeat(id, at);
     }
 
-    pub(super) fn callback_awaited(&mut self, id: JobId) {
+    pub(super) fn job_heartbeat(&mut self, body: &JobHeartbeat) {
+        self.uncounted_events += 1;
+        self.move_heartbeat(body.job, body.beat_at);
+    }
+
+    pub(super) fn callback_awaited(&mut self, id: JobId, at: Timestamp) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         job.status = JobStatus::Waiting;
         job.token = None;
         let frame = job.frame;
+        // Handing it on is a sign of life.
+        self.move_heartbeat(id, at);
         self.set_step(frame, StepStatus::Waiting);
     }
 
     pub(super) fn job_progressed(&mut self, body: &JobProgressed, at: Timestamp) {
+        self.uncounted_events += 1;
         self.progress = self.progress.max(body.progress);
         let Some(job) = self.jobs.get_mut(&body.job) else { return };
         job.percent = body.percent.or(job.percent);
@@ -100,14 +109,18 @@ impl Execution {
     pub(super) fn job_succeeded(&mut self, body: &JobSucceeded) {
         let JobSucceeded { job: id, ref output, with_errors, .. } = *body;
         self.total_errors += u32::from(with_errors);
-        let Some(frame_id) = self.jobs.get(&id).map(|job| job.frame) else { return };
+        let job = self.jobs.get(&id).map(|job| (job.frame, job.is_own()));
+        let Some((frame_id, is_own)) = job else { return };
         self.forget_job(id);
         if let Some(frame) = self.frames.get_mut(&frame_id) {
             frame.result = Some(output.clone());
         }
         if let Some(step) = self.step_of(frame_id) {
             step.status = StepStatus::Running;
-            step.result = Some(output.clone());
+            // Items that were read are no result.
+            if !is_own {
+                step.result = Some(output.clone());
+            }
         }
         self.set_activity(frame_id, Activity::Ready);
     }

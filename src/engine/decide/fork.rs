@@ -33,6 +33,7 @@ impl Decision<'_> {
             batch_input: None,
             tolerated_failures: 0,
             counts_errors: true,
+            keeps_outputs: true,
             run: None,
         });
         for (index, branch) in (0..).zip(branches) {
@@ -85,6 +86,7 @@ impl Decision<'_> {
             batch_input,
             tolerated_failures,
             counts_errors: map.counts_errors,
+            keeps_outputs: map.distributed.as_ref().is_none_or(|d| d.writer.is_none()),
             run,
         });
         Ok(())
@@ -123,6 +125,13 @@ impl Decision<'_> {
         let Some(fork) = self.fork_of(frame) else { return Ok(()) };
         if let Some(failure) = fork.failure.clone() {
             return Err(over_tolerance(state, fork, failure));
+        }
+        // The fold of an execution must not grow without end. Less than this fits into its output.
+        let limit = self.input.limits.items_bytes.max(self.input.limits.payload_bytes);
+        if let Ok(bytes) = usize::try_from(fork.output_bytes)
+            && bytes > limit
+        {
+            return Err(too_large(&format!("the results of {:?}", state.name), bytes, limit));
         }
         if fork.finished() == fork.total {
             return if self.write_results(frame, state)? {

@@ -85,6 +85,7 @@ impl Decision<'_> {
         self.require(&[Status::Running, Status::Cancelling])?;
         let (open, holder) = self.holder(job, token)?;
         let attempt = open.attempt;
+        open.refuse_late_callback(job, holder)?;
         let limit = self.result_limit(open);
         if holder == Holder::Worker && open.callback.is_some() {
             // What the worker gave is not the result: it has handed the job on.
@@ -110,9 +111,10 @@ impl Decision<'_> {
         failure: Failure,
     ) -> Result<(), Rejection> {
         self.require(&[Status::Running, Status::Cancelling])?;
-        let (holder, _) = self.holder(job, token)?;
-        let attempt = holder.attempt;
-        if holder.status == JobStatus::Cancelling {
+        let (open, holder) = self.holder(job, token)?;
+        open.refuse_late_callback(job, holder)?;
+        let attempt = open.attempt;
+        if open.status == JobStatus::Cancelling {
             self.emit(JobCancelled { job });
         } else {
             self.emit(JobFailed { job, attempt, failure: failure.bounded() });
@@ -122,7 +124,8 @@ impl Decision<'_> {
     }
 
     /// A sign of life of whoever is to call back. Unlike a worker's in this process it is an event,
-    /// for whoever gave it may be far away and believe it is known; one a second is enough.
+    /// for whoever gave it may be far away and believe it is known; one a second is enough,
+    /// or ten in the time that it may be silent.
     pub(super) fn heartbeat(&mut self, job: JobId, token: Token) -> Result<(), Rejection> {
         const OFTEN_ENOUGH_MS: u64 = 1000;
         self.require(&[Status::Running, Status::Cancelling])?;
@@ -132,7 +135,8 @@ impl Decision<'_> {
         let (Some(seconds), Some((due, _))) = (open.heartbeat_seconds, armed) else {
             return Err(Rejection::NothingToDo);
         };
-        if self.now.plus_seconds(seconds).ms_since(*due) < OFTEN_ENOUGH_MS {
+        let often_enough = OFTEN_ENOUGH_MS.min(seconds.saturating_mul(1000) / 10);
+        if self.now.plus_seconds(seconds).ms_since(*due) < often_enough {
             return Err(Rejection::NothingToDo);
         }
         self.emit(JobHeartbeat { job, beat_at: self.now });
@@ -225,6 +229,14 @@ impl Decision<'_> {
         } else {
             Err(Rejection::StaleToken { job })
         }
+    }
+}
+
+impl Job {
+    /// A callback comes too late when the job is to stop: its worker is told, and answers.
+    fn refuse_late_callback(&self, job: JobId, holder: Holder) -> Result<(), Rejection> {
+        let late = holder == Holder::Callback && self.status == JobStatus::Cancelling;
+        if late { Err(Rejection::StaleToken { job }) } else { Ok(()) }
     }
 }
 

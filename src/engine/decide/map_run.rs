@@ -126,7 +126,8 @@ impl Decision<'_> {
     ) {
         // A writer takes the outputs from the executions themselves, so that as many as there are
         // cost this one nothing.
-        let output = if self.has_writer(frame) { Data::Kept } else { Data::New(output) };
+        let keeps = self.fork_of(frame).is_some_and(|fork| fork.keeps_outputs);
+        let output = if keeps { Data::New(output) } else { Data::Kept };
         let event = ItemSucceeded { frame, child, output, with_errors, progress: 0 };
         self.emit_with_progress(event.into());
     }
@@ -134,13 +135,6 @@ impl Decision<'_> {
     pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: Failure) {
         let failure = failure.bounded();
         self.emit_with_progress(ItemFailed { frame, child, failure, progress: 0 }.into());
-    }
-
-    fn has_writer(&self, frame: FrameId) -> bool {
-        let state = self.execution.frames.get(&frame).and_then(|frame| frame.state.as_ref());
-        let kind = state.and_then(|name| self.input.program.state(name)).map(|state| &state.kind);
-        matches!(kind, Some(StateKind::Map(map))
-            if map.distributed.as_ref().is_some_and(|distributed| distributed.writer.is_some()))
     }
 
     /// The executions of the map run that the frame has open.

@@ -72,9 +72,14 @@ pub(super) fn decide_watched(
     let now = input.now.max(execution.updated_at);
     let events = Vec::with_capacity(6);
     let action = command.action();
+    // Who starts a job does so inside of another decision, and looks at what that one owes. What is
+    // ready goes on with the next command.
+    let goes_on = !matches!(command, Command::StartJob { .. });
     let mut decision = Decision { input, now, execution, action, events, draws: 0, probe };
     decision.take(command)?;
-    decision.run();
+    if goes_on {
+        decision.run();
+    }
     let events = decision.events;
     debug_assert_eq!(super::invariants::check(execution), Ok(()), "after {events:?}");
     debug_assert!(!events.is_empty(), "a command that changes nothing is refused");
@@ -139,7 +144,7 @@ impl Decision<'_> {
             if self.events.len() >= self.input.limits.decision_events {
                 break;
             }
-            let counted = self.execution.sequence - self.execution.item_events;
+            let counted = self.execution.sequence - self.execution.uncounted_events;
             if counted >= self.input.limits.history_events {
                 self.fail_for_long_history();
                 break;

@@ -101,6 +101,40 @@ fn silence_ends_the_wait_and_signs_of_life_put_it_off() {
 }
 
 #[test]
+fn signs_of_life_count_however_short_the_silence_may_be() {
+    let mut run = begun(json!({"HeartbeatSeconds": 1}));
+    run.complete(1, &json!(null));
+    let token = told_token(&run, 1);
+    for _ in 0..10 {
+        run.pass_ms(200);
+        run.when(Command::Heartbeat { job: JobId(1), token });
+    }
+    assert_eq!(run.status(), "running");
+    assert_eq!(run.execution.uncounted_events, 10, "they do not count against the limit");
+}
+
+#[test]
+fn handing_a_job_on_is_a_sign_of_life() {
+    let mut run = begun(json!({"HeartbeatSeconds": 10}));
+    run.take_only();
+    run.pass_ms(9500);
+    run.complete(1, &json!(null));
+    assert_eq!(run.fire_next(), 10_000);
+}
+
+#[test]
+fn a_callback_for_a_job_that_is_stopping_comes_too_late() {
+    let mut run = begun(json!({}));
+    let worker = run.take_only();
+    let token = told_token(&run, 1);
+    run.cancel();
+    assert_eq!(run.status(), "cancelling");
+    assert_eq!(run.try_command(answer(token, json!(1))).unwrap_err().code(), "STALE_TOKEN");
+    run.when(Command::AcknowledgeCancel { job: JobId(1), token: worker });
+    assert_eq!(run.status(), "cancelled");
+}
+
+#[test]
 fn the_time_of_a_job_goes_on_while_it_waits() {
     let mut run = begun(json!({"TimeoutSeconds": 30}));
     run.take_only();

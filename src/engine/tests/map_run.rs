@@ -279,6 +279,32 @@ fn results_are_written_by_a_job_of_ours_after_the_last_part() {
 }
 
 #[test]
+fn with_a_writer_the_parent_keeps_neither_outputs_nor_failures() {
+    let writer = json!({"Resource": "s3:putObject", "Parameters": {"Bucket": "out"}});
+    let fields = json!({"ResultWriter": writer, "ToleratedFailureCount": 1});
+    let mut run = given(&map(fields)).started(&json!([1, 2, 3]));
+    let open = parts(&run);
+    run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
+    complete(&mut run, open[1].1, json!("large"));
+    let fork = run.execution.frames[&FrameId::ROOT].fork().unwrap();
+    assert!(fork.outputs.is_empty(), "{:?}", fork.outputs);
+}
+
+#[test]
+fn results_that_outgrow_the_limit_fail_the_map() {
+    let mut run = given(&map(json!({"MaxConcurrency": 1}))).limits(|limits| {
+        limits.items_bytes = 100;
+        limits.payload_bytes = 100;
+    });
+    run = run.started(&json!([1, 2, 3]));
+    for _ in 0..2 {
+        let child = parts(&run)[0].1;
+        complete(&mut run, child, json!("x".repeat(60)));
+    }
+    assert_eq!(run.error(), "States.DataLimitExceeded");
+}
+
+#[test]
 fn a_part_runs_the_processor_of_its_map_and_nothing_else() {
     let mut run = given(&map(json!({})));
     let Command::StartExecution { workflow, definition, input, .. } =

@@ -7,6 +7,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,9 @@ use crate::engine::Failure;
 use crate::language::Json;
 use crate::language::distributed::{OutputType, WriterConfig};
 use crate::worker::registry::{HANDLER_PANICKED, JobError};
+
+/// Tells the parts that this process writes from each other.
+static NEXT_PART: AtomicU64 = AtomicU64::new(0);
 
 /// The end of the names of files that are not complete yet.
 pub(super) const PART_SUFFIX: &str = ".everstep-part";
@@ -159,6 +163,7 @@ impl ResultFiles {
             "ResultFiles": listed,
         });
         place.write_manifest(&manifest).map_err(|error| place.failed(&error))?;
+        place.sweep();
         Ok(Json::from(json!({
             "MapRunArn": place.map_run,
             "ResultWriterDetails": {
@@ -170,6 +175,19 @@ impl ResultFiles {
 }
 
 impl Place {
+    /// Removes parts that processes left which have ended. One that cannot be removed does no harm.
+    fn sweep(&self) {
+        let ours = format!(".{}-", std::process::id());
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
+        for entry in entries {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with(PART_SUFFIX) && !name.contains(&ours) {
+                drop(fs::remove_file(entry.path()));
+            }
+        }
+    }
+
     fn write_manifest(&self, manifest: &Value) -> io::Result<()> {
         // The names of the files it lists are on the disk before its own is.
         let folder = File::open(&self.folder)?;
@@ -269,12 +287,9 @@ struct Part {
 
 impl Part {
     fn create(folder: &Path, name: &str) -> io::Result<Self> {
-        let path = folder.join(format!("{name}{PART_SUFFIX}"));
-        // One left over by a crash. Whatever is there is not written into, wherever it leads.
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        // A name of its own: a writer that was cut off may still be at work on another one.
+        let own = NEXT_PART.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{name}.{}-{own}{PART_SUFFIX}", std::process::id()));
         let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         Ok(Self { path, target: folder.join(name), file: BufWriter::new(file), size: 0 })
     }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use everstep::engine::{Event, ExecutionId, Link, Status};
 use everstep::language::Format;
-use everstep::runtime::{Builder, Orchestrator, Rows};
-use everstep::store::{EventStore, MemoryStore};
+use everstep::runtime::{Builder, Limits, Orchestrator, Rows};
+use everstep::store::{EventStore, MemoryStore, Transition};
 use everstep::testing::FaultyStore;
 use everstep::worker::{JobContext, JobError};
 use serde_json::{Value, json};
@@ -259,6 +259,87 @@ async fn a_child_that_was_only_begun_survives_any_crash() {
     the_end_is_the_same_after_any_crash(prepare, json!({}), 2, &json!({"begun": true})).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_short_decision_leaves_is_carried_out_later() {
+    let mut world = World::new();
+    let limits = || {
+        let mut limits = Limits::default();
+        limits.engine.decision_events = 4;
+        limits
+    };
+    let system = world.open(|builder| builder.limits(limits())).await;
+    let step = |name: &str| {
+        json!({"StartAt": name, "States": {
+        name: {"Type": "Task", "Resource": "echo", "End": true}}})
+    };
+    let mut distributed = step("Part");
+    distributed["ProcessorConfig"] = json!({"Mode": "DISTRIBUTED"});
+    let map = |processor: Value| {
+        json!({"Type": "Map", "End": true, "MaxConcurrency": 100,
+        "ItemProcessor": processor})
+    };
+    let definition = machine(json!({"Type": "Parallel", "End": true, "Branches": [
+        step("Alone"),
+        {"StartAt": "Run", "States": {"Run": map(distributed)}},
+        {"StartAt": "Inline", "States": {"Inline": map(step("Item"))}}]}));
+    deploy(&system, &definition).await;
+    let items: Vec<u32> = (0..40).collect();
+    let id = system.start("w", json!(items)).await.unwrap();
+    let output = within(system.result(id)).await.unwrap().output.unwrap().value();
+    assert_eq!(output, json!([items, items, items]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_child_that_is_set_aside_does_not_hold_its_parent_for_ever() {
+    let mut world = World::new();
+    let first = world.open(hanging).await;
+    deploy_as(&first, "leaf", &one_task("hang", &json!({}))).await;
+    deploy(&first, &machine(starts("leaf", ".sync"))).await;
+    let mut events = first.events(1, None);
+    let id = first.start("w", json!({})).await.unwrap();
+    seen(&mut events, "JobStarted").await;
+    drop(events);
+    drop(first);
+
+    // The same log, without the definition of the child.
+    let store = Arc::new(MemoryStore::new());
+    let epoch = store.acquire().await.unwrap();
+    for record in world.store.read_log(1, usize::MAX).await.unwrap() {
+        let is_leaf = |event: &Event| match event {
+            Event::DefinitionStored(stored) => &*stored.name == "leaf",
+            _ => false,
+        };
+        if !is_leaf(&record.event) {
+            let transition = Transition {
+                stream: record.stream,
+                first_sequence: record.sequence,
+                time: record.time,
+                events: vec![(*record.event).clone()],
+            };
+            store.append(epoch, vec![transition]).await.unwrap();
+        }
+    }
+    world.store = store;
+    let second = world.open(hanging).await;
+    let failure = within(second.result(id)).await.unwrap().failure.unwrap();
+    assert_eq!(&*failure.error, "Everstep.SetAside");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_executions_than_may_be_are_refused() {
+    let mut world = World::new();
+    let limits = Limits { live_executions: 20, ..Limits::default() };
+    let system = world.open(|builder| builder.limits(limits)).await;
+    let two = |name: &str| json!({"StartAt": name, "States": {name: starts("w", "")}});
+    let bomb = machine(json!({"Type": "Parallel", "End": true, "Branches": [two("X"), two("Y")]}));
+    deploy(&system, &bomb).await;
+    let id = system.start("w", json!({})).await.unwrap();
+    within(system.result(id)).await.unwrap();
+    let mut events = system.events(1, None);
+    let Event::ExecutionFailed(body) = seen(&mut events, "ExecutionFailed").await else { panic!() };
+    assert_eq!(&*body.failure.error, "StepFunctions.ExecutionLimitExceeded");
+}
+
 fn hanging(builder: Builder) -> Builder {
     builder.handle("hang", |job: JobContext, _: Value| async move {
         job.cancel_token().cancelled().await;
@@ -268,31 +349,39 @@ fn hanging(builder: Builder) -> Builder {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_while_children_stop_leaves_none_behind() {
-    let mut world = World::new();
-    let first = world.open(hanging).await;
-    deploy_as(&first, "leaf", &one_task("hang", &json!({}))).await;
-    let mut state = starts("leaf", ".sync");
-    state["TimeoutSeconds"] = json!(60);
-    deploy(&first, &machine(state)).await;
-    let mut events = first.events(1, None);
-    let id = first.start("w", json!({})).await.unwrap();
-    seen(&mut events, "JobStarted").await;
-    drop(events);
-    drop(first);
+    for appends in 0.. {
+        let mut world = World::new();
+        let first = world.open(hanging).await;
+        deploy_as(&first, "leaf", &one_task("hang", &json!({}))).await;
+        let mut state = starts("leaf", ".sync");
+        state["TimeoutSeconds"] = json!(60);
+        deploy(&first, &machine(state)).await;
+        let mut events = first.events(1, None);
+        let id = first.start("w", json!({})).await.unwrap();
+        seen(&mut events, "JobStarted").await;
+        drop(events);
+        drop(first);
 
-    // The time is over while no process lives; the next one has the child stopped, and dies.
-    world.clock.advance(Duration::from_secs(61));
-    let faulty = Arc::new(FaultyStore::new(world.store.clone()));
-    let second = hanging(world.builder()).open_store(faulty.clone()).await.unwrap();
-    let mut events = second.events(1, Some(id));
-    seen(&mut events, "ExecutionClosing").await;
-    faulty.fail_append_after(0, ErrorKind::Other);
-    drop(events);
-    drop(second);
+        // The time is over while no process lives; the next one has the child stopped, and dies.
+        world.clock.advance(Duration::from_secs(61));
+        let faulty = Arc::new(FaultyStore::new(world.store.clone()));
+        faulty.fail_append_after(appends, ErrorKind::Other);
+        let second = hanging(world.builder()).open_store(faulty).await.unwrap();
+        let ended = tokio::select! {
+            ended = within(second.result(id)) => ended.is_ok(),
+            _ = second.failed() => false,
+        };
+        drop(second);
 
-    let third = world.open(hanging).await;
-    let outcome = within(third.result(id)).await.unwrap();
-    assert_eq!(&*outcome.failure.unwrap().error, "States.Timeout");
-    let parts = third.list_rows(Rows::BegunBy(id), 10).await.unwrap();
-    assert_eq!(parts.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Cancelled]);
+        let third = world.open(hanging).await;
+        let outcome = within(third.result(id)).await.unwrap();
+        assert_eq!(&*outcome.failure.unwrap().error, "States.Timeout", "after {appends} appends");
+        let parts = third.list_rows(Rows::BegunBy(id), 10).await.unwrap();
+        let statuses: Vec<Status> = parts.iter().map(|row| row.status).collect();
+        assert_eq!(statuses, [Status::Cancelled], "after {appends} appends");
+        if ended {
+            assert!(appends >= 2, "only {appends} appends: is anything cut off?");
+            return;
+        }
+    }
 }

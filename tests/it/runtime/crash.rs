@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use everstep::engine::{Event, Status};
 use everstep::runtime::Builder;
+use everstep::testing::FaultyStore;
 use everstep::worker::{JobContext, JobError, Registry};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -123,6 +124,27 @@ async fn an_execution_that_waits_outlives_crashes_and_stops() {
     assert_eq!(third.execution(id).await.unwrap(), world.replayed(id).await);
     world.clock.advance(Duration::from_secs(1000));
     assert_eq!(within(third.result(id)).await.unwrap().status, Status::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_could_not_be_written_loses_nothing_later() {
+    let mut world = World::new();
+    let faulty = Arc::new(FaultyStore::new(world.store.clone()));
+    let first = world.builder().open_store(faulty.clone()).await.unwrap();
+    let definition = json!({"StartAt": "A", "States": {
+        "A": {"Type": "Wait", "Seconds": 1000, "End": true}}});
+    deploy(&first, &definition).await;
+    let id = first.start("w", json!(1)).await.unwrap();
+    faulty.fail_checkpoints(Some(std::io::ErrorKind::StorageFull));
+    within(first.checkpoint()).await;
+    // There is room again; what the first one would have held has not changed since.
+    faulty.fail_checkpoints(None);
+    first.start("w", json!(2)).await.unwrap();
+    within(first.checkpoint()).await;
+    drop(first);
+    let second = world.open(working).await;
+    assert_eq!(second.recovery_report().executions, 2);
+    assert_eq!(second.execution(id).await.unwrap().status, Status::Running);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -220,7 +220,9 @@ async fn nothing_that_is_incomplete_is_left_when_writing_is_given_up() {
     let files = ResultFiles::begin(&buckets, &arguments(), config, RUN, 1).await.unwrap();
     let there = folder.path().join("jobs/day1/0193-run");
     let files = files.add(children()).await.unwrap();
-    assert!(names(&there).contains(&"FAILED_2.json.everstep-part".to_owned()));
+    let is_part =
+        |name: &String| name.starts_with("FAILED_2.json.") && name.ends_with(".everstep-part");
+    assert!(names(&there).iter().any(is_part));
     drop(files);
     assert_eq!(names(&there), ["FAILED_0.json", "FAILED_1.json", "SUCCEEDED_0.json"]);
 }
