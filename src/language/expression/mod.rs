@@ -190,7 +190,14 @@ impl Expression {
                 session.charge(&found, EvaluationErrorKind::Path)?;
                 Ok(found.into_owned())
             }
-            Form::Intrinsic(call) => call.evaluate(session, &self.field),
+            Form::Intrinsic(call) => call.evaluate(session).map_err(|error| EvaluationError {
+                // AWS names the whole expression, also where a function inside failed.
+                cause: format!(
+                    "The function '{}' had the following error: {}",
+                    self.source, error.cause
+                ),
+                ..error
+            }),
             Form::Jsonata(program) => {
                 let value = program.evaluate(session, || self.named())?;
                 session.charge(&value, EvaluationErrorKind::Query)?;
