@@ -172,6 +172,14 @@ impl Expression {
         program.into_iter().flat_map(jsonata::Program::states_fields)
     }
 
+    /// An operator of JSONata that came after version 2.0.6, which AWS has.
+    pub(in crate::language) fn newer_operator(&self) -> Option<&'static str> {
+        match &*self.form {
+            Form::Jsonata(program) => program.newer_operator(),
+            Form::Path(_) | Form::Intrinsic(_) => None,
+        }
+    }
+
     /// Evaluates it. Only the selected part of the scope is copied.
     ///
     /// # Errors

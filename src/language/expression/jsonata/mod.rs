@@ -104,6 +104,10 @@ impl Program {
         self.uses.states_fields()
     }
 
+    pub(super) fn newer_operator(&self) -> Option<&'static str> {
+        self.uses.newer_operator
+    }
+
     /// Evaluates it; `named` gives its text and its place for messages.
     pub(super) fn evaluate(
         &self,
