@@ -33,8 +33,9 @@ pub(super) const UNSUPPORTED: &str = "the result holds a function or a regular e
 /// How deep a value may nest; JSON that is read again may be 127 deep.
 const MAX_DEPTH: usize = 127;
 
-/// What a value counts besides its texts, in bytes.
-const EACH: usize = 8;
+/// What a value counts besides its texts, in bytes. It takes more in memory; but values of two bytes
+/// of JSON each, as many as fit a payload of 8 MiB, must not be too many.
+const EACH: usize = 16;
 
 /// Converts a value for JSONata, whose numbers are all doubles.
 pub(super) fn to_jsonata(value: &Value) -> Result<JValue, String> {

@@ -65,7 +65,13 @@ impl Growth {
             _ => 0,
         };
         self.note(texts.saturating_add(between))?;
-        call(if args.len() < 2 { "$join($a)" } else { "$join($a, $b)" }, args)
+        let text = match args.len() {
+            0 => "$join()",
+            1 => "$join($a)",
+            2 => "$join($a, $b)",
+            _ => "$join($a, $b, $c)",
+        };
+        call(text, args)
     }
 }
 

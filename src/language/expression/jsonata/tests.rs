@@ -242,8 +242,11 @@ fn bounds_on_growth_change_no_value() {
     for (text, expected) in cases {
         assert_eq!(evaluate(text).unwrap(), expected, "{text}");
     }
-    let error = evaluate("$join([1])").unwrap_err();
-    assert!(error.cause.contains("T0412"), "{}", error.cause);
+    for (text, code) in [("$join([1])", "T0412"), ("$join()", "T0410"), ("$join(1, 2, 3)", "T041")]
+    {
+        let error = evaluate(text).unwrap_err();
+        assert!(error.cause.contains(code), "{}", error.cause);
+    }
     // A table that is joined row by row has room.
     let table = "$length($reduce([1..3000], function($a, $i) { $a & $pad('', 90) & $i }, ''))";
     assert!(evaluate(table).unwrap().as_u64().unwrap() > 270_000);
