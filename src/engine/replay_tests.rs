@@ -5,11 +5,11 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, JobStatus, Program,
-    Status, Timer, Timestamp, Token, decide,
+    Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Failure, JobStatus,
+    Program, Status, Timer, Timestamp, Token, decide,
 };
 use crate::language::expression::count::evaluations;
-use crate::language::{self, Format, Json};
+use crate::language::{self, Format};
 
 const ID: ExecutionId = ExecutionId(Uuid::nil());
 
@@ -71,8 +71,9 @@ fn next_command(execution: &Execution) -> Command {
         let (job, attempt) = (*job, open.attempt);
         return match open.status {
             JobStatus::Pending => Command::StartJob { job, attempt, worker: "w".into(), token },
-            // The second result has no `done`, which its selector needs.
-            _ if job.0 == 2 => Command::CompleteJob { job, token, output: Json::empty_object() },
+            _ if job.0 == 2 => {
+                Command::FailJob { job, token, failure: Failure::new("Mine", "as told") }
+            }
             _ => Command::CompleteJob { job, token, output: json!({"done": true}).into() },
         };
     }

@@ -113,6 +113,8 @@ pub mod codes {
     pub const AWS_INLINE_MAP: &str = "E_AWS_INLINE_MAP";
     /// A distributed Map without an `ExecutionType`. Found only when asked for.
     pub const AWS_EXECUTION_TYPE: &str = "E_AWS_EXECUTION_TYPE";
+    /// An operator that the JSONata of AWS has not. Found only when asked for.
+    pub const AWS_JSONATA: &str = "E_AWS_JSONATA";
     /// More faults than are shown.
     pub const TOO_MANY: &str = "E_TOO_MANY";
     /// A field under its old name.
@@ -158,6 +160,7 @@ pub mod codes {
         AWS_RESOURCE,
         AWS_INLINE_MAP,
         AWS_EXECUTION_TYPE,
+        AWS_JSONATA,
         TOO_MANY,
         OLD_NAME,
         NO_DEFAULT,

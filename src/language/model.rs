@@ -270,6 +270,19 @@ pub struct Resource {
     pub pattern: Pattern,
 }
 
+impl Resource {
+    /// What AWS calls the work in messages: of a service integration the service alone, as `lambda`;
+    /// any other resource as it is written.
+    #[must_use]
+    pub fn short_name(&self) -> &str {
+        let parts: Vec<&str> = self.raw.split(':').collect();
+        match parts.as_slice() {
+            ["arn", _, "states", "", "", service, _, ..] => service,
+            _ => &self.raw,
+        }
+    }
+}
+
 /// The beginning of job types that the program serves itself; no definition may name one.
 pub const RESERVED_JOB_TYPES: &str = "everstep:";
 
@@ -306,11 +319,11 @@ pub enum Pattern {
     SyncJson,
 }
 
-/// A whole number, fixed or computed when the state is entered.
+/// A number, fixed or computed when the state is entered; most are whole.
 #[derive(Debug, Clone)]
-pub enum Number {
+pub enum Number<T = u64> {
     /// As written.
-    Fixed(u64),
+    Fixed(T),
     /// A path or JSONata expression.
     Computed(Expression),
 }
@@ -362,7 +375,7 @@ pub struct Map {
     /// `ToleratedFailureCount` or its Path form.
     pub tolerated_failure_count: Option<Number>,
     /// `ToleratedFailurePercentage` or its Path form.
-    pub tolerated_failure_percentage: Option<Number>,
+    pub tolerated_failure_percentage: Option<Number<f64>>,
     /// Extension `CountErrors` is not `ignore`: failures that are tolerated count as warnings.
     pub counts_errors: bool,
     /// Set when each item or batch is an execution of its own.

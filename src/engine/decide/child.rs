@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::Decision;
-use super::job::too_large;
+use super::job::result_too_large;
 use crate::engine::child::{ChildEnd, ChildWait};
 use crate::engine::event::{
     CallbackAwaited, ChildStopped, Failure, JobFailed, JobProgressed, JobSucceeded,
@@ -129,7 +129,8 @@ impl Decision<'_> {
         }
         let (output, limit) = (Json::from_value(&told), self.input.limits.payload_bytes);
         if output.len_bytes() > limit {
-            let failure = too_large("the execution's result", output.len_bytes(), limit);
+            let name = self.task_name(job);
+            let failure = result_too_large(&name, output.len_bytes(), limit);
             self.fail_child_job(job, failure);
         } else {
             let with_errors = end.status == Status::CompletedWithErrors;

@@ -14,7 +14,7 @@ const RUNTIME: &str = "States.Runtime";
 
 /// What is not matched by `States.ALL` and `States.TaskFailed`, but by its own name; see
 /// <https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html>.
-const DATA_LIMIT: &str = "States.DataLimitExceeded";
+pub(super) const DATA_LIMIT: &str = "States.DataLimitExceeded";
 
 /// What `States.TaskFailed` does not match, as it is no failure of the task: an expression of the
 /// state failed. Measured on AWS by others.
@@ -106,7 +106,8 @@ impl Decision<'_> {
 
     pub(super) fn fail_for_long_history(&mut self) {
         let limit = self.input.limits.history_events;
-        let cause = format!("the execution has {limit} events, the most that one may have");
+        let cause =
+            format!("The execution reached the maximum number of history events ({limit}).");
         self.cancel_all_frames();
         self.end(Ending::Failed(Failure::new("States.Runtime", &cause)));
     }

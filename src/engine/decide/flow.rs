@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Decision;
 use super::context::{MapItem, context_object, visible_variables};
-use super::job::too_large;
+use super::job::{result_too_large, too_large};
 use super::probe::{Probe, Stage};
 use crate::engine::event::{Data, Failure};
 use crate::engine::execution::Execution;
@@ -20,7 +20,7 @@ use crate::language::expression::{
     EvaluationError, EvaluationErrorKind, Expression, Scope, Template,
 };
 use crate::language::model::{
-    Catcher, Flow, JsonPathFlow, JsonataFlow, Number, ResultPath, Selection,
+    Catcher, Flow, JsonPathFlow, JsonataFlow, QueryLanguage, ResultPath, Selection,
 };
 use crate::language::{Json, State};
 
@@ -136,7 +136,7 @@ impl<'e> Evaluation<'e> {
                     let selected = self.selected_input()?;
                     let shaped = match parameters {
                         None => selected,
-                        Some(template) => self.evaluate(template, &selected, PARAMETERS)?,
+                        Some(template) => self.evaluate(template, &selected)?,
                     };
                     self.new_data(self.note(Stage::AfterParameters, &shaped))
                 }
@@ -144,7 +144,7 @@ impl<'e> Evaluation<'e> {
             Flow::Jsonata(flow) => match &flow.arguments {
                 None => Ok(Data::Kept),
                 Some(arguments) => {
-                    let shaped = self.evaluate(arguments, self.input(), PARAMETERS)?;
+                    let shaped = self.evaluate(arguments, self.input())?;
                     self.new_data(self.note(Stage::AfterArguments, &shaped))
                 }
             },
@@ -198,7 +198,7 @@ impl<'e> Evaluation<'e> {
             ResultPath::Discard => self.input().clone(),
             ResultPath::At(path) => {
                 let mut target = self.input().clone();
-                path.write(&mut target, result).map_err(|error| failure(error, RESULT_PATH))?;
+                path.write(&mut target, result).map_err(conflict)?;
                 target
             }
         };
@@ -211,7 +211,7 @@ impl<'e> Evaluation<'e> {
         let result = self.work_value(work)?;
         let selected = match &flow.result_selector {
             None => result,
-            Some(selector) => self.evaluate(selector, &result, PARAMETERS)?,
+            Some(selector) => self.evaluate(selector, &result)?,
         };
         self.note(Stage::AfterResultSelector, &selected);
         Ok(selected)
@@ -238,7 +238,7 @@ impl<'e> Evaluation<'e> {
                     Work::Nothing => None,
                 };
                 let scope = Scope { result: result.as_ref(), ..self.scope(self.input()) };
-                let value = output.evaluate(&scope).map_err(|error| failure(error, RUNTIME))?;
+                let value = output.evaluate(&scope).map_err(failure)?;
                 self.new_data(&value)
             }
         }
@@ -303,7 +303,7 @@ impl<'e> Evaluation<'e> {
                 ResultPath::Discard => Ok(Data::Kept),
                 ResultPath::At(path) => {
                     let mut target = self.input().clone();
-                    path.write(&mut target, error).map_err(|error| failure(error, RESULT_PATH))?;
+                    path.write(&mut target, error).map_err(conflict)?;
                     self.new_data(&target)
                 }
             },
@@ -311,7 +311,7 @@ impl<'e> Evaluation<'e> {
                 None => self.new_data(&error),
                 Some(output) => {
                     let scope = Scope { error_output: Some(&error), ..self.scope(self.input()) };
-                    let value = output.evaluate(&scope).map_err(|e| failure(e, RUNTIME))?;
+                    let value = output.evaluate(&scope).map_err(failure)?;
                     self.new_data(&value)
                 }
             },
@@ -343,7 +343,7 @@ impl<'e> Evaluation<'e> {
     ) -> Result<Assignments, Failure> {
         let mut assigned = Vec::with_capacity(assign.len());
         for (name, template) in assign {
-            let value = template.evaluate(scope).map_err(|error| failure(error, RUNTIME))?;
+            let value = template.evaluate(scope).map_err(failure)?;
             assigned.push((name.clone(), self.limited(Json::from_value(&value))?));
         }
         self.check_variables(&assigned)?;
@@ -373,44 +373,22 @@ impl<'e> Evaluation<'e> {
     }
 
     /// Evaluates a template on `input`.
-    pub(super) fn evaluate(
-        &self,
-        template: &Template,
-        input: &Value,
-        place: Place,
-    ) -> Result<Value, Failure> {
-        template.evaluate(&self.scope(input)).map_err(|error| failure(error, place))
+    pub(super) fn evaluate(&self, template: &Template, input: &Value) -> Result<Value, Failure> {
+        template.evaluate(&self.scope(input)).map_err(failure)
     }
 
-    /// Evaluates a condition's or number's scope on the selected input.
-    pub(super) fn with_scope<T>(
+    /// Asks something that the language evaluates, on `input`.
+    pub(super) fn with<T>(
         &self,
         input: &Value,
         ask: impl FnOnce(&Scope<'_>) -> Result<T, EvaluationError>,
-    ) -> Result<T, Failure> {
-        ask(&self.scope(input)).map_err(|error| failure(error, RUNTIME))
+    ) -> Result<T, EvaluationError> {
+        ask(&self.scope(input))
     }
 
-    /// A whole number from `least`, fixed or computed.
-    pub(super) fn number(&self, number: &Number, name: &str, least: u64) -> Result<u64, Failure> {
-        match number {
-            Number::Fixed(value) => Ok(*value),
-            Number::Computed(expression) => {
-                let value = self.expression(expression, self.input())?;
-                let whole = value.as_u64().or_else(|| whole_float(&value));
-                // AWS reads a number out of a text here: its replies to other texts say that they
-                // "cannot be parsed".
-                let in_text = || match self.state.flow {
-                    Flow::JsonPath(_) => value.as_str().and_then(|text| text.parse().ok()),
-                    Flow::Jsonata(_) => None,
-                };
-                whole.or_else(in_text).filter(|number| *number >= least).ok_or_else(|| {
-                    self.unfit(&format!(
-                        "{name} must be a whole number from {least}, but is {value}"
-                    ))
-                })
-            }
-        }
+    /// The query language of the state.
+    pub(super) fn language(&self) -> QueryLanguage {
+        self.state.query_language()
     }
 
     /// The failure of a field whose value is not what the field takes.
@@ -426,8 +404,13 @@ impl<'e> Evaluation<'e> {
         )
     }
 
-    fn expression(&self, expression: &Expression, input: &Value) -> Result<Value, Failure> {
-        expression.evaluate(&self.scope(input)).map_err(|error| failure(error, RUNTIME))
+    /// Evaluates an expression on `input`.
+    pub(super) fn expression(
+        &self,
+        expression: &Expression,
+        input: &Value,
+    ) -> Result<Value, Failure> {
+        expression.evaluate(&self.scope(input)).map_err(failure)
     }
 
     fn select(&self, selection: &Selection, input: &Value) -> Result<Value, Failure> {
@@ -454,48 +437,33 @@ impl<'e> Evaluation<'e> {
     pub(super) fn limited(&self, json: Json) -> Result<Json, Failure> {
         let (bytes, limit) = (json.len_bytes(), self.payload_limit);
         if bytes > limit {
-            return Err(too_large(
-                &format!("the data of state {:?}", self.state.name),
-                bytes,
-                limit,
-            ));
+            return Err(result_too_large(&self.state.name, bytes, limit));
         }
         Ok(json)
     }
 }
 
-/// Where an expression stands; with the kind of failure it gives the error's name.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    path_error: &'static str,
-}
-
-pub(super) const PARAMETERS: Place = Place { path_error: "States.ParameterPathFailure" };
-pub(super) const RESULT_PATH: Place = Place { path_error: "States.ResultPathMatchFailure" };
-pub(super) const RUNTIME: Place = Place { path_error: "States.Runtime" };
-
-fn failure(error: EvaluationError, place: Place) -> Failure {
+/// What a failed expression looks like to Retry and Catch. The specification has other names for a
+/// path that leads nowhere in `Parameters`, and for an intrinsic function that fails; AWS replies
+/// with this one, as recorded, and nothing catches it.
+pub(super) fn failure(error: EvaluationError) -> Failure {
     let name = match error.kind {
-        EvaluationErrorKind::Path => place.path_error,
-        EvaluationErrorKind::Intrinsic => "States.IntrinsicFailure",
+        EvaluationErrorKind::Path | EvaluationErrorKind::Intrinsic => "States.Runtime",
         EvaluationErrorKind::Query => "States.QueryEvaluationError",
     };
     Failure::new(name, &error.cause)
 }
 
+/// The failure of a reference path that does not fit the data: in `ResultPath`, which the
+/// specification calls `States.ResultPathMatchFailure`, and in `ItemsPath`.
+pub(super) fn conflict(error: EvaluationError) -> Failure {
+    match error.kind {
+        EvaluationErrorKind::Path => Failure::new("States.ReferencePathConflict", &error.cause),
+        EvaluationErrorKind::Intrinsic | EvaluationErrorKind::Query => failure(error),
+    }
+}
+
 /// What a catcher sees of a failure.
 fn error_output(failure: &Failure) -> Value {
     json!({"Error": &*failure.error, "Cause": &*failure.cause})
-}
-
-/// 3.0 is as whole as 3: JSONata computes with floats.
-fn whole_float(value: &Value) -> Option<u64> {
-    let float = value.as_f64()?;
-    let whole = float.fract() == 0.0 && (0.0..=9e15).contains(&float);
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "whole and in range by the line above"
-    )]
-    whole.then_some(float as u64)
 }

@@ -4,12 +4,14 @@ use serde_json::Value;
 
 use super::Decision;
 use super::context::MapItem;
-use super::flow::{Evaluation, PARAMETERS};
+use super::flow::{Evaluation, conflict};
 use super::job::too_large;
+use super::number::Field;
 use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted};
 use crate::engine::execution::Fork;
 use crate::engine::id::FrameId;
-use crate::language::model::{Batcher, Machine, Map, StateName};
+use crate::language::expression::Template;
+use crate::language::model::{Batcher, Machine, Map, QueryLanguage, StateName};
 use crate::language::{Json, State, StateKind};
 
 impl Decision<'_> {
@@ -62,7 +64,7 @@ impl Decision<'_> {
         } else {
             count
         };
-        let asked = evaluation.number(&map.max_concurrency, "MaxConcurrency", 0)?;
+        let asked = evaluation.whole(&map.max_concurrency, Field::of_map("MaxConcurrency", 0))?;
         let limits = self.input.limits;
         let (usual, most) = match &map.distributed {
             None => (limits.fork_concurrency, limits.most_fork_concurrency),
@@ -207,7 +209,7 @@ impl Decision<'_> {
         let seed = self.draw();
         let evaluation = Evaluation::new(self, frame, state, seed).for_item(item);
         let input = evaluation.selected_input()?;
-        let value = evaluation.evaluate(selector, &input, PARAMETERS)?;
+        let value = evaluation.evaluate(selector, &input)?;
         evaluation.limited(Json::from_value(&value))
     }
 
@@ -219,7 +221,7 @@ impl Decision<'_> {
         let seed = self.draw();
         let evaluation = Evaluation::new(self, frame, state, seed);
         let input = evaluation.selected_input().ok()?;
-        let arguments = evaluation.evaluate(&reader.arguments, &input, PARAMETERS).ok()?;
+        let arguments = evaluation.evaluate(&reader.arguments, &input).ok()?;
         let text = |name: &str| arguments.get(name).and_then(Value::as_str);
         let bucket = text("Bucket")?;
         Some(match text("Key") {
@@ -241,17 +243,30 @@ impl Decision<'_> {
 /// What an item that is an entry has besides its key, its colon and its value.
 const AROUND_ENTRY: usize = r#"{"Key":,"Value":}"#.len() - ":".len();
 
-/// The failure of a Map over what has no items.
+/// The failure of a Map over what has no items, in the words of AWS.
 fn no_items(source: &Json, evaluation: &Evaluation<'_>, map: &Map) -> Failure {
-    let (wanted, reader) = match &map.distributed {
-        None => ("an array", None),
-        Some(distributed) => ("an array or an object", distributed.reader.as_ref()),
-    };
-    let cause = format!("a Map needs {wanted} of items, but got {}", excerpt(source));
-    match reader {
-        None => evaluation.unfit(&cause),
-        Some(_) => Failure::new("States.ItemReaderFailed", &cause),
+    if map.distributed.as_ref().is_some_and(|distributed| distributed.reader.is_some()) {
+        let cause = "Attempting to map over non-iterable node.";
+        return Failure::new("States.ItemReaderFailed", cause);
     }
+    let found = source.value();
+    evaluation.unfit(&match (evaluation.language(), &map.items) {
+        (QueryLanguage::JsonPath, items) => {
+            let path = match items {
+                Some(Template::Expression(path)) => path.source(),
+                _ => "$",
+            };
+            // A path into the context object is shown as one from its root.
+            let path = path.strip_prefix('$').filter(|rest| rest.starts_with('$')).unwrap_or(path);
+            format!("Reference path \"{path}\" must point to array.")
+        }
+        (QueryLanguage::Jsonata, Some(Template::Expression(items))) => {
+            items.unexpected("array", &found).cause
+        }
+        (QueryLanguage::Jsonata, _) => {
+            format!("Map state input must be an array but was: {}", excerpt(source))
+        }
+    })
 }
 
 /// The items: an array or an object.
@@ -265,7 +280,8 @@ fn items_of(evaluation: &Evaluation<'_>, map: &Map) -> Result<Data, Failure> {
         },
         Some(template) => {
             let input = evaluation.selected_input()?;
-            evaluation.new_data(&evaluation.evaluate(template, &input, PARAMETERS)?)
+            let items = evaluation.with(&input, |scope| template.evaluate(scope)).map_err(conflict);
+            evaluation.new_data(&items?)
         }
     }
 }
@@ -278,7 +294,7 @@ fn batches(
 ) -> Result<(Vec<u32>, Option<Json>), Failure> {
     let limit = |number: &Option<_>, name| -> Result<usize, Failure> {
         let Some(number) = number else { return Ok(usize::MAX) };
-        let value = evaluation.number(number, name, 1)?;
+        let value = evaluation.whole(number, Field::of_map(name, 1))?;
         Ok(usize::try_from(value).unwrap_or(usize::MAX))
     };
     let max_items = limit(&batcher.max_items, "MaxItemsPerBatch")?;
@@ -287,7 +303,7 @@ fn batches(
         None => None,
         Some(template) => {
             let selected = evaluation.selected_input()?;
-            let value = evaluation.evaluate(template, &selected, PARAMETERS)?;
+            let value = evaluation.evaluate(template, &selected)?;
             Some(evaluation.limited(Json::from_value(&value))?)
         }
     };
@@ -306,8 +322,10 @@ fn over_tolerance(state: &State, fork: &Fork, failure: Failure) -> Failure {
     let total = fork.batch_ends.last().copied().unwrap_or(fork.total);
     let (failed, tolerated) = (fork.failed_items, fork.tolerated_failures);
     let Failure { error, cause } = failure;
+    // AWS says no more than the beginning.
     let cause = format!(
-        "{failed} of {total} items failed, {tolerated} may; the last with {error}: {cause}"
+        "The specified tolerated failure threshold was exceeded: {failed} of {total} items failed, \
+         and {tolerated} may. The last failed with {error}: {cause}"
     );
     Failure::new("States.ExceedToleratedFailureThreshold", &cause).bounded()
 }
@@ -333,22 +351,35 @@ fn batch_ends(sizes: &[usize], max_items: usize, max_bytes: usize) -> Vec<u32> {
 /// How many items may fail: what the count or the percentage allows, whichever breaks first. On AWS,
 /// as others measured, 0 is as if the field were absent: beside the other one it allows nothing less.
 fn tolerated(evaluation: &Evaluation<'_>, map: &Map, total: u32) -> Result<u32, Failure> {
-    let of = |number: &Option<_>, name| {
-        number.as_ref().map(|number| evaluation.number(number, name, 0)).transpose()
+    let count = match &map.tolerated_failure_count {
+        None => 0,
+        Some(number) => evaluation.whole(number, Field::of_map("ToleratedFailureCount", 0))?,
     };
-    let count = of(&map.tolerated_failure_count, "ToleratedFailureCount")?;
-    let percentage = of(&map.tolerated_failure_percentage, "ToleratedFailurePercentage")?;
-    if percentage.is_some_and(|percent| percent > 100) {
-        return Err(evaluation.unfit("ToleratedFailurePercentage must be between 0 and 100."));
-    }
-    let by_percentage =
-        percentage.filter(|percent| *percent > 0).map(|percent| u64::from(total) * percent / 100);
-    let tolerated = match (count.filter(|count| *count > 0), by_percentage) {
-        (None, None) => 0,
-        (Some(one), None) | (None, Some(one)) => one,
-        (Some(one), Some(other)) => one.min(other),
+    let percent = match &map.tolerated_failure_percentage {
+        None => 0.0,
+        Some(number) => evaluation.percentage(number, "ToleratedFailurePercentage")?,
     };
-    Ok(u32::try_from(tolerated).unwrap_or(u32::MAX))
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(match (count > 0, percent > 0.0) {
+        (false, false) => 0,
+        (true, false) => count,
+        (false, true) => share(total, percent),
+        (true, true) => count.min(share(total, percent)),
+    })
+}
+
+/// A percentage of a number of items, without the part of an item.
+fn share(total: u32, percent: f64) -> u32 {
+    // 33.3 % of 1000 is a little less than 333 in doubles.
+    const ROUNDING: f64 = 1e-6;
+    let share = (f64::from(total) * percent / 100.0 + ROUNDING).floor();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "of at most 100 percent, so at most `total`"
+    )]
+    let share = share as u32;
+    share.min(total)
 }
 
 fn excerpt(json: &Json) -> String {
@@ -379,5 +410,13 @@ mod tests {
         assert_eq!(batch_ends(&[4, 4, 4], 10, 8), [2, 3]);
         assert_eq!(batch_ends(&[100, 1], 10, 8), [1, 2], "an item over the limit stands alone");
         assert_eq!(batch_ends(&[], 2, 2), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn a_percentage_of_items_leaves_out_the_part_of_one() {
+        assert_eq!(share(8, 12.5), 1);
+        assert_eq!(share(8, 24.9), 1);
+        assert_eq!(share(1000, 33.3), 333);
+        assert_eq!(share(u32::MAX, 100.0), u32::MAX);
     }
 }

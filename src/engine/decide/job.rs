@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Decision;
+use super::failure::DATA_LIMIT;
 use crate::engine::event::{
     AttemptLost, CallbackAwaited, Data, Failure, JobCancelled, JobFailed, JobHeartbeat,
     JobProgressed, JobScheduled, JobStarted, JobSucceeded, cut,
@@ -11,7 +12,7 @@ use crate::engine::execution::{Job, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
 use crate::engine::own_jobs::READ_ITEMS;
 use crate::engine::rejection::Rejection;
-use crate::language::Json;
+use crate::language::{Json, StateKind};
 
 /// The error of a job that crashes cut off too often.
 const ATTEMPT_LOST: &str = "Everstep.AttemptLost";
@@ -95,7 +96,8 @@ impl Decision<'_> {
                 self.emit(CallbackAwaited { job, attempt });
             }
         } else if output.len_bytes() > limit {
-            let failure = too_large("the job's result", output.len_bytes(), limit);
+            let name = self.task_name(job);
+            let failure = result_too_large(&name, output.len_bytes(), limit);
             self.emit(JobFailed { job, attempt, failure });
         } else {
             self.emit(JobSucceeded { job, attempt, output, with_errors: false });
@@ -148,6 +150,18 @@ impl Decision<'_> {
         match &*job.job_type {
             READ_ITEMS => self.input.limits.items_bytes,
             _ => self.input.limits.payload_bytes,
+        }
+    }
+
+    /// What AWS calls the task of a job when it speaks of its result: the ARN of a function or an
+    /// activity, the service of an integration. Whatever is no Task is called by its state.
+    pub(super) fn task_name(&self, job: JobId) -> String {
+        let frame =
+            self.execution.jobs.get(&job).and_then(|job| self.execution.frames.get(&job.frame));
+        let Some(name) = frame.and_then(|frame| frame.state.clone()) else { return String::new() };
+        match self.input.program.state(&name).map(|state| &state.kind) {
+            Some(StateKind::Task(task)) => task.resource.short_name().to_owned(),
+            _ => name.to_string(),
         }
     }
 
@@ -240,8 +254,18 @@ impl Job {
     }
 }
 
-/// What a payload over the limit looks like to Retry and Catch.
+/// The failure of a state or task whose result is over the limit. AWS says the first sentence; it
+/// names a state by its name, and a task by its resource.
+pub(super) fn result_too_large(name: &str, bytes: usize, limit: usize) -> Failure {
+    let cause = format!(
+        "The state/task '{name}' returned a result with a size exceeding the maximum number of \
+         bytes service limit. It has {bytes} bytes, and {limit} is the most."
+    );
+    Failure::new(DATA_LIMIT, &cause)
+}
+
+/// The same failure of other data, for which AWS's words are not known.
 pub(super) fn too_large(what: &str, bytes: usize, limit: usize) -> Failure {
     let cause = format!("{what} has {bytes} bytes, over the limit of {limit}");
-    Failure::new("States.DataLimitExceeded", &cause)
+    Failure::new(DATA_LIMIT, &cause)
 }

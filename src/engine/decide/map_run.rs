@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::Decision;
-use super::flow::{Evaluation, PARAMETERS};
+use super::flow::Evaluation;
+use super::number::Field;
 use crate::engine::event::{Data, Failure, ItemFailed, ItemStarted, ItemSucceeded, JobScheduled};
 use crate::engine::execution::Frame;
 use crate::engine::id::{ExecutionId, FrameId};
@@ -49,10 +50,10 @@ impl Decision<'_> {
         let seed = self.draw();
         let evaluation = Evaluation::new(self, frame, state, seed);
         let input = evaluation.selected_input()?;
-        let arguments = evaluation.evaluate(&reader.arguments, &input, PARAMETERS)?;
+        let arguments = evaluation.evaluate(&reader.arguments, &input)?;
         let max_items = match &reader.max_items {
             None => 0,
-            Some(number) => evaluation.number(number, "MaxItems", 0)?,
+            Some(number) => evaluation.whole(number, Field::of_reader("MaxItems"))?,
         };
         let config = ReaderConfig { max_items, ..reader.config.clone() };
         let asked = json!({
@@ -77,7 +78,7 @@ impl Decision<'_> {
             None => serde_json::Value::Null,
             Some(template) => {
                 let input = evaluation.selected_input()?;
-                evaluation.evaluate(template, &input, PARAMETERS)?
+                evaluation.evaluate(template, &input)?
             }
         };
         let asked = json!({

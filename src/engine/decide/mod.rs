@@ -14,6 +14,7 @@ mod flow;
 mod fork;
 mod job;
 mod map_run;
+mod number;
 pub(super) mod probe;
 mod start;
 mod state;

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::Decision;
-use super::flow::{Evaluation, RUNTIME, Work};
+use super::flow::{Evaluation, Work, failure};
+use super::number::{Field, shown};
 use crate::engine::child::Ending;
 use crate::engine::event::{
     Data, Event, Failure, FrameSucceeded, StateEntered, StateExited, WaitStarted,
@@ -11,7 +12,7 @@ use crate::engine::event::{
 use crate::engine::id::{FrameId, Timestamp};
 use crate::engine::progress;
 use crate::language::expression::{Template, loose_timestamp_ms};
-use crate::language::model::{Choice, StateName, Transition, Wait};
+use crate::language::model::{Choice, QueryLanguage, StateName, Transition, Wait};
 use crate::language::{Json, State, StateKind};
 
 impl Decision<'_> {
@@ -112,7 +113,8 @@ impl Decision<'_> {
         let evaluation = Evaluation::new(self, frame, state, seed);
         let input = evaluation.selected_input()?;
         for rule in &choice.rules {
-            if evaluation.with_scope(&input, |scope| rule.condition.holds(scope))? {
+            let holds = evaluation.with(&input, |scope| rule.condition.holds(scope));
+            if holds.map_err(failure)? {
                 let output = evaluation.rule_output(rule.output.as_ref())?;
                 let assigned = evaluation.rule_assignments(&rule.assign)?;
                 self.emit(StateExited { frame, state: state.name.clone(), output, assigned });
@@ -139,17 +141,12 @@ impl Decision<'_> {
         let evaluation = Evaluation::new(self, frame, state, seed);
         let until = match wait {
             Wait::Seconds(number) => {
-                self.now.plus_seconds(evaluation.number(number, "the wait in seconds", 0)?)
+                self.now.plus_seconds(evaluation.whole(number, Field::of_wait("Seconds"))?)
             }
             Wait::Until(template) => {
                 let input = evaluation.selected_input()?;
-                let value = evaluation.evaluate(template, &input, RUNTIME)?;
-                moment(&value).ok_or_else(|| {
-                    evaluation.unfit(&format!(
-                        "a Wait needs a timestamp with an offset, as \
-                        2030-01-31T12:00:00Z, but got {value}"
-                    ))
-                })?
+                let value = evaluation.evaluate(template, &input)?;
+                moment(&value).ok_or_else(|| no_moment(&evaluation, template, &value))?
             }
         };
         if until.ms_since(self.now) > LONGEST_WAIT_MS {
@@ -171,7 +168,7 @@ impl Decision<'_> {
         let evaluation = Evaluation::new(self, frame, state, seed);
         let text = |template: Option<&Template>| -> Result<String, Failure> {
             let Some(template) = template else { return Ok(String::new()) };
-            match evaluation.evaluate(template, evaluation.input(), RUNTIME)? {
+            match evaluation.evaluate(template, evaluation.input())? {
                 Value::String(text) => Ok(text),
                 other => {
                     let cause = format!("Error and Cause must be texts, but one is {other}");
@@ -185,6 +182,22 @@ impl Decision<'_> {
 
 /// The longest wait: AWS takes 24,855 days and refuses 24,856, so it counts seconds in 31 bits.
 const LONGEST_WAIT_MS: u64 = 2_147_483_647_999;
+
+/// The failure of a Wait until what is no point in time, in the words of AWS.
+fn no_moment(evaluation: &Evaluation<'_>, template: &Template, value: &Value) -> Failure {
+    const WANTED: &str = "ISO-8601 extended offset date-time format string";
+    let text = shown(value);
+    evaluation.unfit(&match (evaluation.language(), template) {
+        (QueryLanguage::JsonPath, Template::Expression(path)) => format!(
+            "The TimestampPath parameter does not reference a valid {WANTED}: {} == {text}",
+            path.source()
+        ),
+        (QueryLanguage::Jsonata, Template::Expression(expression)) if !value.is_string() => {
+            expression.unexpected("string", value).cause
+        }
+        _ => format!("The Timestamp field cannot be parsed as an {WANTED}: {text}"),
+    })
+}
 
 fn moment(value: &Value) -> Option<Timestamp> {
     let ms = value.as_str().and_then(loose_timestamp_ms)?;

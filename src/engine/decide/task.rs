@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Decision;
 use super::flow::Evaluation;
+use super::number::Field;
 use crate::engine::child::{Child, ChildWait};
 use crate::engine::event::{Data, Failure, JobScheduled};
 use crate::engine::id::{FrameId, JobId};
@@ -33,7 +34,7 @@ impl Decision<'_> {
         };
         let input = evaluation.effective_input()?;
         let seconds = |number: &Option<_>, name| {
-            number.as_ref().map(|number| evaluation.number(number, name, 1)).transpose()
+            number.as_ref().map(|number| evaluation.whole(number, Field::of_task(name))).transpose()
         };
         let timeout_seconds = seconds(&task.timeout, "TimeoutSeconds")?;
         let heartbeat_seconds = seconds(&task.heartbeat, "HeartbeatSeconds")?;

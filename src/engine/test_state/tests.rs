@@ -194,7 +194,7 @@ fn a_stage_that_fails_is_the_last_one_shown() {
         "Type": "Task", "Resource": "r", "ResultSelector": {"s.$": "$.absent"}, "Next": "B"
     });
     let answer = tried(state, mock(json!({"r": 1})));
-    assert_eq!(answer["error"], "States.ParameterPathFailure");
+    assert_eq!(answer["error"], "States.Runtime");
     let shown: Vec<&str> =
         answer["inspectionData"].as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(shown, ["input", "afterInputPath", "afterParameters", "result", "variables"]);
@@ -222,7 +222,7 @@ fn a_map_works_its_items_out_and_takes_the_mock_for_its_parts() {
     assert_eq!(answer["inspectionData"]["afterItemsPath"], json!([5, 6]));
     assert!(answer["inspectionData"].get("afterParameters").is_none());
     assert_eq!(ask(state("$.none", "$"), json!([]))["status"], "FAILED");
-    assert_eq!(ask(state("$.list", "$.absent"), json!([]))["error"], "States.ParameterPathFailure");
+    assert_eq!(ask(state("$.list", "$.absent"), json!([]))["error"], "States.Runtime");
     let refused = try_it(&state("$.list", "$"), mock(json!(7))).unwrap_err();
     assert_eq!(refused.code(), "TEST_MOCK_NO_ARRAY");
 }

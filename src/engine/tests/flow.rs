@@ -49,17 +49,84 @@ fn a_path_that_leads_nowhere_fails_with_its_stage() {
         if run.status() == "running" {
             run.complete_only(&json!({"r": 1}));
         }
-        run.error()
+        (run.error(), run.cause())
     };
-    assert_eq!(error(json!({"Parameters": {"x.$": "$.none"}})), "States.ParameterPathFailure");
-    assert_eq!(error(json!({"ResultSelector": {"x.$": "$.none"}})), "States.ParameterPathFailure");
-    assert_eq!(error(json!({"ResultPath": "$.a.b"})), "States.ResultPathMatchFailure");
-    assert_eq!(error(json!({"OutputPath": "$.none"})), "States.Runtime");
-    let intrinsic = json!({"Parameters": {"x.$": "States.MathAdd('a', 1)"}});
-    assert_eq!(error(intrinsic), "States.IntrinsicFailure");
+    let runtime = |cause: &str| ("States.Runtime".to_owned(), cause.to_owned());
+    assert_eq!(
+        error(json!({"Parameters": {"x.$": "$.none"}})),
+        runtime(
+            "The JSONPath '$.none' specified for the field 'x.$' could not be found in the input \
+             '{\"a\":[1]}'"
+        )
+    );
+    assert_eq!(
+        error(json!({"ResultSelector": {"x.$": "$.none"}})),
+        runtime(
+            "The JSONPath '$.none' specified for the field 'x.$' could not be found in the input \
+             '{\"r\":1}'"
+        )
+    );
+    assert_eq!(
+        error(json!({"OutputPath": "$.none"})),
+        runtime("Invalid path '$.none' : No results for path: $['none']")
+    );
+    assert_eq!(
+        error(json!({"ResultPath": "$.a.b"})),
+        (
+            "States.ReferencePathConflict".to_owned(),
+            "Unable to apply step \"b\" to input {\"a\":[1]}".to_owned()
+        )
+    );
     let query = task(json!({"Arguments": "{% $states.input.a + 'x' %}"}));
     let run = given(&only_jsonata(query)).started(&json!({"a": 1}));
     assert_eq!(run.error(), "States.QueryEvaluationError");
+}
+
+#[test]
+fn an_intrinsic_function_that_fails_cannot_be_caught() {
+    let failed = |function: &str| {
+        let definition = json!({"StartAt": "A", "States": {
+            "A": {"Type": "Task", "Resource": "work", "End": true,
+                "Parameters": {"x.$": function},
+                "Catch": [{"ErrorEquals": ["States.IntrinsicFailure"], "Next": "B"},
+                    {"ErrorEquals": ["States.ALL"], "Next": "B"}]},
+            "B": {"Type": "Succeed"}}});
+        let run = given(&definition).started(&json!({"other": 1}));
+        assert_eq!(run.error(), "States.Runtime");
+        run.cause()
+    };
+    assert_eq!(
+        failed("States.Format('{} {}', States.Array($.other), $.a.b)"),
+        "The function 'States.Format('{} {}', States.Array($.other), $.a.b)' had the following \
+         error: The JsonPath argument for the field '$.a.b' could not be found in the input \
+         '{\"other\":1}'"
+    );
+    assert_eq!(
+        failed("States.Format('{}', $$.Nope.Deep)"),
+        "The function 'States.Format('{}', $$.Nope.Deep)' had the following error: The JsonPath \
+         argument for the field '$.Nope.Deep' could not be found in the input '{\"other\":1}'"
+    );
+    let cause = failed("States.MathAdd('a', 1)");
+    assert!(cause.starts_with("The function 'States.MathAdd('a', 1)' had the following error: "));
+}
+
+#[test]
+fn a_reference_path_that_does_not_fit_can_be_caught() {
+    let definition = |names: &str| {
+        json!({"StartAt": "A", "States": {
+        "A": {"Type": "Task", "Resource": "work", "ResultPath": "$.a.b", "End": true,
+            "Catch": [{"ErrorEquals": [names], "Next": "B"}]},
+        "B": {"Type": "Succeed"}}})
+    };
+    for (names, end) in [
+        ("States.ReferencePathConflict", "completed_with_errors"),
+        ("States.ALL", "completed_with_errors"),
+        ("States.ResultPathMatchFailure", "failed"),
+    ] {
+        let mut run = given(&definition(names)).started(&json!({"a": [1]}));
+        run.complete_only(&json!(1));
+        assert_eq!(run.status(), end, "{names}");
+    }
 }
 
 #[test]
@@ -102,7 +169,33 @@ fn the_context_object_names_execution_state_and_machine() {
 fn data_over_the_limit_fails_the_state() {
     let double = json!({"Type": "Pass", "Parameters": {"a.$": "$", "b.$": "$"}, "End": true});
     let run = given(&only(double)).limits(|limits| limits.payload_bytes = 60);
-    assert_eq!(run.started(&json!("x".repeat(40))).error(), "States.DataLimitExceeded");
+    let run = run.started(&json!("x".repeat(40)));
+    assert_eq!(run.error(), "States.DataLimitExceeded");
+    assert_eq!(
+        run.cause(),
+        "The state/task 'A' returned a result with a size exceeding the maximum number of bytes \
+         service limit. It has 95 bytes, and 60 is the most."
+    );
+}
+
+#[test]
+fn a_result_over_the_limit_is_called_by_its_resource() {
+    for (resource, name) in [
+        ("work", "work"),
+        ("arn:aws:states:::lambda:invoke", "lambda"),
+        (
+            "arn:aws:lambda:eu-west-1:111111111111:function:f",
+            "arn:aws:lambda:eu-west-1:111111111111:function:f",
+        ),
+    ] {
+        let state = json!({"Type": "Task", "Resource": resource, "End": true});
+        let mut run = given(&only(state)).limits(|limits| limits.payload_bytes = 60);
+        run = run.started(&json!({}));
+        run.complete_only(&json!("x".repeat(70)));
+        assert_eq!(run.error(), "States.DataLimitExceeded");
+        let start = format!("The state/task '{name}' returned a result with a size exceeding ");
+        assert!(run.cause().starts_with(&start), "{}", run.cause());
+    }
 }
 
 #[test]

@@ -96,13 +96,43 @@ fn a_map_over_what_is_no_array_fails() {
 #[test]
 fn an_inline_map_over_an_object_fails_by_its_language() {
     let object = json!({"a": 1});
-    assert_eq!(given(&map(&json!({}))).started(&object).error(), "States.Runtime");
-    for items in ["{% $states.input %}", "{% 1 %}"] {
-        let state = json!({"Type": "Map", "End": true, "Items": items,
-            "ItemProcessor": job_machine("P")});
+    let by_path = |path: &str, shown: &str| {
+        let run = given(&map(&json!({"ItemsPath": path}))).started(&object);
+        assert_eq!(run.error(), "States.Runtime");
+        assert_eq!(run.cause(), format!("Reference path \"{shown}\" must point to array."));
+    };
+    by_path("$", "$");
+    by_path("$.a", "$.a");
+    by_path("$$.Execution.Input", "$.Execution.Input");
+    let in_jsonata = |mut state: Value, cause: &str| {
+        merge(&mut state, &json!({"Type": "Map", "End": true, "ItemProcessor": job_machine("P")}));
         let run = given(&only_jsonata(state)).started(&object);
         assert_eq!(run.error(), "States.QueryEvaluationError");
-    }
+        assert_eq!(run.cause(), cause);
+    };
+    in_jsonata(
+        json!({"Items": "{% $states.input %}"}),
+        "The JSONata expression '$states.input' specified for the field 'Items' returned an \
+         unexpected result type. Expected 'array', but was 'object' for value: {\"a\":1}",
+    );
+    in_jsonata(
+        json!({"Items": "{% 1 %}"}),
+        "The JSONata expression '1' specified for the field 'Items' returned an unexpected result \
+         type. Expected 'array', but was 'number' for value: 1",
+    );
+    in_jsonata(json!({}), "Map state input must be an array but was: {\"a\":1}");
+}
+
+#[test]
+fn a_path_to_items_that_leads_nowhere_is_a_conflict() {
+    let cause = |path: &str| {
+        let run = given(&map(&json!({"ItemsPath": path}))).started(&json!({"a": {"b": []}}));
+        assert_eq!(run.error(), "States.ReferencePathConflict");
+        run.cause()
+    };
+    assert_eq!(cause("$.a.c"), "Unable to apply step \"c\" to input {\"a\":{\"b\":[]}}");
+    assert_eq!(cause("$.x.y"), "Unable to apply step \"x\" to input {\"a\":{\"b\":[]}}");
+    assert_eq!(cause("$.a.b[0]"), "Unable to apply step \"0\" to input {\"a\":{\"b\":[]}}");
 }
 
 #[test]
@@ -176,6 +206,11 @@ fn one_failure_too_many_fails_the_map() {
     assert_eq!(run.status(), "running");
     run.fail(2, "Two");
     assert_eq!(run.error(), "States.ExceedToleratedFailureThreshold");
+    assert_eq!(
+        run.cause(),
+        "The specified tolerated failure threshold was exceeded: 2 of 3 items failed, and 1 may. \
+         The last failed with Two: as told"
+    );
     assert_eq!(run.count("FrameCancelled"), 1);
 }
 
@@ -214,9 +249,68 @@ fn a_tolerance_of_nothing_is_none_beside_the_other_one() {
     assert!(fails(0, 0, 1));
     assert!(!fails(0, 50, 1) && fails(0, 50, 2));
     assert!(!fails(1, 0, 1) && fails(1, 0, 2));
-    let path = json!({"ItemsPath": "$.list", "ToleratedFailurePercentagePath": "$.p"});
-    let run = given(&map(&path)).started(&json!({"list": [1], "p": 101}));
-    assert_eq!(run.error(), "States.Runtime");
+}
+
+#[test]
+fn a_tolerated_percentage_need_not_be_whole() {
+    let fails = |fields: Value, failures: u32| {
+        let mut run = given(&map(&fields)).started(&json!({"list": [1, 2, 3, 4, 5, 6, 7, 8],
+            "p": 12.5, "text": "12.5"}));
+        for job in 1..=failures {
+            run.fail(job, "Mine");
+        }
+        run.status() == "failed"
+    };
+    for name in ["ToleratedFailurePercentage", "ToleratedFailurePercentagePath"] {
+        let values = if name.ends_with("Path") {
+            vec![json!("$.p"), json!("$.text")]
+        } else {
+            vec![json!(12.5)]
+        };
+        for value in values {
+            let fields = json!({"ItemsPath": "$.list", name: value});
+            assert!(!fails(fields.clone(), 1) && fails(fields, 2), "{name}");
+        }
+    }
+}
+
+#[test]
+fn numbers_that_do_not_fit_a_map_fail_in_the_words_of_aws() {
+    let cause = |name: &str, value: Value| {
+        let fields = json!({"ItemsPath": "$.list", format!("{name}Path"): "$.v"});
+        let run = given(&map(&fields)).started(&json!({"list": [1], "v": value}));
+        assert_eq!(run.error(), "States.Runtime");
+        run.cause()
+    };
+    let (count, percent) = ("ToleratedFailureCount", "ToleratedFailurePercentage");
+    assert_eq!(
+        cause("MaxConcurrency", json!("NoNumber")),
+        "The MaxConcurrencyPath field refers to value \"NoNumber\" which is not a valid integer: $.v"
+    );
+    assert_eq!(
+        cause(count, json!({})),
+        "The ToleratedFailureCountPath field refers to value \"{}\" which is not a valid integer: \
+         $.v"
+    );
+    assert_eq!(cause(count, json!(-1)), "ToleratedFailureCount cannot be negative.");
+    assert_eq!(
+        cause(percent, json!("NoNumber")),
+        "The ToleratedFailurePercentagePath field refers to value \"NoNumber\" which is not a valid \
+         float: $.v"
+    );
+    for value in [-1.0, -1.1, 100.1] {
+        let expected = "ToleratedFailurePercentage must be between 0 and 100.";
+        assert_eq!(cause(percent, json!(value)), expected);
+    }
+    let state = json!({"Type": "Map", "End": true, "Items": [1],
+        "MaxConcurrency": "{% $states.input %}", "ItemProcessor": job_machine("P")});
+    let run = given(&only_jsonata(state)).started(&json!("3"));
+    assert_eq!(run.error(), "States.QueryEvaluationError");
+    assert_eq!(
+        run.cause(),
+        "The JSONata expression '$states.input' specified for the field 'MaxConcurrency' returned \
+         an unexpected result type. Expected 'number', but was 'string' for value: \"3\""
+    );
 }
 
 #[test]

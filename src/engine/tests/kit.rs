@@ -233,6 +233,12 @@ impl Run {
         failure.unwrap_or_else(|| panic!("{}", self.status())).error.to_string()
     }
 
+    /// The cause; the execution must have failed.
+    pub(super) fn cause(&self) -> String {
+        let failure = self.execution.failure.as_ref();
+        failure.unwrap_or_else(|| panic!("{}", self.status())).cause.to_string()
+    }
+
     /// What the worker of a job gets.
     pub(super) fn job_input(&self, job: u32) -> Value {
         self.execution.jobs[&JobId(job)].input.value()

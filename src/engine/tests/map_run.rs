@@ -106,7 +106,7 @@ fn entries_of_an_object_are_items_with_keys() {
 fn an_array_has_no_keys_and_a_file_is_the_source_of_its_items() {
     let selector = json!({"v.$": "$$.Map.Item.Key"});
     let run = given(&map(json!({"ItemSelector": selector}))).started(&json!([1]));
-    assert_eq!(run.error(), "States.ParameterPathFailure");
+    assert_eq!(run.error(), "States.Runtime");
     let mut run = given(&map(json!({"ItemSelector": {"from.$": "$$.Map.Item.Source"},
         "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
             "Parameters": {"Bucket": "in", "Key.$": "$.key"},
@@ -123,6 +123,25 @@ fn a_file_without_items_is_a_failure_of_reading() {
     .started(&json!({}));
     run.complete(1, &json!("text"));
     assert_eq!(run.error(), "States.ItemReaderFailed");
+    assert_eq!(run.cause(), "Attempting to map over non-iterable node.");
+}
+
+#[test]
+fn a_number_of_items_to_read_fails_as_on_aws() {
+    let outcome = |most: Value| {
+        let run = given(&map(json!({"ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": {"Bucket": "in", "Key": "k"},
+            "ReaderConfig": {"InputType": "JSON", "MaxItemsPath": "$.most"}}})))
+        .started(&json!({"most": most}));
+        (run.error(), run.cause())
+    };
+    assert_eq!(
+        outcome(json!(-1)),
+        ("States.ItemReaderFailed".into(), "field MaxItems must be positive".into())
+    );
+    let cause =
+        "The MaxItemsPath field refers to value \"1.5\" which is not a valid integer: $.most";
+    assert_eq!(outcome(json!(1.5)), ("States.Runtime".into(), cause.into()));
 }
 
 #[test]
@@ -192,7 +211,11 @@ fn a_batch_that_fails_counts_as_all_its_items() {
     run.when(Command::ChildEnded { child: open[1].1, end: None });
     assert_eq!(run.error(), "States.ExceedToleratedFailureThreshold");
     let cause = &run.execution.failure.as_ref().unwrap().cause;
-    assert!(cause.starts_with("3 of 5 items failed, 2 may"), "{cause}");
+    assert_eq!(
+        &**cause,
+        "The specified tolerated failure threshold was exceeded: 3 of 5 items failed, and 2 may. \
+         The last failed with Mine: as told"
+    );
 }
 
 #[test]

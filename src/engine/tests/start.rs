@@ -62,6 +62,7 @@ fn an_endless_loop_ends_at_the_history_limit() {
     let mut run = given(&definition).limits(|limits| limits.history_events = 50);
     run = run.started(&json!({"go": true}));
     assert_eq!((run.status(), run.error().as_str()), ("failed", "States.Runtime"));
+    assert_eq!(run.cause(), "The execution reached the maximum number of history events (50).");
     assert!((50..60).contains(&run.history.len()), "{}", run.history.len());
 }
 

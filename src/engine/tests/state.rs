@@ -130,10 +130,41 @@ fn wait_for_a_moment_that_has_passed_ends_at_once() {
 
 #[test]
 fn wait_for_what_is_no_time_fails() {
-    let negative = json!({"Type": "Wait", "SecondsPath": "$.s", "End": true});
-    assert_eq!(given(&only(negative)).started(&json!({"s": -1})).error(), "States.Runtime");
-    let words = json!({"Type": "Wait", "TimestampPath": "$.s", "End": true});
-    assert_eq!(given(&only(words)).started(&json!({"s": "soon"})).error(), "States.Runtime");
+    let cause = |field: &str, value: serde_json::Value| {
+        let wait = json!({"Type": "Wait", field: "$.s", "End": true});
+        let run = given(&only(wait)).started(&json!({"s": value}));
+        assert_eq!(run.error(), "States.Runtime");
+        run.cause()
+    };
+    assert_eq!(
+        cause("SecondsPath", json!(-1)),
+        "The SecondsPath parameter references a negative value: $.s == -1"
+    );
+    for value in [1.5, -1.5] {
+        assert_eq!(
+            cause("SecondsPath", json!(value)),
+            format!("The SecondsPath parameter cannot be parsed as a long value: $.s == {value}")
+        );
+    }
+    assert_eq!(
+        cause("TimestampPath", json!("2016-12-05T21:29:29")),
+        "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time \
+         format string: $.s == 2016-12-05T21:29:29"
+    );
+    let jsonata = |value: serde_json::Value| {
+        let wait = json!({"Type": "Wait", "Timestamp": "{% $states.input %}", "End": true});
+        given(&only_jsonata(wait)).started(&value).cause()
+    };
+    assert_eq!(
+        jsonata(json!("05-12-2016T21:29:29Z")),
+        "The Timestamp field cannot be parsed as an ISO-8601 extended offset date-time format \
+         string: 05-12-2016T21:29:29Z"
+    );
+    assert_eq!(
+        jsonata(json!(5)),
+        "The JSONata expression '$states.input' specified for the field 'Timestamp' returned an \
+         unexpected result type. Expected 'string', but was 'number' for value: 5"
+    );
 }
 
 #[test]

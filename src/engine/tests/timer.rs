@@ -67,6 +67,26 @@ fn silence_times_out_and_signs_of_life_do_not() {
 }
 
 #[test]
+fn a_missed_heartbeat_goes_by_both_names_of_a_timeout() {
+    for name in ["States.Timeout", "States.HeartbeatTimeout"] {
+        let definition = json!({"StartAt": "A", "States": {
+            "A": task(json!({"HeartbeatSeconds": 3,
+                "Retry": [{"ErrorEquals": [name], "MaxAttempts": 1}],
+                "Catch": [{"ErrorEquals": [name], "Next": "B"}]})),
+            "B": {"Type": "Succeed"}}});
+        let mut run = given(&definition).started(&json!({}));
+        run.take_only();
+        run.fire_next();
+        assert_eq!(run.names(), "JobTimedOut RetryScheduled", "{name}");
+        run.fire_next();
+        run.take_only();
+        run.fire_next();
+        assert_eq!(run.status(), "completed_with_errors", "{name}");
+        assert_eq!(run.output()["Error"], "States.HeartbeatTimeout");
+    }
+}
+
+#[test]
 fn a_machine_that_runs_too_long_times_out_with_all_it_does() {
     let branch = |name: &str| json!({"StartAt": name, "States": {name: task(json!({}))}});
     let definition = json!({"TimeoutSeconds": 60, "StartAt": "A", "States": {

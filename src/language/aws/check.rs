@@ -2,7 +2,8 @@
 
 use super::{
     ARGUMENTS, CALLBACK, CATCHER_EXTENSIONS, DISTRIBUTED_ONLY, LONGEST_ARN, LONGEST_DEFINITION,
-    MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_workflow_name, starts_execution,
+    MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_workflow_name, jsonata,
+    starts_execution,
 };
 use crate::language::diagnostic::{Diagnostic, codes, quoted};
 use crate::language::read::Options;
@@ -15,13 +16,16 @@ pub fn check(text: &str, format: Format, options: &Options) -> Vec<Diagnostic> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut unread = Faults::new(text, options.max_diagnostics);
     let Some(tree) = source::tree(text, format, options, &mut unread) else { return Vec::new() };
-    let mut pass = Pass { faults: Faults::new(text, options.max_diagnostics) };
+    let language = text_of(&tree, "QueryLanguage").map(str::to_owned);
+    let mut pass = Pass { faults: Faults::new(text, options.max_diagnostics), language };
     pass.definition(&tree, text, format);
     pass.faults.finish()
 }
 
 struct Pass<'t> {
     faults: Faults<'t>,
+    /// `QueryLanguage` of the definition.
+    language: Option<String>,
 }
 
 impl Pass<'_> {
@@ -65,6 +69,9 @@ impl Pass<'_> {
             for (index, catcher) in catchers.iter().enumerate() {
                 self.extensions(catcher, &place.index(index), CATCHER_EXTENSIONS);
             }
+        }
+        if jsonata::is_jsonata(text_of(state, "QueryLanguage"), self.language.as_deref()) {
+            jsonata::check(state, place, &mut self.faults);
         }
         if let Some(resource) = field(state, "Resource") {
             self.resource(&resource.node, &place.key("Resource"));
@@ -209,6 +216,14 @@ fn members(node: &Node) -> &[Member] {
     match &node.content {
         Content::Object(members) => members,
         _ => &[],
+    }
+}
+
+/// The text of a field, if it is one.
+fn text_of<'n>(node: &'n Node, name: &str) -> Option<&'n str> {
+    match &field(node, name)?.node.content {
+        Content::Text(text) => Some(text),
+        _ => None,
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     ARGUMENTS, CALLBACK, CATCHER_EXTENSIONS, DISTRIBUTED_ONLY, LONGEST_ACTIVITY,
     MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_activity_name, is_workflow_name,
-    starts_execution,
+    jsonata, starts_execution,
 };
 use crate::language::Workflow;
 
@@ -101,7 +101,8 @@ pub struct Loss {
 #[must_use]
 pub fn export(workflow: &Workflow, account: &Account) -> Export {
     let mut definition = workflow.source.value();
-    let mut writer = Writer { account, names: BTreeMap::new(), losses: Vec::new() };
+    let language = definition.get("QueryLanguage").and_then(Value::as_str).map(str::to_owned);
+    let mut writer = Writer { account, language, names: BTreeMap::new(), losses: Vec::new() };
     if let Some(machine) = definition.as_object_mut() {
         writer.strip(machine, "", MACHINE_EXTENSIONS);
         writer.machine(machine, "");
@@ -111,6 +112,8 @@ pub fn export(workflow: &Workflow, account: &Account) -> Export {
 
 struct Writer<'a> {
     account: &'a Account,
+    /// `QueryLanguage` of the definition.
+    language: Option<String>,
     /// The activity's name that each job type got.
     names: BTreeMap<String, String>,
     losses: Vec<Loss>,
@@ -147,6 +150,10 @@ impl Writer<'_> {
             for (index, catcher) in catchers.filter_map(|(i, c)| Some((i, c.as_object_mut()?))) {
                 self.strip(catcher, &format!("{pointer}/Catch/{index}"), CATCHER_EXTENSIONS);
             }
+        }
+        let own = state.get("QueryLanguage").and_then(Value::as_str);
+        if jsonata::is_jsonata(own, self.language.as_deref()) {
+            jsonata::find(state, pointer, &mut |pointer, what| self.lose(pointer, what));
         }
         self.resource(state, pointer);
         for name in READING_AND_WRITING {
@@ -382,6 +389,19 @@ mod tests {
                 "Parameters": {"StateMachineArn.$": "$.child"}}}});
         let export = exported(&definition);
         assert_eq!((export.definition, export.losses), (definition, Vec::new()));
+    }
+
+    #[test]
+    fn expressions_that_aws_cannot_read_are_kept_and_told() {
+        let options = Options::default();
+        let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A/B", "States": {
+            "A/B": {"Type": "Succeed", "Output": {"x": ["{% $states.input.a ?? 1 %}"]}}}});
+        let workflow = language::parse(&definition.to_string(), Format::Json, &options).unwrap();
+        let export = export(&workflow, &Account::default());
+        assert_eq!(export.definition, definition);
+        let [loss] = export.losses.as_slice() else { panic!("{:#?}", export.losses) };
+        assert_eq!(loss.pointer, "/States/A~1B/Output/x/0");
+        assert!(loss.what.starts_with("kept, but AWS has JSONata 2.0.6"), "{}", loss.what);
     }
 
     #[test]

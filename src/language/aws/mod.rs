@@ -1,11 +1,13 @@
 //! What AWS Step Functions would say about a definition, and a definition that it accepts.
 //!
 //! [`check`] finds what runs here but is refused there: extension fields, bare names instead of
-//! ARNs, batches and tolerance on inline Maps, and lengths over the quotas. [`export`] rewrites a
-//! definition until `check` finds nothing more in it.
+//! ARNs, batches and tolerance on inline Maps, operators that its JSONata has not, and lengths over
+//! the quotas. [`export`] rewrites a definition until `check` finds nothing more in it but
+//! expressions, which it leaves to people.
 
 mod check;
 mod export;
+mod jsonata;
 
 #[cfg(test)]
 mod tests;

@@ -93,6 +93,38 @@ fn batches_and_tolerance_are_refused_on_inline_maps() {
 }
 
 #[test]
+fn operators_that_the_jsonata_of_aws_has_not_are_refused() {
+    let of = |expression: &str| {
+        format!(
+            r#"{{"QueryLanguage":"JSONata","StartAt":"A","States":{{"A":{{"Type":"Task","Resource":"arn:aws:states:::s:a","Arguments":{{"a":["{expression}"]}},"End":true}}}}}}"#
+        )
+    };
+    for operator in ["??", "?:"] {
+        let text = of(&format!("{{% $states.input.a {operator} 1 %}}"));
+        let text = text.replace("\"{%", "¦\"{%");
+        let hint = refused(codes::AWS_JSONATA, "/States/A/Arguments/a/0", &text);
+        assert!(hint.contains("$exists"), "{hint}");
+    }
+    let deep = of("{% $map([1], function($x) { $states.input[$x > (2 ?? 3)].y }) %}");
+    refused(codes::AWS_JSONATA, "/States/A/Arguments/a/0", &deep.replace("\"{%", "¦\"{%"));
+    for fine in [
+        "{% $states.input.a ? 1 : 2 %}",
+        "{% $states.input.a ?(1):2 %}",
+        "{% 'a ?? b' & 'c ?: d' %}",
+        "{% $match('ab', /(?:a)??b/) %}",
+        "{% 1 /* ?? */ %}",
+        "a ?? b",
+    ] {
+        let found = check(&of(fine), Format::Json, &Options::default());
+        assert!(found.is_empty(), "{fine}: {found:#?}");
+    }
+    let one = r#"{"StartAt":"A","States":{"A":{"Type":"Pass","QueryLanguage":"JSONata","Comment":"{% 1 ?? 2 %}","Output":¦"{% 1 ?? 2 %}","Next":"B"},"B":{"Type":"Pass","Result":"{% 1 ?? 2 %}","End":true}}}"#;
+    refused(codes::AWS_JSONATA, "/States/A/Output", one);
+    let nested = r#"{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Parallel","End":true,"Branches":[{"StartAt":"B","States":{"B":{"Type":"Succeed","Output":¦"{% 1 ?: 2 %}"}}}]}}}"#;
+    refused(codes::AWS_JSONATA, "/States/A/Branches/0/States/B/Output", nested);
+}
+
+#[test]
 fn a_definition_over_the_quota_is_refused() {
     let comment = "c".repeat(1_048_576);
     let text =

@@ -172,6 +172,14 @@ impl Expression {
         program.into_iter().flat_map(jsonata::Program::states_fields)
     }
 
+    /// An operator of JSONata that came after version 2.0.6, which AWS has.
+    pub(in crate::language) fn newer_operator(&self) -> Option<&'static str> {
+        match &*self.form {
+            Form::Jsonata(program) => program.newer_operator(),
+            Form::Path(_) | Form::Intrinsic(_) => None,
+        }
+    }
+
     /// Evaluates it. Only the selected part of the scope is copied.
     ///
     /// # Errors
@@ -190,7 +198,14 @@ impl Expression {
                 session.charge(&found, EvaluationErrorKind::Path)?;
                 Ok(found.into_owned())
             }
-            Form::Intrinsic(call) => call.evaluate(session, &self.field),
+            Form::Intrinsic(call) => call.evaluate(session).map_err(|error| EvaluationError {
+                // AWS names the whole expression, also where a function inside failed.
+                cause: format!(
+                    "The function '{}' had the following error: {}",
+                    self.source, error.cause
+                ),
+                ..error
+            }),
             Form::Jsonata(program) => {
                 let value = program.evaluate(session, || self.named())?;
                 session.charge(&value, EvaluationErrorKind::Query)?;

@@ -120,7 +120,13 @@ fn errors_of_paths_name_the_field_in_the_words_of_aws() {
         )
     );
     let called = Template::json_path(&json!({"n.$": "States.ArrayLength($.absent)"})).unwrap();
-    assert!(cause(&called, "Parameters").contains("specified for the field 'n.$'"));
+    assert_eq!(
+        cause(&called, "Parameters"),
+        format!(
+            "The function 'States.ArrayLength($.absent)' had the following error: The JsonPath \
+             argument for the field '$.absent' could not be found in {input}"
+        )
+    );
     let cases = [
         ("$.absent", "InputPath", "Invalid path '$.absent' : No results for path: $['absent']"),
         ("$.a.x", "OutputPath", "Invalid path '$.a.x' : No results for path: $['a']['x']"),

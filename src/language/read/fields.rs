@@ -57,6 +57,7 @@ const STATE_FIELDS: &[Field] = &[
     Field("Catch", WORKS, BOTH),
     Field("Result", PASS, PATH),
     Field("Resource", TASK, BOTH),
+    Field("Credentials", TASK, BOTH),
     Field("TimeoutSeconds", TASK, BOTH),
     Field("TimeoutSecondsPath", TASK, PATH),
     Field("HeartbeatSeconds", TASK, BOTH),
@@ -90,10 +91,8 @@ const STATE_FIELDS: &[Field] = &[
 ];
 
 /// Fields of Amazon States Language that cannot be used, and what to do instead.
-const NOT_SUPPORTED: &[(&str, &str)] = &[
-    ("Credentials", "credentials belong to the operator's binding of the job type; remove it"),
-    ("ManifestType", "manifests of S3 and Athena are not read; list the files instead"),
-];
+const NOT_SUPPORTED: &[(&str, &str)] =
+    &[("ManifestType", "manifests of S3 and Athena are not read; list the files instead")];
 
 /// The bit of a state type.
 fn bit(type_name: &str) -> Types {

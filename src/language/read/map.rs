@@ -40,8 +40,7 @@ impl Reader<'_, '_> {
         let batcher = object.get("ItemBatcher").and_then(|at| self.batcher(&at));
         let max_concurrency = self.number(object, "MaxConcurrency", 0..=MOST_ITEMS);
         let tolerated_failure_count = self.number(object, "ToleratedFailureCount", 0..=MOST_ITEMS);
-        let tolerated_failure_percentage =
-            self.number(object, "ToleratedFailurePercentage", 0..=100);
+        let tolerated_failure_percentage = self.percentage(object, "ToleratedFailurePercentage");
         Some(Map {
             processor: processor?,
             items,

@@ -231,15 +231,19 @@ impl Reader<'_, '_> {
         low: f64,
     ) -> Option<f64> {
         let at = object.get(name)?;
+        self.decimal(&at, low, 1e9)
+    }
+
+    fn decimal(&mut self, at: &At<'_>, low: f64, high: f64) -> Option<f64> {
         let Content::Number(number) = &at.node.content else {
-            self.wrong_type(&at, "a number");
+            self.wrong_type(at, "a number");
             return None;
         };
-        let value = number.as_f64().filter(|value| *value >= low && *value <= 1e9);
+        let value = number.as_f64().filter(|value| (low..=high).contains(value));
         if value.is_none() {
-            let label = at.label();
-            let message = format!("{label} must be from {low} to 1000000000, but it is {number}");
-            self.fault(&at, codes::RANGE, message);
+            let message =
+                format!("{} must be from {low} to {high}, but it is {number}", at.label());
+            self.fault(at, codes::RANGE, message);
         }
         value
     }
@@ -251,6 +255,20 @@ impl Reader<'_, '_> {
         name: &str,
         range: RangeInclusive<u64>,
     ) -> Option<Number> {
+        self.fixed_or_computed(object, name, |reader, at| reader.whole(at, range))
+    }
+
+    /// An optional percentage, fixed or computed; it need not be whole.
+    pub(super) fn percentage(&mut self, object: &Object<'_>, name: &str) -> Option<Number<f64>> {
+        self.fixed_or_computed(object, name, |reader, at| reader.decimal(at, 0.0, 100.0))
+    }
+
+    fn fixed_or_computed<T>(
+        &mut self,
+        object: &Object<'_>,
+        name: &str,
+        fixed_value: impl FnOnce(&mut Self, &At<'_>) -> Option<T>,
+    ) -> Option<Number<T>> {
         let path_name = format!("{name}Path");
         let path = object.get(&path_name).filter(|at| at.language == QueryLanguage::JsonPath);
         let fixed = object.get(name);
@@ -259,7 +277,7 @@ impl Reader<'_, '_> {
         }
         match (fixed, path) {
             (Some(at), _) if at.is_jsonata() => self.jsonata(&at).map(Number::Computed),
-            (Some(at), _) => self.whole(&at, range).map(Number::Fixed),
+            (Some(at), _) => fixed_value(self, &at).map(Number::Fixed),
             (None, Some(at)) => self.path(&at).map(Number::Computed),
             (None, None) => None,
         }

@@ -34,11 +34,21 @@ const RESERVED: &[&str] = &[
     "States.ParameterPathFailure",
     "States.Permissions",
     "States.QueryEvaluationError",
+    "States.ReferencePathConflict",
     "States.ResultPathMatchFailure",
     "States.ResultWriterFailed",
     "States.Runtime",
     "States.TaskFailed",
     "States.Timeout",
+];
+
+/// Of these the specification says when they are raised, but AWS raises another, and so does this.
+const NEVER_RAISED: &[(&str, &str)] = &[
+    ("States.BranchFailed", "a Parallel fails with the error of its branch"),
+    ("States.IntrinsicFailure", "as on AWS it is `States.Runtime`, which nothing catches"),
+    ("States.NoChoiceMatched", "as on AWS it is `States.Runtime`, which nothing catches"),
+    ("States.ParameterPathFailure", "as on AWS it is `States.Runtime`, which nothing catches"),
+    ("States.ResultPathMatchFailure", "as on AWS it is `States.ReferencePathConflict`"),
 ];
 
 impl Reader<'_, '_> {
@@ -154,6 +164,10 @@ impl Reader<'_, '_> {
                     message,
                     "entries are tried in order; move this one to the end",
                 );
+            } else if let Some((_, instead)) = NEVER_RAISED.iter().find(|(it, _)| *it == name) {
+                let message = format!("nothing raises {}", quoted(name));
+                let fault = Fault::new(codes::UNKNOWN_ERROR, at.node.span, message).hint(*instead);
+                self.faults.report(&at.place, fault);
             } else if name.starts_with("States.") && !RESERVED.contains(&name) {
                 self.unknown_error(&at, name);
             }

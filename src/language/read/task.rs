@@ -23,12 +23,25 @@ impl Reader<'_, '_> {
             );
             self.fault(&at, codes::RANGE, message);
         }
+        self.credentials(object);
         let at = self.required(object, "Resource")?;
         let resource = self.resource(&at)?;
         if resource.service == Service::Execution {
             self.start_arguments(object);
         }
         Some(Task { resource, timeout, heartbeat })
+    }
+
+    /// `Credentials`, with the role that AWS takes on for the work. Here the operator's binding of
+    /// the job type decides what the work may do, whatever a definition says.
+    fn credentials(&mut self, object: &Object<'_>) {
+        let Some(at) = object.get("Credentials") else { return };
+        let hint = "the operator's binding of the job type says what the work may do";
+        self.no_effect(&at, "here", hint);
+        self.payload(object, "Credentials");
+        if let Some(credentials) = self.literal_object(&at) {
+            self.argument(&credentials, "RoleArn", Some("AWS asks for it"));
+        }
     }
 
     fn resource(&mut self, at: &At<'_>) -> Option<Resource> {

@@ -43,16 +43,11 @@ enum Argument {
 
 impl Call {
     /// Runs the function on the values of its arguments.
-    /// `field` is where the whole expression stands.
-    pub(super) fn evaluate(
-        &self,
-        session: &Session<'_>,
-        field: &str,
-    ) -> Result<Value, EvaluationError> {
+    pub(super) fn evaluate(&self, session: &Session<'_>) -> Result<Value, EvaluationError> {
         let mut values = Vec::with_capacity(self.arguments.len());
         for (index, argument) in self.arguments.iter().enumerate() {
             let template = index == 0 && self.function == Function::Format;
-            values.push(argument.evaluate(session, field, template)?);
+            values.push(argument.evaluate(session, template)?);
         }
         let result = self.function.run(values, session).map_err(|cause| {
             let name = self.function.name();
@@ -72,22 +67,17 @@ impl Call {
 }
 
 impl Argument {
-    fn evaluate(
-        &self,
-        session: &Session<'_>,
-        field: &str,
-        template: bool,
-    ) -> Result<Value, EvaluationError> {
+    fn evaluate(&self, session: &Session<'_>, template: bool) -> Result<Value, EvaluationError> {
         match self {
             Self::Literal(value) => Ok(value.clone()),
             Self::Text { raw, .. } if template => Ok(Value::String(raw.clone())),
             Self::Text { value, .. } => Ok(value.clone()),
             Self::Path(path) => {
-                let found = path.select(session, field)?;
+                let found = path.select_argument(session)?;
                 session.charge(&found, EvaluationErrorKind::Path)?;
                 Ok(found.into_owned())
             }
-            Self::Call(call) => call.evaluate(session, field),
+            Self::Call(call) => call.evaluate(session),
         }
     }
 }

@@ -22,7 +22,7 @@ fn evaluate_with(text: &str, seed: u64) -> Result<Value, EvaluationError> {
         now_ms: 0,
         seed,
     };
-    parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).evaluate(&Session::new(scope), "")
+    parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}")).evaluate(&Session::new(scope))
 }
 
 fn evaluate(text: &str) -> Result<Value, EvaluationError> {

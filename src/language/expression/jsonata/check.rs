@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jsonata_core::ast::{AstNode, PathStep, Stage};
+use jsonata_core::ast::{AstNode, BinaryOp, PathStep, Stage};
 
 use super::super::scope::ExpressionFault;
 
@@ -15,6 +15,8 @@ pub(super) struct Uses {
     states: BTreeSet<String>,
     /// `$states` stands alone: all of its fields may be used.
     whole_states: bool,
+    /// An operator that came after version 2.0.6 of JSONata.
+    pub(super) newer_operator: Option<&'static str>,
 }
 
 impl Uses {
@@ -59,6 +61,13 @@ pub(super) fn check(root: &AstNode, top: Top) -> Result<Uses, ExpressionFault> {
     };
     let mut open = vec![(root, start)];
     while let Some((node, place)) = open.pop() {
+        if let AstNode::Binary { op, .. } = node {
+            uses.newer_operator = uses.newer_operator.or(match op {
+                BinaryOp::Coalesce => Some("??"),
+                BinaryOp::Default => Some("?:"),
+                _ => None,
+            });
+        }
         match node {
             AstNode::Variable(name) | AstNode::ParentVariable(name) if name.is_empty() => {
                 if place == Place::Top {

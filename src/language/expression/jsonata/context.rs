@@ -1,11 +1,14 @@
-//! Calls that leave out what they work on: `names.$pad(10)` is `names.$pad($, 10)`.
+//! What is written into the syntax tree of an expression before it is evaluated.
 //!
-//! The library knows that of its own functions, but not of those that stand in for them here. So
-//! the missing argument is written into the syntax tree.
+//! Calls may leave out what they work on: `names.$pad(10)` is `names.$pad($, 10)`. The library knows
+//! that of its own functions, but not of those that stand in for them here, so the missing argument
+//! is written down. And what joins texts goes through functions that bound their size.
 
 use jsonata_core::ast::{AstNode, BinaryOp, Stage};
 
-/// Writes the missing arguments.
+use super::growth;
+
+/// Writes the missing arguments and the bounds.
 pub(super) fn complete(root: &mut AstNode) {
     let mut own = Vec::new();
     for_each(root, |node, _| own.extend(defines(node)));
@@ -17,7 +20,37 @@ pub(super) fn complete(root: &mut AstNode) {
         {
             args.insert(0, AstNode::Variable(String::new()));
         }
+        bound(node, &own);
     });
+}
+
+/// Puts bounds around what joins texts.
+fn bound(node: &mut AstNode, own: &[String]) {
+    match node {
+        AstNode::Binary { op: BinaryOp::Concatenate, lhs, rhs } => {
+            guard(lhs);
+            guard(rhs);
+        }
+        AstNode::Function { name, args, .. } if name == "string" && !own.contains(name) => {
+            args.iter_mut().take(1).for_each(guard);
+        }
+        AstNode::Function { name, .. } if name == "join" && !own.contains(name) => {
+            growth::JOIN.clone_into(name);
+        }
+        _ => {}
+    }
+}
+
+/// Lets a value go through the function that bounds it, if it is none that is written down.
+fn guard(node: &mut AstNode) {
+    let is_short = matches!(
+        node,
+        AstNode::String(_) | AstNode::Number(_) | AstNode::Boolean(_) | AstNode::Null
+    );
+    if !is_short {
+        let args = vec![std::mem::replace(node, AstNode::Null)];
+        *node = AstNode::Function { name: growth::GUARD.to_owned(), args, is_builtin: true };
+    }
 }
 
 /// Whether a call of a function that stands in for JSONata's own lacks its first argument. `$pad`

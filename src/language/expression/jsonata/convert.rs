@@ -8,6 +8,7 @@ use jsonata_core::value::{JArray, JValue};
 use serde_json::{Map, Value};
 
 use super::super::number;
+use super::super::session::MAX_RESULT_BYTES;
 
 /// Values already converted in one evaluation, by the name that expressions have for them.
 /// JSONata's values are cheap to clone.
@@ -31,6 +32,10 @@ pub(super) const UNSUPPORTED: &str = "the result holds a function or a regular e
 
 /// How deep a value may nest; JSON that is read again may be 127 deep.
 const MAX_DEPTH: usize = 127;
+
+/// What a value counts besides its texts, in bytes. It takes more in memory; but values of two bytes
+/// of JSON each, as many as fit a payload of 8 MiB, must not be too many.
+const EACH: usize = 16;
 
 /// Converts a value for JSONata, whose numbers are all doubles.
 pub(super) fn to_jsonata(value: &Value) -> Result<JValue, String> {
@@ -61,11 +66,22 @@ fn inward(value: &Value, depth: usize) -> Result<JValue, String> {
 
 /// Converts a result; `None` is JSONata's undefined.
 pub(super) fn from_jsonata(value: &JValue) -> Result<Option<Value>, String> {
-    outward(value, 0)
+    let mut room = MAX_RESULT_BYTES;
+    outward(value, 0, &mut room)
 }
 
-fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
+/// `room` is how many bytes there may still be. JSONata shares what stands in several places, JSON
+/// has it as often as it stands: a value that doubles forty times is small there and too large here.
+fn outward(value: &JValue, depth: usize, room: &mut usize) -> Result<Option<Value>, String> {
     check_depth(depth)?;
+    let own = match value {
+        JValue::String(text) => text.len(),
+        JValue::Object(fields) => fields.keys().map(String::len).sum(),
+        _ => 0,
+    };
+    *room = room
+        .checked_sub(own + EACH)
+        .ok_or_else(|| format!("the result is larger than {MAX_RESULT_BYTES} bytes"))?;
     Ok(Some(match value {
         JValue::Undefined => return Ok(None),
         JValue::Null => Value::Null,
@@ -81,14 +97,14 @@ fn outward(value: &JValue, depth: usize) -> Result<Option<Value>, String> {
         JValue::Array(items) => {
             let mut array = Vec::with_capacity(items.len());
             for item in items.iter() {
-                array.extend(outward(item, depth + 1)?);
+                array.extend(outward(item, depth + 1, room)?);
             }
             Value::Array(array)
         }
         JValue::Object(fields) => {
             let mut object = Map::with_capacity(fields.len());
             for (name, value) in fields.iter() {
-                if let Some(value) = outward(value, depth + 1)? {
+                if let Some(value) = outward(value, depth + 1, room)? {
                     object.insert(name.clone(), value);
                 }
             }

@@ -13,6 +13,7 @@ use super::super::number::whole;
 use super::super::session::{Random, Session};
 use super::convert::{from_jsonata, to_jsonata};
 use super::date;
+use super::growth::{self, Growth};
 
 /// The greatest width of `$pad`.
 const MAX_PAD: f64 = 1_000_000.0;
@@ -39,7 +40,12 @@ pub(super) fn register(
     evaluator.register_fn_override("random", move |args: &[JValue]| draw(&source, args))?;
     let source = Rc::clone(random);
     evaluator.register_fn_override("shuffle", move |args: &[JValue]| shuffle(&source, args))?;
-    evaluator.register_fn_override("pad", pad)?;
+    let growth = Rc::new(Growth::new());
+    let of = Rc::clone(&growth);
+    evaluator.register_fn_override("pad", move |args: &[JValue]| pad(&of, args))?;
+    let of = Rc::clone(&growth);
+    evaluator.register_fn(growth::GUARD, move |args: &[JValue]| of.guard(args))?;
+    evaluator.register_fn(growth::JOIN, move |args: &[JValue]| growth.join(args))?;
     for (name, kept) in [("encodeUrl", URL), ("encodeUrlComponent", b"".as_slice())] {
         evaluator.register_fn_override(name, move |args: &[JValue]| encode(name, args, kept))?;
     }
@@ -184,11 +190,17 @@ fn shuffle(random: &Random, args: &[JValue]) -> Outcome {
 
 /// `$pad(text, width, character)`, as it is but for a limit: its width decides how much memory it
 /// takes.
-fn pad(args: &[JValue]) -> Outcome {
-    let width = args.get(1).and_then(JValue::as_f64).unwrap_or(0.0);
-    if width.abs() > MAX_PAD {
+fn pad(growth: &Growth, args: &[JValue]) -> Outcome {
+    let width = args.get(1).and_then(JValue::as_f64).unwrap_or(0.0).abs();
+    if width > MAX_PAD {
         return Err(failure(format!("$pad: the width must be at most {MAX_PAD}")));
     }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative and at most a million"
+    )]
+    growth.note(width as usize)?;
     match args.len() {
         2 => call("$pad($a, $b)", args),
         _ => call("$pad($a, $b, $c)", args),

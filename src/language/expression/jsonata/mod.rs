@@ -5,9 +5,9 @@
 //! functions, no `$eval`, no data at the top level but what has a name, and an undefined result
 //! is an error.
 //!
-//! Time, depth and the length of lists are limited; memory is not, within the time limit: a text
-//! that is joined to itself again and again can grow large. Who may register definitions must be
-//! trusted with that.
+//! Time, depth, the length of lists and the size of the result are limited, and of texts what `&`,
+//! `$string`, `$join` and `$pad` make. All other memory is limited by the time alone, as `$replace`
+//! with a long replacement: who may register definitions must be trusted with that.
 
 mod check;
 mod context;
@@ -16,6 +16,7 @@ mod core;
 mod date;
 mod fault;
 mod function;
+mod growth;
 
 use std::fmt;
 use std::sync::Arc;
@@ -102,6 +103,10 @@ impl Program {
 
     pub(super) fn states_fields(&self) -> impl Iterator<Item = &str> {
         self.uses.states_fields()
+    }
+
+    pub(super) fn newer_operator(&self) -> Option<&'static str> {
+        self.uses.newer_operator
     }
 
     /// Evaluates it; `named` gives its text and its place for messages.

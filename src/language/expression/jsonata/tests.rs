@@ -198,6 +198,61 @@ fn time_and_size_have_limits() {
 }
 
 #[test]
+fn what_grows_without_end_is_stopped_before_it_is_made() {
+    let doubled = "$reduce([1..60], function($x, $i) { ";
+    for (text, part) in [
+        (format!("$length({doubled}$x & $x }}, 'x'))"), "larger than"),
+        (format!("$length({doubled}$x & 1 & $x }}, 'x'))"), "larger than"),
+        (format!("{doubled}{{'a': $x, 'b': $x}} }}, 'x')"), "the result is larger than"),
+        (format!("$length($string({doubled}{{'a': $x, 'b': $x}} }}, 'x')))"), "larger than"),
+        (format!("({doubled}{{'a': $x, 'b': $x}} }}, 'x')) & ''"), "larger than"),
+        ("$length($join([1..1000].('x'), $pad('', 1000000)))".to_owned(), "larger than"),
+        ("$length([1..1000].('x') ~> $join($pad('', 1000000)))".to_owned(), "larger than"),
+        (
+            "($x := $pad('', 1000000); $reduce([1..9999], function($a, $i) { $length($x & $i) }))"
+                .to_owned(),
+            "together",
+        ),
+        ("$string($pad('x', 100000000))".to_owned(), "the width must be"),
+        ("[1..9999999]".to_owned(), "D2015"),
+        ("($x := $pad('', 1000000); [1..1000].($x))".to_owned(), "the result is larger than"),
+    ] {
+        let error = evaluate(&text).unwrap_err();
+        assert!(error.cause.contains(part), "{text}: {}", error.cause);
+    }
+}
+
+#[test]
+fn bounds_on_growth_change_no_value() {
+    let cases = [
+        ("[1] & 'x' & {'a': 1}", json!("[1]x{\"a\":1}")),
+        ("$states.input.absent & 'x' & null & true & 1.5", json!("xnulltrue1.5")),
+        ("$string($states.input.items[0])", json!("{\"n\":1,\"p\":2.5}")),
+        ("[1, 'a'].$string()", json!(["1", "a"])),
+        ("$map([1, 2], $string)", json!(["1", "2"])),
+        ("$string({'a': 1}, true)", json!("{\n  \"a\": 1\n}")),
+        ("$string(function($x) { $x })", json!("")),
+        ("$join(['a', 'b'], '-') & $join('c')", json!("a-bc")),
+        ("['a', 'b'] ~> $join('-')", json!("a-b")),
+        ("$join(?, '-')(['a', 'b'])", json!("a-b")),
+        ("($join := function($x) { $x }; $join(3))", json!(3)),
+        ("$map([['a', 'b']], function($x) { $join($x, '+') })", json!("a+b")),
+        ("$exists($join($states.input.absent))", json!(false)),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(evaluate(text).unwrap(), expected, "{text}");
+    }
+    for (text, code) in [("$join([1])", "T0412"), ("$join()", "T0410"), ("$join(1, 2, 3)", "T041")]
+    {
+        let error = evaluate(text).unwrap_err();
+        assert!(error.cause.contains(code), "{}", error.cause);
+    }
+    // A table that is joined row by row has room.
+    let table = "$length($reduce([1..3000], function($a, $i) { $a & $pad('', 90) & $i }, ''))";
+    assert!(evaluate(table).unwrap().as_u64().unwrap() > 270_000);
+}
+
+#[test]
 fn faults_are_found_when_parsing() {
     let cases = [
         ("1 +", Some(3), "S0207: the expression ends too early"),

@@ -120,6 +120,28 @@ impl Path {
         })
     }
 
+    /// The same for an argument of an intrinsic function.
+    pub(super) fn select_argument<'a>(
+        &self,
+        session: &Session<'a>,
+    ) -> Result<Cow<'a, Value>, EvaluationError> {
+        self.resolve(session, None).map_err(|failure| match failure {
+            PathFailure::Absent if matches!(self.root, Root::Variable(_)) => {
+                EvaluationError::path(self.absent_cause(session, ""))
+            }
+            PathFailure::Absent => {
+                // AWS names the state's input also where it looked into the context object.
+                let source = self.source.strip_prefix('$').filter(|rest| rest.starts_with('$'));
+                EvaluationError::path(format!(
+                    "The JsonPath argument for the field '{}' could not be found in the input '{}'",
+                    source.unwrap_or(&self.source),
+                    excerpt(session.scope.input)
+                ))
+            }
+            PathFailure::Unfit(cause) => EvaluationError::path(cause),
+        })
+    }
+
     fn absent_cause(&self, session: &Session<'_>, field: &str) -> String {
         let source = &self.source;
         let scope = &session.scope;
@@ -133,6 +155,8 @@ impl Path {
             "InputPath" | "OutputPath" | "TimeoutSecondsPath" | "HeartbeatSecondsPath" => {
                 return self.invalid_cause(session);
             }
+            // A reference path to AWS, as that of `ResultPath`.
+            "ItemsPath" => return self.unapplied_cause(session),
             _ => {}
         }
         let place =
@@ -158,6 +182,29 @@ impl Path {
                 ),
             },
         }
+    }
+
+    /// The cause that AWS gives for a reference path: its first step that leads nowhere.
+    fn unapplied_cause(&self, session: &Session<'_>) -> String {
+        let root = self.root_value(session, None);
+        let mut at = root;
+        for segment in &*self.segments {
+            let (step, next) = match segment {
+                Segment::Name(name) => {
+                    (name.clone(), at.and_then(|value| value.as_object()?.get(name)))
+                }
+                Segment::Index(place) => {
+                    (place.to_string(), at.and_then(|value| item(value.as_array()?, *place)))
+                }
+                _ => break,
+            };
+            if next.is_none() {
+                let input = root.map(excerpt).unwrap_or_default();
+                return format!("Unable to apply step \"{step}\" to input {input}");
+            }
+            at = next;
+        }
+        self.invalid_cause(session)
     }
 
     /// How far the path leads, in the words of the library that AWS uses.

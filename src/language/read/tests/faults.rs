@@ -5,12 +5,12 @@ use crate::language::diagnostic::codes;
 use crate::language::{Format, Options, check};
 
 /// A definition with the one state `A`, whose fields are given.
-fn one(fields: &str) -> String {
+pub(super) fn one(fields: &str) -> String {
     format!("{{\"StartAt\":\"A\",\"States\":{{\"A\":{{{fields}}}}}}}")
 }
 
 /// The same in JSONata.
-fn one_jsonata(fields: &str) -> String {
+pub(super) fn one_jsonata(fields: &str) -> String {
     format!("{{\"QueryLanguage\":\"JSONata\",\"StartAt\":\"A\",\"States\":{{\"A\":{{{fields}}}}}}}")
 }
 
@@ -229,9 +229,9 @@ fn field_language() {
 
 #[test]
 fn not_supported() {
-    let json = r#"{"StartAt":"A","States":{"A":{"Type":"Task","End":true,"Resource":"r",¦"Credentials":{}}}}"#;
-    let yaml = "StartAt: A\nStates:\n  A:\n    Type: Task\n    End: true\n    Resource: r\n    ¦Credentials: {}\n";
-    both(codes::NOT_SUPPORTED, "/States/A/Credentials", json, yaml);
+    let json = r#"{"StartAt":"A","States":{"A":{"Type":"Task","End":true,"Resource":"r",¦"ManifestType":"S3_INVENTORY"}}}"#;
+    let yaml = "StartAt: A\nStates:\n  A:\n    Type: Task\n    End: true\n    Resource: r\n    ¦ManifestType: S3_INVENTORY\n";
+    both(codes::NOT_SUPPORTED, "/States/A/ManifestType", json, yaml);
 }
 
 #[test]
@@ -526,6 +526,14 @@ fn warnings() {
     let yaml = "StartAt: A\nStates:\n  A: {Type: Task, Resource: r, End: true, Retry: [{ErrorEquals: [¦States.Timout]}]}\n";
     let found = both(codes::UNKNOWN_ERROR, "/States/A/Retry/0/ErrorEquals/0", json, yaml);
     assert_eq!(found.hint.unwrap(), "did you mean `States.Timeout`?");
+    states(
+        codes::UNKNOWN_ERROR,
+        &[
+            r#""Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":[¦"States.ParameterPathFailure"]}]"#,
+            r#""Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["States.ReferencePathConflict",¦"States.ResultPathMatchFailure"]}]"#,
+            r#""Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["States.Runtime",¦"States.IntrinsicFailure"]}]"#,
+        ],
+    );
     let json = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":"r","End":true,"Parameters":{"a":[¦"{% 1 %}"]}}}}"#;
     let yaml = "StartAt: A\nStates:\n  A: {Type: Task, Resource: r, End: true, Parameters: {a: [¦'{% 1 %}']}}\n";
     both(codes::LANGUAGE_MIX, "/States/A/Parameters/a/0", json, yaml);

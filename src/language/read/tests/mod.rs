@@ -5,6 +5,7 @@ mod faults;
 mod properties;
 mod scope;
 mod sound;
+mod task;
 
 use crate::language::diagnostic::Diagnostic;
 use crate::language::{Checked, Format, Options, check};

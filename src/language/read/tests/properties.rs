@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::language::diagnostic::codes;
 use crate::language::{Format, Options, aws, check, graph, parse, render};
 
 /// A definition as YAML, in block style, with texts in JSON's quotes.
@@ -186,7 +187,9 @@ fn exercise(text: &str, format: Format) {
         let again = parse(workflow.source.as_str(), Format::Json, &Options::default()).unwrap();
         assert_eq!(again.hash, workflow.hash);
         let exported = aws::export(&workflow, &aws::Account::default()).definition.to_string();
-        let left = aws::check(&exported, Format::Json, &Options::default());
+        let mut left = aws::check(&exported, Format::Json, &Options::default());
+        // Expressions are left to people.
+        left.retain(|found| found.code != codes::AWS_JSONATA);
         assert!(left.is_empty(), "{exported}: {left:#?}");
     }
 }

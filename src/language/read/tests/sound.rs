@@ -140,7 +140,7 @@ fn a_map_keeps_its_items_batches_and_tolerance() {
     assert_eq!(map.processor.start_at.as_ref(), "Import");
     assert!(map.items.is_some() && map.item_selector.is_some());
     assert!(matches!(map.max_concurrency, Number::Fixed(4)));
-    assert!(matches!(map.tolerated_failure_percentage, Some(Number::Fixed(10))));
+    assert!(matches!(map.tolerated_failure_percentage, Some(Number::Fixed(10.0))));
     assert!(map.tolerated_failure_count.is_none());
     let batcher = map.batcher.as_ref().unwrap();
     assert!(matches!(batcher.max_items, Some(Number::Fixed(10))));
