@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::data;
 use super::fault::Fault;
 use super::live::Live;
-use crate::engine::{Execution, ExecutionId, Program};
+use super::wait::now;
+use crate::engine::{Execution, ExecutionId, Program, Timestamp};
 use crate::language::DefinitionHash;
 use crate::runtime::{Archive, Rows, Summary, find};
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
+use crate::view::Moments;
 
 /// What can be asked about executions and their log.
 pub(super) enum Source {
@@ -83,6 +85,20 @@ impl Source {
         if records.is_empty() { Err(no_such(id))? } else { Ok(records) }
     }
 
+    /// An execution as it was right after the event with the sequence `at`; as it is now when that
+    /// is not said. With the moment that is looked at.
+    pub(super) async fn moment(
+        &self,
+        id: ExecutionId,
+        at: Option<u64>,
+    ) -> Result<(Execution, Timestamp)> {
+        let Some(at) = at else { return Ok((self.execution(id).await?, now())) };
+        let history = self.history(id).await?;
+        let mut moments = Moments::of(id, &history);
+        let then = moments.after(at).ok_or_else(|| no_such_event(id, at, &history))?;
+        Ok((then.clone(), then.updated_at))
+    }
+
     pub(super) async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>> {
         Ok(match self {
             Self::Live(live) => live.log(from, limit).await?,
@@ -102,6 +118,14 @@ impl Source {
 
 fn no_such(id: ExecutionId) -> crate::runtime::Error {
     crate::runtime::Error::NoSuchExecution { id: id.to_string() }
+}
+
+/// A sequence that an execution's history does not have.
+pub(super) fn no_such_event(id: ExecutionId, sequence: u64, history: &[Record]) -> Box<Fault> {
+    let (short, last) = (id.short(), history.last().map_or(0, |record| record.sequence));
+    let message = format!("execution {short} has no event {sequence}: it has 1 to {last}");
+    Fault::new("NO_SUCH_EVENT", super::exit::Exit::NotFound, message)
+        .hint(format!("everstep log show {short}"))
 }
 
 /// A definition that the log does not hold, or that this version cannot read.

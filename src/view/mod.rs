@@ -4,6 +4,7 @@
 //! an HTTP interface can serve the same: the names of serialized fields are a promise.
 
 mod card;
+mod moment;
 mod result;
 mod sentence;
 mod step;
@@ -12,6 +13,7 @@ mod verify;
 mod waiting;
 
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
+pub use moment::Moments;
 pub use result::{ResultCard, ResultSummary, StepResult};
 pub use sentence::{Places, sentence};
 pub use step::StepCard;

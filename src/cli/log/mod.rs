@@ -1,5 +1,6 @@
 //! `everstep log`: the event log.
 
+mod at;
 mod line;
 mod show;
 mod tail;
@@ -12,6 +13,8 @@ use super::fault::Outcome;
 pub(super) enum LogCommand {
     /// Print the events of one execution
     Show(show::LogShowArgs),
+    /// Show an execution as it was right after one of its events
+    At(at::LogAtArgs),
     /// Print the newest events, and follow
     Tail(tail::LogTailArgs),
     /// Check that the log is whole and makes sense
@@ -21,6 +24,7 @@ pub(super) enum LogCommand {
 pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
     match command {
         LogCommand::Show(arguments) => show::run(context, arguments).await,
+        LogCommand::At(arguments) => at::run(context, arguments).await,
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
     }
