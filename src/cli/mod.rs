@@ -5,6 +5,7 @@
 
 mod callback;
 mod cancel;
+mod changes;
 mod data;
 mod engine;
 pub mod exit;
@@ -27,6 +28,7 @@ mod test_state;
 mod ui;
 mod validate;
 mod wait;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -97,6 +99,8 @@ enum Command {
     List(list::ListArgs),
     /// Show one execution
     Show(show::ShowArgs),
+    /// Say why an execution waits, or how it ended
+    Why(why::WhyArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
     /// Answer a job that waits for a callback
@@ -177,6 +181,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
+        Command::Why(arguments) => why::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,

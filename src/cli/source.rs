@@ -107,6 +107,14 @@ impl Source {
         })
     }
 
+    /// The job types that the running engine has workers for; nothing when none runs.
+    pub(super) async fn job_types(&self) -> Result<Option<Vec<String>>> {
+        Ok(match self {
+            Self::Live(live) => Some(live.client().job_types().await?),
+            Self::Cold(_) | Self::Empty => None,
+        })
+    }
+
     pub(super) async fn last_position(&self) -> Result<Position> {
         Ok(match self {
             Self::Live(live) => live.last_position().await?,

@@ -4,6 +4,7 @@
 //! an HTTP interface can serve the same: the names of serialized fields are a promise.
 
 mod card;
+mod difference;
 mod moment;
 mod result;
 mod sentence;
@@ -11,8 +12,10 @@ mod step;
 mod text;
 mod verify;
 mod waiting;
+mod why;
 
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
+pub use difference::{Change, Difference, Moment};
 pub use moment::Moments;
 pub use result::{ResultCard, ResultSummary, StepResult};
 pub use sentence::{Places, sentence};
@@ -20,6 +23,7 @@ pub use step::StepCard;
 pub use text::{counted, duration, one_line};
 pub use verify::{Fault, Report, Verifier};
 pub use waiting::{Waiting, WaitingFor};
+pub use why::{End, FailurePoint, Reason, ReasonKind, Why, WhyState, Workers};
 
 #[cfg(test)]
 mod tests;

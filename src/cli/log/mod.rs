@@ -1,6 +1,7 @@
 //! `everstep log`: the event log.
 
 mod at;
+mod diff;
 mod line;
 mod show;
 mod tail;
@@ -15,6 +16,8 @@ pub(super) enum LogCommand {
     Show(show::LogShowArgs),
     /// Show an execution as it was right after one of its events
     At(at::LogAtArgs),
+    /// Show what changed between two events of an execution
+    Diff(diff::LogDiffArgs),
     /// Print the newest events, and follow
     Tail(tail::LogTailArgs),
     /// Check that the log is whole and makes sense
@@ -25,6 +28,7 @@ pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
     match command {
         LogCommand::Show(arguments) => show::run(context, arguments).await,
         LogCommand::At(arguments) => at::run(context, arguments).await,
+        LogCommand::Diff(arguments) => diff::run(context, arguments).await,
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
     }

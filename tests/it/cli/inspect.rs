@@ -42,6 +42,103 @@ fn a_running_engine_shows_the_past_as_its_folder_does() {
     assert_eq!(place.ran(&["show", "@", "--at", "4", "--json"], 0).json(), live);
 }
 
+/// A job whose type nobody serves after its server was started anew, a wait, and a child.
+const WAITS: &str = "\
+StartAt: Both
+States:
+  Both:
+    Type: Parallel
+    End: true
+    Branches:
+      - StartAt: Child
+        States:
+          Child:
+            Type: Task
+            Resource: states:startExecution.sync:2
+            Parameters: {StateMachineArn: slow}
+            End: true
+      - StartAt: Flaky
+        States:
+          Flaky:
+            Type: Task
+            Resource: fail
+            Retry: [{ErrorEquals: [States.ALL], IntervalSeconds: 600, MaxAttempts: 4}]
+            End: true
+";
+
+#[test]
+fn why_names_everything_that_is_waited_for_and_what_to_type() {
+    let place = Place::new();
+    let slow = super::SLOW.replace("Seconds: 2", "Seconds: 600");
+    place.write("slow.yaml", &slow);
+    place.write("waits.yaml", WAITS);
+    let (server, _rest) = place.spawn_until(&["serve"], "is ready");
+    place.ran(&["start", "waits.yaml", "--with", "slow.yaml"], 0);
+    let why = super::until("it waits for all of it", || {
+        let why = place.ran(&["why", "@", "--json"], 0).json();
+        let child =
+            why["reasons"].as_array()?.iter().find(|reason| reason["kind"] == "execution")?;
+        let is_there = why["reasons"].as_array()?.iter().any(|reason| reason["kind"] == "retry")
+            && child["child"]["reasons"][0]["kind"] == "timer";
+        is_there.then_some(why)
+    });
+    assert_eq!((&why["schema"], &why["state"]), (&"everstep.why/v1".into(), &"waiting".into()));
+    assert_eq!(why["engine_runs"], true);
+    let retry = why["reasons"].as_array().unwrap().iter().find(|r| r["kind"] == "retry").unwrap();
+    assert_eq!((&retry["retry"], &retry["max_retries"]), (&1.into(), &4.into()));
+    assert_eq!(retry["last_error"]["error"], "Everstep.CommandFailed");
+    let shown = place.ran(&["why", "@"], 0).stdout;
+    for words in [
+        "is waiting",
+        "(retry 1 of 4)",
+        "last error: Everstep.CommandFailed",
+        "step \"Rest\": waits until",
+        "everstep cancel",
+    ] {
+        assert!(shown.contains(words), "{words:?} in {shown}");
+    }
+
+    signal(&server, "-TERM");
+    assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
+    let cold = place.ran(&["why", "@"], 0).stdout;
+    assert!(cold.contains("no engine runs") && cold.contains("everstep serve"), "{cold}");
+}
+
+#[test]
+fn why_says_how_an_execution_ended() {
+    let place = Place::new();
+    place.ran(&["run", "fails.yaml"], 10);
+    let shown = place.ran(&["why", "@"], 0).stdout;
+    assert!(shown.contains("in step \"Try\": Everstep.CommandFailed"), "{shown}");
+    assert!(shown.contains("(JobFailed) in \"Try\""), "{shown}");
+    place.ran(&["run", "greet.yaml"], 0);
+    let why = place.ran(&["why", "@", "--json"], 0).json();
+    assert_eq!((&why["state"], &why["end"]["failure"]), (&"ended".into(), &Value::Null));
+    place.ran(&["why", "zzz"], 3);
+}
+
+#[test]
+fn what_changed_between_two_events_is_shown() {
+    let place = Place::new();
+    place.ran(&["run", "catches.yaml"], 12);
+    let events = place.ran(&["log", "show", "@", "--json"], 0).json();
+    let last = events["items"].as_array().unwrap().len().to_string();
+    let text = place.ran(&["log", "diff", "@", "1", &last], 0).stdout;
+    assert!(text.contains("running → completed_with_errors"), "{text}");
+    assert!(text.contains("step Try") && text.contains("error none → Everstep"), "{text}");
+    let found = place.ran(&["log", "diff", "@", "1", &last, "--json"], 0).json();
+    assert_eq!(found["schema"], "everstep.difference/v1");
+    assert_eq!(
+        (&found["from"]["sequence"], found["to"]["sequence"].to_string()),
+        (&1.into(), last)
+    );
+    let status = &found["changes"][0];
+    assert_eq!((&status["subject"], &status["field"]), (&"execution".into(), &"status".into()));
+    assert_eq!(place.ran(&["log", "diff", "@", "2", "2"], 0).stdout, "");
+    place.ran(&["log", "diff", "@", "0", "2"], 3);
+    place.ran(&["log", "diff", "@", "1", "2000"], 3);
+}
+
 /// The sequence of the first event of a kind in what `log show --json` printed.
 fn sequence_of(events: &Value, kind: &str) -> u64 {
     let items = events["items"].as_array().unwrap();
