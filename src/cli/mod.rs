@@ -17,6 +17,7 @@ mod input;
 mod list;
 mod live;
 mod log;
+mod moment;
 mod progress;
 mod run;
 mod serve;

@@ -5,6 +5,7 @@
 
 mod card;
 mod difference;
+mod log_stats;
 mod moment;
 mod result;
 mod sentence;
@@ -16,6 +17,7 @@ mod why;
 
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
 pub use difference::{Change, Difference, Moment};
+pub use log_stats::{Count, LogCounter, LogStats, Spread};
 pub use moment::Moments;
 pub use result::{ResultCard, ResultSummary, StepResult};
 pub use sentence::{Places, sentence};

@@ -2,8 +2,11 @@
 
 mod at;
 mod diff;
+mod grep;
 mod line;
+mod pages;
 mod show;
+mod stats;
 mod tail;
 mod verify;
 
@@ -18,6 +21,10 @@ pub(super) enum LogCommand {
     At(at::LogAtArgs),
     /// Show what changed between two events of an execution
     Diff(diff::LogDiffArgs),
+    /// Search events
+    Grep(grep::LogGrepArgs),
+    /// Print figures: events by type, executions by status, rates
+    Stats,
     /// Print the newest events, and follow
     Tail(tail::LogTailArgs),
     /// Check that the log is whole and makes sense
@@ -29,6 +36,8 @@ pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
         LogCommand::Show(arguments) => show::run(context, arguments).await,
         LogCommand::At(arguments) => at::run(context, arguments).await,
         LogCommand::Diff(arguments) => diff::run(context, arguments).await,
+        LogCommand::Grep(arguments) => grep::run(context, arguments).await,
+        LogCommand::Stats => stats::run(context).await,
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
     }

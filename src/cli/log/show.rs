@@ -5,7 +5,7 @@ use super::super::fault::Outcome;
 use super::super::source::Source;
 use super::super::ui::{Cell, Role, Table};
 use super::super::{Context, data};
-use super::line::{document, tell};
+use super::line::{document, role, tell};
 use crate::engine::Timestamp;
 use crate::store::{Check, Record};
 use crate::view::Places;
@@ -56,14 +56,4 @@ fn is_wanted(arguments: &LogShowArgs, record: &Record, step: Option<&str>) -> bo
     let name = record.event.name();
     (arguments.types.is_empty() || arguments.types.iter().any(|wanted| wanted == name))
         && arguments.step.as_deref().is_none_or(|wanted| step == Some(wanted))
-}
-
-fn role(record: &Record) -> Role {
-    match record.event.name() {
-        "JobFailed" | "JobTimedOut" | "FrameFailed" | "ExecutionFailed" | "ExecutionTimedOut"
-        | "ExecutionSetAside" => Role::Bad,
-        "FailureCaught" | "RetryScheduled" | "AttemptLost" | "CancelRequested" => Role::Caution,
-        "ExecutionCompleted" => Role::Good,
-        _ => Role::Plain,
-    }
 }

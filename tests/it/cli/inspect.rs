@@ -139,6 +139,60 @@ fn what_changed_between_two_events_is_shown() {
     place.ran(&["log", "diff", "@", "1", "2000"], 3);
 }
 
+#[test]
+fn events_are_found_by_their_words() {
+    let place = Place::new();
+    place.ran(&["run", "fails.yaml"], 10);
+    place.ran(&["run", "greet.yaml"], 0);
+    let found = place.ran(&["log", "grep", "NO SUCH luck", "--json"], 0).json();
+    assert_eq!(found["schema"], "everstep.events/v1");
+    let names: Vec<&str> = found["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["JobFailed", "ExecutionFailed"]);
+    let lines = |arguments: &[&str]| {
+        let ran = place.ran(&[&["log", "grep"], arguments, &["-o", "plain"]].concat(), 0);
+        ran.stdout.lines().count()
+    };
+    assert_eq!(lines(&["no such luck", "--type", "JobFailed"]), 1);
+    assert_eq!(lines(&["no such luck", "--type", "JobFailed", "--context", "1"]), 3);
+    assert_eq!(lines(&["no such luck", "-n", "1"]), 1);
+    assert_eq!(lines(&["no such luck", "--since", "1h"]), 2);
+    assert_eq!(lines(&["no such luck", "--since", "2999-01-01T00:00:00Z"]), 0);
+    assert_eq!(lines(&["no such luck", "--execution", "@"]), 0);
+    let words = place.ran(&["log", "grep", "looking up words", "--execution", "@"], 0).stdout;
+    assert!(words.contains("JobProgressed") && words.contains("Greet"), "{words}");
+    let none = place.ran(&["log", "grep", "nowhere to be found"], 0);
+    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "no event fits\n"));
+    place.ran(&["log", "grep", "x", "--since", "soon"], 2);
+}
+
+#[test]
+fn a_log_has_figures() {
+    let place = Place::new();
+    assert_eq!(place.ran(&["log", "stats", "--json"], 0).json()["events"], 0);
+    place.ran(&["run", "fails.yaml"], 10);
+    place.ran(&["run", "greet.yaml"], 0);
+    let cold = place.ran(&["log", "stats", "--json"], 0).json();
+    assert_eq!(cold["schema"], "everstep.log-stats/v1");
+    assert_eq!((&cold["executions"], &cold["workflows"]), (&2.into(), &2.into()));
+    assert!(cold["bytes_on_disk"].as_u64().unwrap() > 0);
+    let statuses = cold["executions_by_status"].as_array().unwrap();
+    assert!(statuses.iter().any(|one| one["name"] == "failed" && one["count"] == 1), "{cold}");
+    let text = place.ran(&["log", "stats"], 0).stdout;
+    assert!(text.contains("of 2 executions and 2 workflows"), "{text}");
+
+    let (server, _rest) = place.spawn_until(&["serve"], "is ready");
+    let live = place.ran(&["log", "stats", "--json"], 0).json();
+    assert_eq!(live["events_by_type"], cold["events_by_type"]);
+    assert!(!place.ran(&["log", "grep", "no such luck"], 0).stdout.is_empty());
+    signal(&server, "-TERM");
+    assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
+}
+
 /// The sequence of the first event of a kind in what `log show --json` printed.
 fn sequence_of(events: &Value, kind: &str) -> u64 {
     let items = events["items"].as_array().unwrap();
