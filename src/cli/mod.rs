@@ -7,10 +7,12 @@ mod callback;
 mod cancel;
 mod changes;
 mod data;
+mod diff;
 mod engine;
 pub mod exit;
 mod export;
 mod fault;
+mod file;
 mod graph;
 mod help;
 mod input;
@@ -18,6 +20,7 @@ mod list;
 mod live;
 mod log;
 mod moment;
+mod ndjson;
 mod progress;
 mod run;
 mod serve;
@@ -102,6 +105,8 @@ enum Command {
     Show(show::ShowArgs),
     /// Say why an execution waits, or how it ended
     Why(why::WhyArgs),
+    /// Compare two executions
+    Diff(diff::DiffArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
     /// Answer a job that waits for a callback
@@ -183,6 +188,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
         Command::Why(arguments) => why::run(context, &arguments).await,
+        Command::Diff(arguments) => diff::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,

@@ -1,14 +1,12 @@
 //! `everstep show`: one execution at a glance.
 
+use super::Context;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::progress::ms;
-use super::source::Source;
+use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
-use super::wait::say_next;
-use super::{Context, data};
 use crate::engine::ExecutionId;
-use crate::store::Check;
 use crate::view::{Card, ResultCard, StepCard, WaitingFor, duration, one_line};
 
 #[derive(clap::Args)]
@@ -21,11 +19,12 @@ pub(super) struct ShowArgs {
     /// As it was right after this event, by its sequence in `log show`
     #[arg(long, value_name = "SEQ")]
     at: Option<u64>,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 pub(super) async fn run(context: &Context, arguments: &ShowArgs) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+    let source = arguments.source.open(context).await?;
     let id = source.find(&arguments.id).await?;
     let (execution, moment) = source.moment(id, arguments.at).await?;
     let program = source.program(execution.definition).await?;
@@ -37,7 +36,7 @@ pub(super) async fn run(context: &Context, arguments: &ShowArgs) -> Outcome {
     let card = Card::of(&program, &execution, moment);
     print_card(context, &card)?;
     if !ui.is_json() {
-        say_next(context, id, next(&card, arguments.at.is_some()));
+        arguments.source.say_next(context, id, next(&card, arguments.at.is_some()));
     }
     Ok(Exit::Done)
 }

@@ -1,12 +1,14 @@
 //! Where what is shown comes from: a running engine, or the data folder itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Context;
 use super::data;
 use super::fault::Fault;
+use super::file::FileLog;
 use super::live::Live;
-use super::wait::now;
+use super::wait::{now, say_next};
 use crate::engine::{Execution, ExecutionId, Program, Timestamp};
 use crate::language::DefinitionHash;
 use crate::runtime::{Archive, Rows, Summary, find};
@@ -19,8 +21,35 @@ pub(super) enum Source {
     Live(Live),
     /// Nobody has it: it is read here, under its lock.
     Cold(Box<Archive>),
+    /// Events that were exported are read from a file.
+    File(Box<FileLog>),
     /// Nothing has ever been run here.
     Empty,
+}
+
+/// Which log is read.
+#[derive(clap::Args)]
+pub(super) struct SourceArgs {
+    /// Read this file, which `log export` wrote, instead of the data folder
+    #[arg(long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    /// Says which commands go on from here, when there is an engine or a folder to go on with.
+    pub(super) fn say_next(&self, context: &Context, id: ExecutionId, commands: &[&str]) {
+        if self.file.is_none() {
+            say_next(context, id, commands);
+        }
+    }
+
+    /// Opens the log that is meant.
+    pub(super) async fn open(&self, context: &Context) -> Result<Source> {
+        match &self.file {
+            Some(file) => Ok(Source::File(Box::new(FileLog::read(file)?))),
+            None => Source::open(&data::folder_to_read(context.data.as_deref()), Check::Tail).await,
+        }
+    }
 }
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
@@ -46,6 +75,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.list(rows, limit).await?,
             Self::Cold(archive) => archive.list_rows(rows, limit).await?,
+            Self::File(file) => file.list(rows, limit),
             Self::Empty => Vec::new(),
         })
     }
@@ -54,6 +84,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.find(text).await?,
             Self::Cold(archive) => archive.find(text).await?,
+            Self::File(file) => file.find(text)?,
             Self::Empty => find::by_handle(std::iter::empty(), text)?,
         })
     }
@@ -62,6 +93,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.execution(id).await?,
             Self::Cold(archive) => archive.execution(id).await?,
+            Self::File(file) => file.execution(id)?,
             Self::Empty => Err(no_such(id))?,
         })
     }
@@ -71,6 +103,7 @@ impl Source {
         let program = match self {
             Self::Live(live) => live.program(definition).await?,
             Self::Cold(archive) => archive.program(definition),
+            Self::File(file) => file.program(definition),
             Self::Empty => None,
         };
         program.ok_or_else(|| unreadable(definition))
@@ -80,6 +113,7 @@ impl Source {
         let records = match self {
             Self::Live(live) => live.history(id).await?,
             Self::Cold(archive) => archive.history(id).await?,
+            Self::File(file) => file.history(id)?,
             Self::Empty => Vec::new(),
         };
         if records.is_empty() { Err(no_such(id))? } else { Ok(records) }
@@ -103,6 +137,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.log(from, limit).await?,
             Self::Cold(archive) => archive.log(from, limit).await?,
+            Self::File(file) => file.log(from, limit),
             Self::Empty => Vec::new(),
         })
     }
@@ -111,7 +146,7 @@ impl Source {
     pub(super) async fn job_types(&self) -> Result<Option<Vec<String>>> {
         Ok(match self {
             Self::Live(live) => Some(live.client().job_types().await?),
-            Self::Cold(_) | Self::Empty => None,
+            Self::Cold(_) | Self::File(_) | Self::Empty => None,
         })
     }
 
@@ -119,6 +154,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.last_position().await?,
             Self::Cold(archive) => archive.last_position(),
+            Self::File(file) => file.last_position(),
             Self::Empty => 0,
         })
     }

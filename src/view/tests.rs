@@ -361,3 +361,32 @@ fn a_difference_has_what_changed_and_nothing_else() {
     let back = Difference::of(&run.program, &run.execution, &before);
     assert_eq!(back.changes.len(), difference.changes.len());
 }
+
+#[test]
+fn a_comparison_says_where_two_ways_part() {
+    let mut one = at_the_wait();
+    let mut other = Run::start();
+    other.start_job(1);
+    let failure = crate::engine::Failure::new("Broken", "for good");
+    other.command(Command::FailJob { job: JobId(1), token: TOKEN, failure });
+    fn compared(run: &Run) -> Compared<'_> {
+        Compared { program: &run.program, execution: &run.execution, history: &run.history }
+    }
+    let now = Timestamp(one.now);
+    let same = Comparison::of(compared(&one), compared(&one), now);
+    assert_eq!((same.differences, same.parting), (vec![], None));
+
+    let comparison = Comparison::of(compared(&one), compared(&other), now);
+    let parting = comparison.parting.unwrap();
+    let kinds = (parting.left.unwrap().event, parting.right.unwrap().event);
+    assert_eq!((parting.shared, kinds), (4, ("JobSucceeded", "JobFailed")));
+    let has = |name: Option<&str>, field| {
+        let mut all = comparison.differences.iter();
+        all.any(|unlike| (unlike.name.as_deref(), unlike.field) == (name, field))
+    };
+    assert!(has(None, "status") && has(Some("Fetch"), "error") && !has(None, "input"));
+
+    one.command(Command::CancelExecution { by: "me".into(), reason: None });
+    let further = Comparison::of(compared(&one), compared(&at_the_wait()), now);
+    assert!(further.parting.unwrap().right.is_none(), "the other goes no further");
+}

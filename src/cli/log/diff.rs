@@ -1,14 +1,12 @@
 //! `everstep log diff`: what changed in an execution between two of its events.
 
+use super::super::Context;
 use super::super::changes::changed;
 use super::super::exit::Exit;
 use super::super::fault::{Fault, Outcome};
-use super::super::source::{Source, no_such_event};
+use super::super::source::{Source, SourceArgs, no_such_event};
 use super::super::ui::{Cell, Role, Table};
-use super::super::wait::say_next;
-use super::super::{Context, data};
 use crate::engine::ExecutionId;
-use crate::store::Check;
 use crate::view::{Change, Difference, Moments, one_line};
 
 #[derive(clap::Args)]
@@ -19,11 +17,12 @@ pub(in super::super) struct LogDiffArgs {
     from: u64,
     /// The event with which is compared
     to: u64,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 pub(super) async fn run(context: &Context, arguments: &LogDiffArgs) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+    let source = arguments.source.open(context).await?;
     let id = source.find(&arguments.id).await?;
     let difference = difference(&source, id, arguments.from, arguments.to).await?;
     let ui = &context.ui;
@@ -35,7 +34,7 @@ pub(super) async fn run(context: &Context, arguments: &LogDiffArgs) -> Outcome {
         ui.say("nothing that is shown of it changed");
     }
     ui.print(&text(context, &difference.changes))?;
-    say_next(context, id, &["log show", "show"]);
+    arguments.source.say_next(context, id, &["log show", "show"]);
     Ok(Exit::Done)
 }
 

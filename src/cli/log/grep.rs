@@ -4,16 +4,16 @@ use std::collections::{HashMap, VecDeque};
 
 use serde::Serialize;
 
+use super::super::Context;
 use super::super::exit::Exit;
 use super::super::fault::Outcome;
 use super::super::moment::since;
-use super::super::source::Source;
+use super::super::source::SourceArgs;
 use super::super::ui::{Cell, Role, Table};
-use super::super::{Context, data};
 use super::line::{EventDocument, Told, document, role, tell};
 use super::pages::Pages;
 use crate::engine::{Event, ExecutionId, Timestamp};
-use crate::store::{Check, Record, Stream};
+use crate::store::{Record, Stream};
 use crate::view::Places;
 
 #[derive(clap::Args)]
@@ -36,6 +36,8 @@ pub(in super::super) struct LogGrepArgs {
     /// Find at most this many
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 1000)]
     max: usize,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 /// An event that was found, or that stands around one.
@@ -48,8 +50,7 @@ struct Found {
 
 pub(super) async fn run(context: &Context, arguments: &LogGrepArgs) -> Outcome {
     let since = arguments.since.as_deref().map(since).transpose()?;
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+    let source = arguments.source.open(context).await?;
     let mut search = Search::new(context, arguments, since);
     match &arguments.execution {
         Some(id) => {

@@ -2,6 +2,7 @@
 
 mod at;
 mod diff;
+mod export;
 mod grep;
 mod line;
 mod pages;
@@ -24,7 +25,9 @@ pub(super) enum LogCommand {
     /// Search events
     Grep(grep::LogGrepArgs),
     /// Print figures: events by type, executions by status, rates
-    Stats,
+    Stats(stats::LogStatsArgs),
+    /// Print events as lines of JSON, without tokens
+    Export(export::LogExportArgs),
     /// Print the newest events, and follow
     Tail(tail::LogTailArgs),
     /// Check that the log is whole and makes sense
@@ -37,7 +40,8 @@ pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
         LogCommand::At(arguments) => at::run(context, arguments).await,
         LogCommand::Diff(arguments) => diff::run(context, arguments).await,
         LogCommand::Grep(arguments) => grep::run(context, arguments).await,
-        LogCommand::Stats => stats::run(context).await,
+        LogCommand::Stats(arguments) => stats::run(context, arguments).await,
+        LogCommand::Export(arguments) => export::run(context, arguments).await,
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
     }

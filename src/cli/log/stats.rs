@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use super::super::exit::Exit;
 use super::super::fault::{Fault, Outcome};
-use super::super::source::Source;
+use super::super::source::{Source, SourceArgs};
 use super::super::ui::{Cell, Role, Table};
 use super::super::{Context, data};
 use super::pages::Pages;
-use crate::store::Check;
 use crate::view::{Count, LogCounter, LogStats, counted};
 
 #[derive(Serialize)]
@@ -21,11 +20,19 @@ struct Document<'s> {
     bytes_on_disk: Option<u64>,
 }
 
-pub(super) async fn run(context: &Context) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+#[derive(clap::Args)]
+pub(in super::super) struct LogStatsArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+pub(super) async fn run(context: &Context, arguments: &LogStatsArgs) -> Outcome {
+    let source = arguments.source.open(context).await?;
     let stats = count(&source).await?;
-    let bytes = size(&folder.join("log"));
+    let bytes = match &arguments.source.file {
+        Some(file) => std::fs::metadata(file).ok().map(|metadata| metadata.len()),
+        None => size(&data::folder_to_read(context.data.as_deref()).join("log")),
+    };
     let ui = &context.ui;
     if ui.is_json() {
         ui.document("everstep.log-stats/v1", &Document { stats: &stats, bytes_on_disk: bytes })?;

@@ -7,14 +7,13 @@ use std::pin::Pin;
 use serde::Serialize;
 
 use self::advice::{Advice, advice};
+use super::Context;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
-use super::source::Source;
+use super::source::{Source, SourceArgs};
 use super::ui::{Mark, Role};
 use super::wait::now;
-use super::{Context, data};
 use crate::engine::ExecutionId;
-use crate::store::Check;
 use crate::view::{FailureCard, Moments, Why, WhyState, Workers, duration, one_line};
 
 /// How many executions below the one that is asked about are looked at, one below the other.
@@ -26,6 +25,8 @@ const BREADTH: usize = 3;
 pub(super) struct WhyArgs {
     /// The execution: its id, a beginning of its handle, or @ for the newest
     id: String,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 #[derive(Serialize)]
@@ -36,13 +37,19 @@ struct Document<'w> {
 }
 
 pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+    let source = arguments.source.open(context).await?;
     let id = source.find(&arguments.id).await?;
     let types = source.job_types().await?;
-    let workers = types.as_deref().map_or(Workers::None, Workers::Of);
+    let workers = match (&source, &types) {
+        (_, Some(types)) => Workers::Of(types),
+        (Source::File(_), None) => Workers::Unknown,
+        (_, None) => Workers::None,
+    };
     let why = look(&source, id, workers, DEPTH).await?;
-    let (ui, next) = (&context.ui, advice(context, id, &why));
+    let ui = &context.ui;
+    // There is nothing to go on with in a file.
+    let is_file = arguments.source.file.is_some();
+    let next = if is_file { Vec::new() } else { advice(context, id, &why) };
     if ui.is_json() {
         ui.document("everstep.why/v1", &Document { why: &why, next: &next })?;
         return Ok(Exit::Done);

@@ -42,7 +42,9 @@ fn what(reason: &Reason, now: Timestamp) -> String {
         }
         ReasonKind::Retry => retry(reason, &until),
         ReasonKind::Worker => {
-            format!("attempt {attempt} has been ready for {since}, and no engine runs to take it")
+            format!(
+                "attempt {attempt} has been ready for {since}, and waits for a worker for {job_type}"
+            )
         }
         ReasonKind::NoWorker => {
             format!(

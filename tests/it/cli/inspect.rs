@@ -193,6 +193,94 @@ fn a_log_has_figures() {
     assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
 }
 
+#[test]
+fn an_exported_log_is_shown_as_the_folder_is() {
+    let place = Place::new();
+    place.ran(&["run", "catches.yaml"], 12);
+    place.ran(&["run", "greet.yaml"], 0);
+    let export = place.ran(&["log", "export"], 0).stdout;
+    assert!(!export.contains("token"), "tokens are nobody's business");
+    let first: Value = serde_json::from_str(export.lines().next().unwrap()).unwrap();
+    let keys: Vec<&String> = first.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["position", "sequence", "execution", "time", "event", "data"]);
+    place.write("log.ndjson", &export);
+    for command in [
+        &["list", "--json"][..],
+        &["show", "@", "--json"],
+        &["show", "@", "--at", "5", "--json"],
+        &["show", "@", "--result"],
+        &["log", "show", "@", "--json"],
+        &["log", "at", "@", "3", "--json"],
+        &["log", "diff", "@", "1", "6", "--json"],
+        &["log", "grep", "hello", "--json"],
+        &["why", "@"],
+    ] {
+        let folder = place.ran(command, 0).stdout;
+        let file = place.ran(&[command, &["--file", "log.ndjson"]].concat(), 0).stdout;
+        if command[0] == "why" {
+            assert_eq!(file.lines().next(), folder.lines().next(), "{command:?}");
+        } else {
+            assert_eq!(file, folder, "{command:?}");
+        }
+    }
+    let folder = place.ran(&["log", "stats", "--json"], 0).json();
+    let file = place.ran(&["log", "stats", "--json", "--file", "log.ndjson"], 0).json();
+    assert_eq!(file["events_by_type"], folder["events_by_type"]);
+    assert_eq!(file["bytes_on_disk"], export.len());
+
+    let part = place.ran(&["log", "export", "--from", "3", "--to", "4"], 0).stdout;
+    assert_eq!(
+        part,
+        export.lines().skip(2).take(2).map(|line| format!("{line}\n")).collect::<String>()
+    );
+}
+
+#[test]
+fn an_export_of_one_execution_has_what_it_takes_to_show_it() {
+    let place = Place::new();
+    place.ran(&["run", "catches.yaml"], 12);
+    let (server, _rest) = place.spawn_until(&["serve"], "is ready");
+    place.ran(&["start", "greet.yaml", "--wait"], 0);
+    let export = place.ran(&["log", "export", "@"], 0).stdout;
+    let card = place.ran(&["show", "@", "--json"], 0).json();
+    signal(&server, "-TERM");
+    assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
+    place.write("one.ndjson", &export);
+    assert!(export.starts_with("{\"position\":") && !export.contains("catches"), "{export}");
+    assert_eq!(place.ran(&["show", "@", "--file", "one.ndjson", "--json"], 0).json(), card);
+
+    let cut: String = export.lines().skip(3).map(|line| format!("{line}\n")).collect();
+    place.write("cut.ndjson", &cut);
+    let handle = card["handle"].as_str().unwrap();
+    let ran = place.ran(&["show", handle, "--file", "cut.ndjson"], 3);
+    assert!(ran.stderr.contains("[EXPORT_INCOMPLETE]"), "{}", ran.stderr);
+    place.ran(&["log", "stats", "--file", "cut.ndjson"], 0);
+    place.write("bad.ndjson", "{}\n");
+    let ran = place.ran(&["list", "--file", "bad.ndjson"], 1);
+    assert!(ran.stderr.contains("bad.ndjson:1 is no event [EXPORT_MALFORMED]"), "{}", ran.stderr);
+    place.ran(&["list", "--file", "missing.ndjson"], 3);
+}
+
+#[test]
+fn two_executions_are_compared() {
+    let place = Place::new();
+    place.ran(&["run", "catches.yaml"], 12);
+    let first = place.ran(&["show", "@", "--json"], 0).json()["handle"].clone();
+    place.ran(&["run", "fails.yaml"], 10);
+    let first = first.as_str().unwrap();
+    let text = place.ran(&["diff", first, "@"], 0).stdout;
+    assert!(text.contains("✓! completed with errors") && text.contains("✕ failed"), "{text}");
+    assert!(
+        text.contains("FailureCaught in \"Try\"") && text.contains("ExecutionFailed"),
+        "{text}"
+    );
+    let found = place.ran(&["diff", first, "@", "--json"], 0).json();
+    assert_eq!(found["schema"], "everstep.comparison/v1");
+    assert_eq!(found["parting"]["left"]["event"], "FailureCaught");
+    let same = place.ran(&["diff", "@", "@"], 0).stdout;
+    assert!(same.contains("both went the same way"), "{same}");
+}
+
 /// The sequence of the first event of a kind in what `log show --json` printed.
 fn sequence_of(events: &Value, kind: &str) -> u64 {
     let items = events["items"].as_array().unwrap();
