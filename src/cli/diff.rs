@@ -11,7 +11,7 @@ use super::ui::{Cell, Mark, Role, Table};
 use super::wait::now;
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::store::Record;
-use crate::view::{Compared, Comparison, Half, Moments, PathEvent, duration, one_line};
+use crate::view::{Compared, Comparison, Half, Moments, PathEvent, counted, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct DiffArgs {
@@ -78,7 +78,10 @@ fn text(context: &Context, comparison: &Comparison) -> String {
     match &comparison.parting {
         None => text.push_str("both went the same way\n"),
         Some(parting) => {
-            text.push_str(&format!("their ways part after {} events:\n", parting.shared));
+            text.push_str(&format!(
+                "their ways part after {}:\n",
+                counted(parting.shared, "event")
+            ));
             for (half, event) in
                 [(&comparison.left, &parting.left), (&comparison.right, &parting.right)]
             {

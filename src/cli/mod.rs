@@ -50,6 +50,7 @@ Examples:
   everstep run import.yaml --resume                        go on where it was
   everstep list                                            what ran, and what runs
   everstep show @                                          the newest execution
+  everstep why @                                           why it waits, or how it failed
   everstep log show @                                      everything that happened in it";
 
 /// Runs workflows that survive crashes.

@@ -54,8 +54,9 @@ pub(super) fn print_card(context: &Context, card: &Card) -> Result<(), Box<Fault
 fn next(card: &Card, is_past: bool) -> &'static [&'static str] {
     match (is_past, card.ended_at.is_some()) {
         (true, _) => &["log show", "show"],
+        (false, true) if card.failure.is_some() => &["why", "log show", "show --result"],
         (false, true) => &["log show", "show --result"],
-        (false, false) => &["log show", "cancel"],
+        (false, false) => &["why", "log show", "cancel"],
     }
 }
 

@@ -29,9 +29,9 @@ pub struct LogStats {
     pub first_at: Option<String>,
     /// When the last event happened, as RFC 3339.
     pub last_at: Option<String>,
-    /// Events per second from the first to the last; absent when they happened at once.
+    /// Events per second from the first to the last; absent when that is less than a second.
     pub events_per_second: Option<f64>,
-    /// Executions begun per hour from the first to the last event; absent when that is no time.
+    /// Executions begun per hour from the first to the last event; absent as well.
     pub executions_per_hour: Option<f64>,
     /// Events in the 24 hours before the last event, by whole hours.
     pub events_in_last_day: u64,
@@ -150,11 +150,12 @@ fn sorted(counts: HashMap<&'static str, u64>) -> Vec<Count> {
     counts
 }
 
-/// How many of `count` happen in `unit` milliseconds, to three places.
+/// How many of `count` happen in `unit` milliseconds, to three places; what took less than a second
+/// has no rate that would mean anything.
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
 fn rate(count: u64, span_ms: u64, unit: u64) -> Option<f64> {
     let exact = count as f64 * unit as f64 / span_ms as f64;
-    (span_ms > 0).then(|| (exact * 1000.0).round() / 1000.0)
+    (span_ms >= 1000).then(|| (exact * 1000.0).round() / 1000.0)
 }
 
 impl Spread {

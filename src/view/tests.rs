@@ -390,3 +390,11 @@ fn a_comparison_says_where_two_ways_part() {
     let further = Comparison::of(compared(&one), compared(&at_the_wait()), now);
     assert!(further.parting.unwrap().right.is_none(), "the other goes no further");
 }
+
+#[test]
+fn why_says_that_an_execution_was_set_aside() {
+    let mut run = at_the_wait();
+    run.command(Command::SetAside { reason: "a bug".into() });
+    let why = run.why(Workers::Of(&[]));
+    assert_eq!((why.state, why.set_aside.as_deref()), (WhyState::SetAside, Some("a bug")));
+}

@@ -42,7 +42,7 @@ fn a_running_engine_shows_the_past_as_its_folder_does() {
     assert_eq!(place.ran(&["show", "@", "--at", "4", "--json"], 0).json(), live);
 }
 
-/// A job whose type nobody serves after its server was started anew, a wait, and a child.
+/// Waits for a child that waits for a time, for a retry and for a callback.
 const WAITS: &str = "\
 StartAt: Both
 States:
@@ -64,6 +64,14 @@ States:
             Resource: fail
             Retry: [{ErrorEquals: [States.ALL], IntervalSeconds: 600, MaxAttempts: 4}]
             End: true
+      - StartAt: Approve
+        States:
+          Approve:
+            Type: Task
+            Resource: note.waitForTaskToken
+            TimeoutSeconds: 900
+            Parameters: {token.$: $$.Task.Token}
+            End: true
 ";
 
 #[test]
@@ -78,8 +86,9 @@ fn why_names_everything_that_is_waited_for_and_what_to_type() {
         let why = place.ran(&["why", "@", "--json"], 0).json();
         let child =
             why["reasons"].as_array()?.iter().find(|reason| reason["kind"] == "execution")?;
-        let is_there = why["reasons"].as_array()?.iter().any(|reason| reason["kind"] == "retry")
-            && child["child"]["reasons"][0]["kind"] == "timer";
+        let has = |kind| why["reasons"].as_array().unwrap().iter().any(|r| r["kind"] == kind);
+        let is_there =
+            has("retry") && has("callback") && child["child"]["reasons"][0]["kind"] == "timer";
         is_there.then_some(why)
     });
     assert_eq!((&why["schema"], &why["state"]), (&"everstep.why/v1".into(), &"waiting".into()));
@@ -93,6 +102,9 @@ fn why_names_everything_that_is_waited_for_and_what_to_type() {
         "(retry 1 of 4)",
         "last error: Everstep.CommandFailed",
         "step \"Rest\": waits until",
+        "job 3: attempt 1 has waited for its callback",
+        "times out in 14m",
+        "everstep callback complete TOKEN",
         "everstep cancel",
     ] {
         assert!(shown.contains(words), "{words:?} in {shown}");
