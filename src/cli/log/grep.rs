@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use regex::{Regex, RegexBuilder};
 use serde::Serialize;
 
 use super::super::Context;
 use super::super::exit::Exit;
-use super::super::fault::Outcome;
+use super::super::fault::{Fault, Outcome};
 use super::super::moment::since;
 use super::super::source::SourceArgs;
 use super::super::ui::{Cell, Role, Table};
@@ -21,6 +22,9 @@ pub(in super::super) struct LogGrepArgs {
     /// What to look for: any part of an event's sentence, of its state's name or of its data as
     /// JSON, whatever the case
     pattern: String,
+    /// The pattern is a regular expression, as `5\d\d`
+    #[arg(short = 'E', long)]
+    regex: bool,
     /// Only events of these names, as JobFailed
     #[arg(long = "type", value_delimiter = ',', value_name = "EVENT")]
     types: Vec<String>,
@@ -50,8 +54,9 @@ struct Found {
 
 pub(super) async fn run(context: &Context, arguments: &LogGrepArgs) -> Outcome {
     let since = arguments.since.as_deref().map(since).transpose()?;
+    let pattern = Pattern::of(arguments)?;
     let source = arguments.source.open(context).await?;
-    let mut search = Search::new(context, arguments, since);
+    let mut search = Search::new(context, arguments, pattern, since);
     match &arguments.execution {
         Some(id) => {
             let history = source.history(source.find(id).await?).await?;
@@ -70,11 +75,42 @@ pub(super) async fn run(context: &Context, arguments: &LogGrepArgs) -> Outcome {
     search.print()
 }
 
+/// What is looked for, whatever the case.
+enum Pattern {
+    /// In small letters.
+    Text(String),
+    Regex(Regex),
+}
+
+impl Pattern {
+    fn of(arguments: &LogGrepArgs) -> Result<Self, Box<Fault>> {
+        let pattern = &arguments.pattern;
+        if !arguments.regex {
+            return Ok(Self::Text(pattern.to_lowercase()));
+        }
+        let regex = RegexBuilder::new(pattern).case_insensitive(true).build();
+        regex.map(Self::Regex).map_err(|error| {
+            let message = format!("{pattern:?} is no regular expression");
+            let why = error.to_string();
+            Fault::new("BAD_PATTERN", Exit::Usage, message)
+                .why(why.lines().last().unwrap_or_default())
+                .hint("leave --regex out to look for the text itself")
+        })
+    }
+
+    fn is_in(&self, text: &str) -> bool {
+        match self {
+            Self::Text(wanted) => text.to_lowercase().contains(wanted),
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
 /// What has been seen and found so far.
 struct Search<'c> {
     context: &'c Context,
     arguments: &'c LogGrepArgs,
-    pattern: String,
+    pattern: Pattern,
     since: Option<Timestamp>,
     places: HashMap<Stream, Places>,
     /// The events before, which are printed if the next one is found.
@@ -86,11 +122,16 @@ struct Search<'c> {
 }
 
 impl<'c> Search<'c> {
-    fn new(context: &'c Context, arguments: &'c LogGrepArgs, since: Option<Timestamp>) -> Self {
+    fn new(
+        context: &'c Context,
+        arguments: &'c LogGrepArgs,
+        pattern: Pattern,
+        since: Option<Timestamp>,
+    ) -> Self {
         Self {
             context,
             arguments,
-            pattern: arguments.pattern.to_lowercase(),
+            pattern,
             since,
             places: HashMap::new(),
             before: VecDeque::new(),
@@ -140,7 +181,7 @@ impl<'c> Search<'c> {
         {
             return false;
         }
-        let has = |text: &str| text.to_lowercase().contains(&self.pattern);
+        let has = |text: &str| self.pattern.is_in(text);
         has(&told.sentence)
             || told.step.as_deref().is_some_and(has)
             || has(&record.event.to_json().to_string())

@@ -35,11 +35,26 @@ fn a_running_engine_shows_the_past_as_its_folder_does() {
     let place = Place::new();
     let (server, _rest) = place.spawn_until(&["serve"], "is ready");
     place.ran(&["start", "catches.yaml", "--wait"], 12);
-    let live = place.ran(&["show", "@", "--at", "4", "--json"], 0).json();
+    let commands = [
+        &["show", "@", "--at", "4", "--json"][..],
+        &["show", "@", "--at", "4", "--result"],
+        &["log", "at", "@", "6"],
+        &["log", "diff", "@", "2", "6"],
+        &["log", "diff", "@", "6", "2", "--json"],
+        &["log", "grep", "no such luck"],
+        &["log", "export"],
+        &["diff", "@", "@", "--json"],
+        &["why", "@"],
+    ];
+    let print = || commands.map(|command| place.ran(command, 0).stdout);
+    let live = print();
     place.ran(&["show", "@", "--at", "4000"], 3);
     signal(&server, "-TERM");
     assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
-    assert_eq!(place.ran(&["show", "@", "--at", "4", "--json"], 0).json(), live);
+    for ((command, cold), live) in commands.iter().zip(print()).zip(live) {
+        assert_eq!(cold, live, "{command:?}");
+        assert!(!cold.is_empty(), "{command:?}");
+    }
 }
 
 /// Waits for a child that waits for a time, for a retry and for a callback.
@@ -172,6 +187,8 @@ fn events_are_found_by_their_words() {
     assert_eq!(lines(&["no such luck", "--type", "JobFailed"]), 1);
     assert_eq!(lines(&["no such luck", "--type", "JobFailed", "--context", "1"]), 3);
     assert_eq!(lines(&["no such luck", "-n", "1"]), 1);
+    assert_eq!(lines(&["SUCH L.+k$", "--regex", "--type", "JobFailed"]), 1);
+    assert_eq!(lines(&["SUCH L.+k$", "--type", "JobFailed"]), 0);
     assert_eq!(lines(&["no such luck", "--since", "1h"]), 2);
     assert_eq!(lines(&["no such luck", "--since", "2999-01-01T00:00:00Z"]), 0);
     assert_eq!(lines(&["no such luck", "--execution", "@"]), 0);
@@ -180,6 +197,8 @@ fn events_are_found_by_their_words() {
     let none = place.ran(&["log", "grep", "nowhere to be found"], 0);
     assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "no event fits\n"));
     place.ran(&["log", "grep", "x", "--since", "soon"], 2);
+    let bad = place.ran(&["log", "grep", "(", "--regex"], 2);
+    assert!(bad.stderr.contains("[BAD_PATTERN]"), "{}", bad.stderr);
 }
 
 #[test]
