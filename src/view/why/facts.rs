@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::engine::event::RetryScheduled;
 use crate::engine::{Ending, Event, Failure, FrameId, JobId, Timestamp};
 use crate::store::Record;
+use crate::view::FailureCard;
 
 pub(super) struct Facts<'h> {
     pub(super) history: &'h [Record],
@@ -46,9 +47,10 @@ impl<'h> Facts<'h> {
     }
 
     /// The event before `before` that failed so, the newest.
-    pub(super) fn failed(&self, failure: &Failure, before: u64) -> Option<u64> {
+    pub(super) fn failed(&self, failure: &FailureCard, before: u64) -> Option<u64> {
         let earlier = self.history.iter().rev().filter(|record| record.sequence < before);
-        let mut failed = earlier.filter(|r| failure_of(&r.event).as_ref() == Some(failure));
+        let failed = |event: &Event| failure_of(event).as_ref().map(FailureCard::of);
+        let mut failed = earlier.filter(|record| failed(&record.event).as_ref() == Some(failure));
         failed.next().map(|record| record.sequence)
     }
 }

@@ -43,9 +43,6 @@ impl Seen<'_> {
         let state = frame.state.as_ref().and_then(|name| self.program.state(name));
         let retrier = body.and_then(|body| state?.retry.get(usize::try_from(body.retrier).ok()?));
         let job = frame.job.and_then(|job| Some((job, self.execution.jobs.get(&job)?)));
-        let failed = scheduled.map(|(record, body)| {
-            self.facts.failed(&body.failure, record.sequence).unwrap_or(record.sequence)
-        });
         Reason {
             step_name: frame.state.clone(),
             job_id: job.map(|(id, _)| job_label(self.execution.id, id)),
@@ -56,7 +53,8 @@ impl Seen<'_> {
             since: scheduled.map(|(record, _)| record.time),
             until: Some(due),
             last_error: body.map(|body| FailureCard::of(&body.failure)),
-            last_error_event: failed,
+            // What failed stands before it; that is looked for once it is known to be told.
+            last_error_event: scheduled.map(|(record, _)| record.sequence),
             ..Reason::new(ReasonKind::Retry)
         }
     }

@@ -191,6 +191,10 @@ impl Why {
         let more_reasons = reasons.len().saturating_sub(REASONS_NAMED);
         reasons.truncate(REASONS_NAMED);
         for reason in &mut reasons {
+            if let (Some(error), Some(dealt_with)) = (&reason.last_error, reason.last_error_event) {
+                let failed = seen.facts.failed(error, dealt_with);
+                reason.last_error_event = failed.or(reason.last_error_event);
+            }
             reason.sentence = words::sentence(reason, now);
         }
         let timers = execution.timers.iter();
