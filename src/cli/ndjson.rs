@@ -82,7 +82,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::engine::event::{JobScheduled, JobStarted, JobSucceeded};
+    use crate::engine::event::{ExecutionCompleted, JobScheduled, JobStarted};
     use crate::engine::{Data, FrameId, JobId, Timestamp, Token};
     use crate::language::Json;
 
@@ -99,13 +99,14 @@ mod tests {
     #[test]
     fn an_event_is_one_line_and_reads_back() {
         let output = Json::parse("{\"a\":\n 12345678901234567890123.10, \"token\": 1}").unwrap();
-        let written = record_of(JobSucceeded { job: JobId(1), attempt: 1, output });
+        let written = record_of(ExecutionCompleted { output: Data::New(output) });
         let line = line(&written).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.contains("12345678901234567890123.10"), "{line}");
         let read = record(&line).unwrap();
-        let Event::JobSucceeded(body) = &*read.event else { panic!("{read:?}") };
-        assert!(body.output.as_str().contains("\"token\""), "only our own tokens are left out");
+        let Event::ExecutionCompleted(body) = &*read.event else { panic!("{read:?}") };
+        let Data::New(output) = &body.output else { panic!("{body:?}") };
+        assert!(output.as_str().contains("\"token\""), "only our own tokens are left out");
         assert_eq!((read.stream, read.sequence, read.position), (Uuid::from_u128(7), 2, 3));
         assert_eq!(read.time, written.time);
     }
