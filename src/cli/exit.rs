@@ -67,7 +67,7 @@ impl Exit {
             Self::Done => "done; an empty list is success",
             Self::Other => "any other error",
             Self::Usage => "the command line is not understood",
-            Self::NotFound => "there is no such execution, workflow or file",
+            Self::NotFound => "there is no such execution, event, workflow or file",
             Self::NoServer => "no server is reachable",
             Self::NotAllowed => "not allowed in this status; the reason is printed",
             Self::Failed => "the execution failed or timed out",

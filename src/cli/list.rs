@@ -4,12 +4,11 @@ use serde::Serialize;
 
 use super::exit::Exit;
 use super::fault::Outcome;
-use super::source::Source;
+use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Output, Role, Table};
 use super::{Context, data, wait};
 use crate::engine::Timestamp;
 use crate::runtime::{Rows, Summary};
-use crate::store::Check;
 use crate::view::{FailureCard, duration, one_line};
 
 #[derive(clap::Args)]
@@ -26,6 +25,8 @@ pub(super) struct ListArgs {
     /// At most this many
     #[arg(short = 'n', long, default_value_t = 50)]
     limit: usize,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 /// An execution in a list, for programs.
@@ -48,8 +49,7 @@ struct Row<'s> {
 }
 
 pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+    let source = arguments.source.open(context).await?;
     let is_filtered = !arguments.status.is_empty() || arguments.workflow.is_some();
     let limit = if is_filtered { usize::MAX } else { arguments.limit };
     let which = match &arguments.parent {
@@ -67,7 +67,9 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     }
     if rows.is_empty() && ui.output == Output::Table {
         let what = if is_filtered { "no execution fits" } else { "no executions yet" };
-        ui.say(&format!("{what} in {}", folder.display()));
+        let folder = data::folder_to_read(context.data.as_deref());
+        let place = arguments.source.file.as_ref().unwrap_or(&folder);
+        ui.say(&format!("{what} in {}", place.display()));
         return Ok(Exit::Done);
     }
     ui.print(&table(context, &rows, wait::now()).text(ui))?;

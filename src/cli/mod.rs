@@ -5,17 +5,22 @@
 
 mod callback;
 mod cancel;
+mod changes;
 mod data;
+mod diff;
 mod engine;
 pub mod exit;
 mod export;
 mod fault;
+mod file;
 mod graph;
 mod help;
 mod input;
 mod list;
 mod live;
 mod log;
+mod moment;
+mod ndjson;
 mod progress;
 mod run;
 mod serve;
@@ -27,6 +32,7 @@ mod test_state;
 mod ui;
 mod validate;
 mod wait;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -44,6 +50,7 @@ Examples:
   everstep run import.yaml --resume                        go on where it was
   everstep list                                            what ran, and what runs
   everstep show @                                          the newest execution
+  everstep why @                                           why it waits, or how it failed
   everstep log show @                                      everything that happened in it";
 
 /// Runs workflows that survive crashes.
@@ -97,6 +104,10 @@ enum Command {
     List(list::ListArgs),
     /// Show one execution
     Show(show::ShowArgs),
+    /// Say why an execution waits, or how it ended
+    Why(why::WhyArgs),
+    /// Compare two executions
+    Diff(diff::DiffArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
     /// Answer a job that waits for a callback
@@ -177,6 +188,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
+        Command::Why(arguments) => why::run(context, &arguments).await,
+        Command::Diff(arguments) => diff::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,

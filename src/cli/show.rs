@@ -1,14 +1,12 @@
 //! `everstep show`: one execution at a glance.
 
+use super::Context;
 use super::exit::Exit;
-use super::fault::Outcome;
+use super::fault::{Fault, Outcome};
 use super::progress::ms;
-use super::source::Source;
+use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
-use super::wait::{self, say_next};
-use super::{Context, data};
 use crate::engine::ExecutionId;
-use crate::store::Check;
 use crate::view::{Card, ResultCard, StepCard, WaitingFor, duration, one_line};
 
 #[derive(clap::Args)]
@@ -18,33 +16,48 @@ pub(super) struct ShowArgs {
     /// Show what it gave, with the result of each step, as JSON
     #[arg(long)]
     result: bool,
+    /// As it was right after this event, by its sequence in `log show`
+    #[arg(long, value_name = "SEQ")]
+    at: Option<u64>,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 pub(super) async fn run(context: &Context, arguments: &ShowArgs) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
-    let execution = source.execution(source.find(&arguments.id).await?).await?;
+    let source = arguments.source.open(context).await?;
+    let id = source.find(&arguments.id).await?;
+    let (execution, moment) = source.moment(id, arguments.at).await?;
     let program = source.program(execution.definition).await?;
-    let (ui, now) = (&context.ui, wait::now());
+    let ui = &context.ui;
     if arguments.result {
-        ui.document("everstep.result/v1", &ResultCard::of(&program, &execution, now))?;
+        ui.document("everstep.result/v1", &ResultCard::of(&program, &execution, moment))?;
         return Ok(Exit::Done);
     }
-    let card = Card::of(&program, &execution, now);
-    if ui.is_json() {
-        ui.document("everstep.execution/v1", &card)?;
-        return Ok(Exit::Done);
+    let card = Card::of(&program, &execution, moment);
+    print_card(context, &card)?;
+    if !ui.is_json() {
+        arguments.source.say_next(context, id, next(&card, arguments.at.is_some()));
     }
-    ui.print(
-        &(heading(context, &card) + &steps(context, &card).text(ui) + &notes(context, &card)),
-    )?;
-    let next: &[&str] = if card.ended_at.is_some() {
-        &["log show", "show --result"]
-    } else {
-        &["log show", "cancel"]
-    };
-    say_next(context, execution.id, next);
     Ok(Exit::Done)
+}
+
+/// Prints a card, for people or for programs.
+pub(super) fn print_card(context: &Context, card: &Card) -> Result<(), Box<Fault>> {
+    let ui = &context.ui;
+    if ui.is_json() {
+        return ui.document("everstep.execution/v1", card);
+    }
+    ui.print(&(heading(context, card) + &steps(context, card).text(ui) + &notes(context, card)))
+}
+
+/// The commands that go on from a card.
+fn next(card: &Card, is_past: bool) -> &'static [&'static str] {
+    match (is_past, card.ended_at.is_some()) {
+        (true, _) => &["log show", "show"],
+        (false, true) if card.failure.is_some() => &["why", "log show", "show --result"],
+        (false, true) => &["log show", "show --result"],
+        (false, false) => &["why", "log show", "cancel"],
+    }
 }
 
 fn heading(context: &Context, card: &Card) -> String {

@@ -1,15 +1,19 @@
 //! Where what is shown comes from: a running engine, or the data folder itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Context;
 use super::data;
 use super::fault::Fault;
+use super::file::FileLog;
 use super::live::Live;
-use crate::engine::{Execution, ExecutionId, Program};
+use super::wait::{now, say_next};
+use crate::engine::{Execution, ExecutionId, Program, Timestamp};
 use crate::language::DefinitionHash;
 use crate::runtime::{Archive, Rows, Summary, find};
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
+use crate::view::Moments;
 
 /// What can be asked about executions and their log.
 pub(super) enum Source {
@@ -17,8 +21,35 @@ pub(super) enum Source {
     Live(Live),
     /// Nobody has it: it is read here, under its lock.
     Cold(Box<Archive>),
+    /// Events that were exported are read from a file.
+    File(Box<FileLog>),
     /// Nothing has ever been run here.
     Empty,
+}
+
+/// Which log is read.
+#[derive(clap::Args)]
+pub(super) struct SourceArgs {
+    /// Read this file, which `log export` wrote, instead of the data folder
+    #[arg(long, value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+}
+
+impl SourceArgs {
+    /// Says which commands go on from here, when there is an engine or a folder to go on with.
+    pub(super) fn say_next(&self, context: &Context, id: ExecutionId, commands: &[&str]) {
+        if self.file.is_none() {
+            say_next(context, id, commands);
+        }
+    }
+
+    /// Opens the log that is meant.
+    pub(super) async fn open(&self, context: &Context) -> Result<Source> {
+        match &self.file {
+            Some(file) => Ok(Source::File(Box::new(FileLog::read(file)?))),
+            None => Source::open(&data::folder_to_read(context.data.as_deref()), Check::Tail).await,
+        }
+    }
 }
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
@@ -44,6 +75,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.list(rows, limit).await?,
             Self::Cold(archive) => archive.list_rows(rows, limit).await?,
+            Self::File(file) => file.list(rows, limit),
             Self::Empty => Vec::new(),
         })
     }
@@ -52,6 +84,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.find(text).await?,
             Self::Cold(archive) => archive.find(text).await?,
+            Self::File(file) => file.find(text)?,
             Self::Empty => find::by_handle(std::iter::empty(), text)?,
         })
     }
@@ -60,6 +93,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.execution(id).await?,
             Self::Cold(archive) => archive.execution(id).await?,
+            Self::File(file) => file.execution(id)?,
             Self::Empty => Err(no_such(id))?,
         })
     }
@@ -69,6 +103,7 @@ impl Source {
         let program = match self {
             Self::Live(live) => live.program(definition).await?,
             Self::Cold(archive) => archive.program(definition),
+            Self::File(file) => file.program(definition),
             Self::Empty => None,
         };
         program.ok_or_else(|| unreadable(definition))
@@ -78,16 +113,40 @@ impl Source {
         let records = match self {
             Self::Live(live) => live.history(id).await?,
             Self::Cold(archive) => archive.history(id).await?,
+            Self::File(file) => file.history(id)?,
             Self::Empty => Vec::new(),
         };
         if records.is_empty() { Err(no_such(id))? } else { Ok(records) }
+    }
+
+    /// An execution as it was right after the event with the sequence `at`; as it is now when that
+    /// is not said. With the moment that is looked at.
+    pub(super) async fn moment(
+        &self,
+        id: ExecutionId,
+        at: Option<u64>,
+    ) -> Result<(Execution, Timestamp)> {
+        let Some(at) = at else { return Ok((self.execution(id).await?, now())) };
+        let history = self.history(id).await?;
+        let mut moments = Moments::of(id, &history);
+        let then = moments.after(at).ok_or_else(|| no_such_event(id, at, &history))?;
+        Ok((then.clone(), then.updated_at))
     }
 
     pub(super) async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>> {
         Ok(match self {
             Self::Live(live) => live.log(from, limit).await?,
             Self::Cold(archive) => archive.log(from, limit).await?,
+            Self::File(file) => file.log(from, limit),
             Self::Empty => Vec::new(),
+        })
+    }
+
+    /// The job types that the running engine has workers for; nothing when none runs.
+    pub(super) async fn job_types(&self) -> Result<Option<Vec<String>>> {
+        Ok(match self {
+            Self::Live(live) => Some(live.client().job_types().await?),
+            Self::Cold(_) | Self::File(_) | Self::Empty => None,
         })
     }
 
@@ -95,6 +154,7 @@ impl Source {
         Ok(match self {
             Self::Live(live) => live.last_position().await?,
             Self::Cold(archive) => archive.last_position(),
+            Self::File(file) => file.last_position(),
             Self::Empty => 0,
         })
     }
@@ -102,6 +162,14 @@ impl Source {
 
 fn no_such(id: ExecutionId) -> crate::runtime::Error {
     crate::runtime::Error::NoSuchExecution { id: id.to_string() }
+}
+
+/// A sequence that an execution's history does not have.
+pub(super) fn no_such_event(id: ExecutionId, sequence: u64, history: &[Record]) -> Box<Fault> {
+    let (short, last) = (id.short(), history.last().map_or(0, |record| record.sequence));
+    let message = format!("execution {short} has no event {sequence}: it has 1 to {last}");
+    Fault::new("NO_SUCH_EVENT", super::exit::Exit::NotFound, message)
+        .hint(format!("everstep log show {short}"))
 }
 
 /// A definition that the log does not hold, or that this version cannot read.

@@ -99,7 +99,9 @@ impl Rows {
         if text == "@" { Self::Started } else { Self::All }
     }
 
-    fn has(self, row: &Summary) -> bool {
+    /// Whether a list of them has this row.
+    #[must_use]
+    pub fn has(self, row: &Summary) -> bool {
         match (self, &row.parent) {
             (Self::All, _) | (Self::Own | Self::Started, None) => true,
             (Self::Own, Some(parent)) => !matches!(parent.link, Link::Item { .. }),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::step::StepCard;
 use super::text::seconds;
 use super::waiting::Waiting;
+use crate::engine::execution::Cancel;
 use crate::engine::{Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, Timestamp};
 
 /// What people see of an execution.
@@ -125,6 +126,12 @@ impl FailureCard {
     }
 }
 
+impl CancelCard {
+    pub(super) fn of(cancel: &Cancel) -> Self {
+        Self { by: cancel.by.clone(), reason: cancel.reason.clone(), at: cancel.at.to_string() }
+    }
+}
+
 impl JobCard {
     fn of(execution: &Execution, id: JobId, job: &Job) -> Self {
         Self {
@@ -186,11 +193,7 @@ impl Card {
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
-            cancel: execution.cancel.as_ref().map(|cancel| CancelCard {
-                by: cancel.by.clone(),
-                reason: cancel.reason.clone(),
-                at: cancel.at.to_string(),
-            }),
+            cancel: execution.cancel.as_ref().map(CancelCard::of),
             set_aside: execution.set_aside.clone(),
             sequence: execution.sequence,
             steps,

@@ -4,20 +4,30 @@
 //! an HTTP interface can serve the same: the names of serialized fields are a promise.
 
 mod card;
+mod comparison;
+mod difference;
+mod log_stats;
+mod moment;
 mod result;
 mod sentence;
 mod step;
 mod text;
 mod verify;
 mod waiting;
+mod why;
 
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
+pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
+pub use difference::{Change, Difference, Moment};
+pub use log_stats::{Count, LogCounter, LogStats, Spread};
+pub use moment::Moments;
 pub use result::{ResultCard, ResultSummary, StepResult};
 pub use sentence::{Places, sentence};
 pub use step::StepCard;
 pub use text::{counted, duration, one_line};
 pub use verify::{Fault, Report, Verifier};
 pub use waiting::{Waiting, WaitingFor};
+pub use why::{End, FailurePoint, Reason, ReasonKind, Why, WhyState, Workers};
 
 #[cfg(test)]
 mod tests;

@@ -246,3 +246,155 @@ fn what_the_engine_never_writes_is_a_fault() {
     }
     assert_eq!(after_end.checks(), ["nothing-after-the-end"]);
 }
+
+impl Run {
+    fn why(&self, workers: Workers<'_>) -> Why {
+        Why::of(&self.program, &self.execution, &self.history, workers, Timestamp(self.now))
+    }
+}
+
+fn kinds(why: &Why) -> Vec<ReasonKind> {
+    why.reasons.iter().map(|reason| reason.kind).collect()
+}
+
+#[test]
+fn why_tells_an_unserved_job_from_busy_workers_and_from_a_missing_engine() {
+    let run = Run::start();
+    let (fetch, other) = (["fetch".to_owned()], ["other".to_owned()]);
+    assert_eq!(kinds(&run.why(Workers::Of(&fetch))), [ReasonKind::WorkersBusy]);
+    assert_eq!(kinds(&run.why(Workers::Of(&other))), [ReasonKind::NoWorker]);
+    let why = run.why(Workers::None);
+    assert_eq!(kinds(&why), [ReasonKind::Worker]);
+    assert_eq!((why.state, why.engine_runs), (WhyState::Waiting, Some(false)));
+}
+
+#[test]
+fn why_names_the_worker_and_an_attempt_that_was_cut_off() {
+    let mut run = Run::start();
+    run.start_job(1);
+    let why = run.why(Workers::Of(&[]));
+    assert_eq!((why.state, kinds(&why)), (WhyState::Working, vec![ReasonKind::AtWork]));
+    assert_eq!(why.reasons[0].worker.as_deref(), Some("w-1"));
+    let sentence = &why.reasons[0].sentence;
+    assert_eq!(sentence, "step \"Fetch\", job 1: attempt 1 has been at work for 0.0s on w-1");
+    assert_eq!(kinds(&run.why(Workers::None)), [ReasonKind::CutOff]);
+}
+
+#[test]
+fn why_counts_retries_and_names_the_last_error_with_its_event() {
+    let mut run = Run::start();
+    run.start_job(1);
+    let failure = crate::engine::Failure::new("Flaky", "no answer");
+    run.command(Command::FailJob { job: JobId(1), token: TOKEN, failure });
+    let why = run.why(Workers::Of(&[]));
+    let reason = &why.reasons[0];
+    assert_eq!(
+        (reason.kind, reason.retry, reason.max_retries),
+        (ReasonKind::Retry, Some(1), Some(3))
+    );
+    let failed = run.history.iter().find(|record| record.event.name() == "JobFailed").unwrap();
+    assert_eq!(reason.last_error_event, Some(failed.sequence));
+    assert_eq!(reason.last_error.as_ref().unwrap().error.as_ref(), "Flaky");
+    let sentence = "step \"Fetch\", job 1: attempt 2 starts in 10s (retry 1 of 3)";
+    assert_eq!(reason.sentence, sentence);
+}
+
+#[test]
+fn why_says_until_when_a_wait_lasts() {
+    let run = at_the_wait();
+    let why = run.why(Workers::Of(&[]));
+    assert_eq!(kinds(&why), [ReasonKind::Timer]);
+    assert_eq!(why.reasons[0].until, Some(Timestamp(run.now + 60_000)));
+    assert!(why.reasons[0].sentence.ends_with("in 1m00s; it has for 0.0s"), "{why:?}");
+}
+
+#[test]
+fn why_says_where_a_failure_first_occurred() {
+    let mut run = Run::start();
+    run.start_job(1);
+    let failure = crate::engine::Failure::new("Broken", "for good");
+    run.command(Command::FailJob { job: JobId(1), token: TOKEN, failure });
+    let why = run.why(Workers::Unknown);
+    assert_eq!((why.state, why.reasons.len()), (WhyState::Ended, 0));
+    let end = why.end.unwrap();
+    assert_eq!(end.failed_step.as_deref(), Some("Fetch"));
+    let point = end.first_failure.unwrap();
+    assert_eq!((point.event, point.step_name.as_deref()), ("JobFailed", Some("Fetch")));
+}
+
+#[test]
+fn why_says_who_stopped_an_execution_that_was_cancelled() {
+    let mut run = Run::start();
+    run.start_job(1);
+    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    let why = run.why(Workers::Of(&[]));
+    assert_eq!((why.state, kinds(&why)), (WhyState::Stopping, vec![ReasonKind::WorkerStopping]));
+    assert!(why.reasons[0].until.is_some(), "it is given up at some time");
+    assert_eq!(&*why.cancel.unwrap().by, "me");
+}
+
+#[test]
+fn a_difference_has_what_changed_and_nothing_else() {
+    let mut run = Run::start();
+    let before = run.execution.clone();
+    assert_eq!(Difference::of(&run.program, &before, &before).changes, []);
+    run.start_job(1);
+    let output = Json::parse(r#"{"big": false}"#).unwrap();
+    run.command(Command::CompleteJob { job: JobId(1), token: TOKEN, output });
+    let difference = Difference::of(&run.program, &before, &run.execution);
+    let of = |subject, name: Option<&str>, field| {
+        let mut found = difference.changes.iter().filter(|change| {
+            (change.subject, change.name.as_deref(), change.field) == (subject, name, field)
+        });
+        let change = found.next()?;
+        Some((change.before.to_string(), change.after.to_string()))
+    };
+    let pair = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+    // Two of three: the step that is skipped no longer counts.
+    assert_eq!(of("execution", None, "progress"), pair("0", "66"));
+    assert_eq!(of("execution", None, "status"), None);
+    assert_eq!(of("step", Some("Fetch"), "status"), pair("\"running\"", "\"completed\""));
+    assert_eq!(of("step", Some("Fetch"), "result"), pair("null", r#"{"big":false}"#));
+    assert_eq!(of("step", Some("Split"), "status"), pair("\"pending\"", "\"skipped\""));
+    let job = "00000000-0000-0000-0000-000000000007:1";
+    assert_eq!(of("job", Some(job), "status"), pair("\"pending\"", "null"));
+    let back = Difference::of(&run.program, &run.execution, &before);
+    assert_eq!(back.changes.len(), difference.changes.len());
+}
+
+#[test]
+fn a_comparison_says_where_two_ways_part() {
+    let mut one = at_the_wait();
+    let mut other = Run::start();
+    other.start_job(1);
+    let failure = crate::engine::Failure::new("Broken", "for good");
+    other.command(Command::FailJob { job: JobId(1), token: TOKEN, failure });
+    fn compared(run: &Run) -> Compared<'_> {
+        Compared { program: &run.program, execution: &run.execution, history: &run.history }
+    }
+    let now = Timestamp(one.now);
+    let same = Comparison::of(compared(&one), compared(&one), now);
+    assert_eq!((same.differences, same.parting), (vec![], None));
+
+    let comparison = Comparison::of(compared(&one), compared(&other), now);
+    let parting = comparison.parting.unwrap();
+    let kinds = (parting.left.unwrap().event, parting.right.unwrap().event);
+    assert_eq!((parting.shared, kinds), (4, ("JobSucceeded", "JobFailed")));
+    let has = |name: Option<&str>, field| {
+        let mut all = comparison.differences.iter();
+        all.any(|unlike| (unlike.name.as_deref(), unlike.field) == (name, field))
+    };
+    assert!(has(None, "status") && has(Some("Fetch"), "error") && !has(None, "input"));
+
+    one.command(Command::CancelExecution { by: "me".into(), reason: None });
+    let further = Comparison::of(compared(&one), compared(&at_the_wait()), now);
+    assert!(further.parting.unwrap().right.is_none(), "the other goes no further");
+}
+
+#[test]
+fn why_says_that_an_execution_was_set_aside() {
+    let mut run = at_the_wait();
+    run.command(Command::SetAside { reason: "a bug".into() });
+    let why = run.why(Workers::Of(&[]));
+    assert_eq!((why.state, why.set_aside.as_deref()), (WhyState::SetAside, Some("a bug")));
+}

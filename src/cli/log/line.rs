@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use super::super::ui::Role;
 use crate::engine::Event;
 use crate::store::Record;
 use crate::view::{Places, one_line, sentence};
@@ -49,5 +50,16 @@ pub(super) fn document(record: &Record, told: Told) -> EventDocument {
         step_name: told.step,
         sentence: told.sentence,
         data: record.event.to_json(),
+    }
+}
+
+/// The colour of an event's name.
+pub(super) fn role(record: &Record) -> Role {
+    match record.event.name() {
+        "JobFailed" | "JobTimedOut" | "FrameFailed" | "ExecutionFailed" | "ExecutionTimedOut"
+        | "ExecutionSetAside" => Role::Bad,
+        "FailureCaught" | "RetryScheduled" | "AttemptLost" | "CancelRequested" => Role::Caution,
+        "ExecutionCompleted" => Role::Good,
+        _ => Role::Plain,
     }
 }

@@ -1,13 +1,13 @@
 //! `everstep log show`: everything that happened in one execution.
 
+use super::super::Context;
 use super::super::exit::Exit;
 use super::super::fault::Outcome;
-use super::super::source::Source;
+use super::super::source::SourceArgs;
 use super::super::ui::{Cell, Role, Table};
-use super::super::{Context, data};
-use super::line::{document, tell};
+use super::line::{document, role, tell};
 use crate::engine::Timestamp;
-use crate::store::{Check, Record};
+use crate::store::Record;
 use crate::view::Places;
 
 #[derive(clap::Args)]
@@ -20,11 +20,12 @@ pub(in super::super) struct LogShowArgs {
     /// Only events of these names, as JobFailed
     #[arg(long = "type", value_delimiter = ',', value_name = "EVENT")]
     types: Vec<String>,
+    #[command(flatten)]
+    source: SourceArgs,
 }
 
 pub(super) async fn run(context: &Context, arguments: &LogShowArgs) -> Outcome {
-    let folder = data::folder_to_read(context.data.as_deref());
-    let source = Source::open(&folder, Check::Tail).await?;
+    let source = arguments.source.open(context).await?;
     let records = source.history(source.find(&arguments.id).await?).await?;
     let began = records.first().map_or(Timestamp(0), |record| record.time);
     let mut places = Places::default();
@@ -56,14 +57,4 @@ fn is_wanted(arguments: &LogShowArgs, record: &Record, step: Option<&str>) -> bo
     let name = record.event.name();
     (arguments.types.is_empty() || arguments.types.iter().any(|wanted| wanted == name))
         && arguments.step.as_deref().is_none_or(|wanted| step == Some(wanted))
-}
-
-fn role(record: &Record) -> Role {
-    match record.event.name() {
-        "JobFailed" | "JobTimedOut" | "FrameFailed" | "ExecutionFailed" | "ExecutionTimedOut"
-        | "ExecutionSetAside" => Role::Bad,
-        "FailureCaught" | "RetryScheduled" | "AttemptLost" | "CancelRequested" => Role::Caution,
-        "ExecutionCompleted" => Role::Good,
-        _ => Role::Plain,
-    }
 }

@@ -1,0 +1,129 @@
+//! A log that `log export` wrote into a file, in memory.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::exit::Exit;
+use super::fault::Fault;
+use super::ndjson;
+use crate::engine::{Event, Execution, ExecutionId, Program};
+use crate::language::{self, DefinitionHash, Format};
+use crate::runtime::{Rows, Summary, find};
+use crate::store::{Position, Record, Stream};
+
+type Result<T> = std::result::Result<T, Box<Fault>>;
+
+/// The events of a file, or of a part of a log.
+pub(super) struct FileLog {
+    records: Vec<Record>,
+    /// Where the events of each execution are among them.
+    histories: HashMap<Stream, Vec<usize>>,
+    programs: HashMap<DefinitionHash, Arc<Program>>,
+}
+
+impl FileLog {
+    pub(super) fn read(path: &Path) -> Result<Self> {
+        let unreadable = |error: &std::io::Error| {
+            let message = format!("{} cannot be read", path.display());
+            Fault::new("FILE_UNREADABLE", Exit::NotFound, message).why(error.to_string())
+        };
+        let file = File::open(path).map_err(|error| unreadable(&error))?;
+        let mut log =
+            Self { records: Vec::new(), histories: HashMap::new(), programs: HashMap::new() };
+        for (number, line) in (1..).zip(BufReader::new(file).lines()) {
+            let line = line.map_err(|error| unreadable(&error))?;
+            if line.trim().is_empty() {
+                continue;
+            }
+            let malformed = |why: String| {
+                let message = format!("{}:{number} is no event", path.display());
+                Fault::new("EXPORT_MALFORMED", Exit::Other, message)
+                    .why(why)
+                    .hint("everstep log export > LOG.ndjson")
+            };
+            let record = ndjson::record(&line).map_err(|error| malformed(error.to_string()))?;
+            if record.position <= log.last_position() {
+                return Err(malformed("its position is not after that of the event before".into()));
+            }
+            log.add(record);
+        }
+        Ok(log)
+    }
+
+    fn add(&mut self, record: Record) {
+        if let Event::DefinitionStored(body) = &*record.event {
+            let options = language::Options::default();
+            if let Ok(workflow) = language::parse(body.source.as_str(), Format::Json, &options) {
+                self.programs.insert(body.hash, Arc::new(Program::new(workflow)));
+            }
+        } else {
+            self.histories.entry(record.stream).or_default().push(self.records.len());
+        }
+        self.records.push(record);
+    }
+
+    pub(super) fn last_position(&self) -> Position {
+        self.records.last().map_or(0, |record| record.position)
+    }
+
+    pub(super) fn log(&self, from: Position, limit: usize) -> Vec<Record> {
+        let start = self.records.partition_point(|record| record.position < from);
+        self.records.iter().skip(start).take(limit).cloned().collect()
+    }
+
+    pub(super) fn program(&self, definition: DefinitionHash) -> Option<Arc<Program>> {
+        self.programs.get(&definition).cloned()
+    }
+
+    fn records_of(&self, stream: Stream) -> impl Iterator<Item = &Record> {
+        let places = self.histories.get(&stream);
+        places.into_iter().flatten().filter_map(|place| self.records.get(*place))
+    }
+
+    /// All events of an execution; empty when there are none.
+    pub(super) fn history(&self, id: ExecutionId) -> Result<Vec<Record>> {
+        let history: Vec<Record> = self.records_of(id.0).cloned().collect();
+        for (expected, record) in (1..).zip(&history) {
+            if record.sequence != expected {
+                let short = id.short();
+                let message = format!("event {expected} of execution {short} is not in the file");
+                return Err(Fault::new("EXPORT_INCOMPLETE", Exit::NotFound, message)
+                    .why("an execution can be shown only if all of its events up to there are")
+                    .hint(format!("everstep log export {short} > LOG.ndjson")));
+            }
+        }
+        Ok(history)
+    }
+
+    pub(super) fn execution(&self, id: ExecutionId) -> Result<Execution> {
+        let history = self.history(id)?;
+        let events = history.iter().map(|record| (&*record.event, record.time));
+        Ok(Execution::replay(id, events))
+    }
+
+    /// Rows of the executions of which all events are there, the newest first.
+    pub(super) fn list(&self, rows: Rows, limit: usize) -> Vec<Summary> {
+        let whole = self.histories.keys().filter_map(|id| self.execution(ExecutionId(*id)).ok());
+        let mut list: Vec<Summary> =
+            whole.map(|execution| Summary::of(&execution)).filter(|row| rows.has(row)).collect();
+        list.sort_by_key(|row| std::cmp::Reverse(row.id));
+        list.truncate(limit);
+        list
+    }
+
+    pub(super) fn find(&self, text: &str) -> Result<ExecutionId> {
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        let ids = self.histories.keys().map(|id| ExecutionId(*id));
+        if text == "@" {
+            // The newest is the one that was started last, and not what it began.
+            let newest = self.list(Rows::Started, 1).first().map(|row| row.id);
+            return Ok(newest.map_or_else(|| find::by_handle(ids, text), Ok)?);
+        }
+        Ok(find::by_handle(ids, text)?)
+    }
+}

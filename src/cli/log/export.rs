@@ -1,0 +1,69 @@
+//! `everstep log export`: events as lines of JSON.
+
+use super::super::exit::Exit;
+use super::super::fault::{Fault, Outcome};
+use super::super::ndjson;
+use super::super::source::Source;
+use super::super::{Context, data};
+use super::pages::Pages;
+use crate::engine::{Event, ExecutionId};
+use crate::store::{Check, Record};
+
+#[derive(clap::Args)]
+pub(in super::super) struct LogExportArgs {
+    /// Only this execution, with the definition that it runs: its id, a beginning of its handle, or
+    /// @ for the newest
+    id: Option<String>,
+    /// From this position in the log on
+    #[arg(long, value_name = "POSITION", default_value_t = 1)]
+    from: u64,
+    /// Up to this position in the log
+    #[arg(long, value_name = "POSITION")]
+    to: Option<u64>,
+}
+
+pub(super) async fn run(context: &Context, arguments: &LogExportArgs) -> Outcome {
+    let folder = data::folder_to_read(context.data.as_deref());
+    let source = Source::open(&folder, Check::Tail).await?;
+    let only = match &arguments.id {
+        Some(text) => Some(Only::of(&source, source.find(text).await?).await?),
+        None => None,
+    };
+    let mut pages = Pages::of(&source, arguments.from, arguments.to).await?;
+    while let Some(records) = pages.next().await? {
+        let wanted = records.iter().filter(|r| only.as_ref().is_none_or(|only| only.has(r)));
+        let mut lines = String::new();
+        for record in wanted {
+            lines.push_str(&ndjson::line(record).map_err(|error| unwritable(record, &error))?);
+        }
+        if !lines.is_empty() {
+            context.ui.print(&lines)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// One execution, and what it cannot be read without.
+struct Only {
+    id: ExecutionId,
+    definition: crate::language::DefinitionHash,
+}
+
+impl Only {
+    async fn of(source: &Source, id: ExecutionId) -> Result<Self, Box<Fault>> {
+        let definition = source.execution(id).await?.definition;
+        Ok(Self { id, definition })
+    }
+
+    fn has(&self, record: &Record) -> bool {
+        match &*record.event {
+            Event::DefinitionStored(body) => body.hash == self.definition,
+            _ => record.stream == self.id.0,
+        }
+    }
+}
+
+fn unwritable(record: &Record, error: &serde_json::Error) -> Box<Fault> {
+    let message = format!("event {} of the log cannot be written as JSON", record.position);
+    Fault::new("OUTPUT_FAILED", Exit::Other, message).why(error.to_string())
+}

@@ -1,0 +1,77 @@
+//! What to type next, by what an execution waits for.
+
+use serde::Serialize;
+
+use super::super::Context;
+use super::super::wait::data_flag;
+use crate::engine::ExecutionId;
+use crate::view::{Reason, ReasonKind, Why, WhyState};
+
+/// A command, and what for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Advice {
+    pub(super) purpose: &'static str,
+    pub(super) command: String,
+}
+
+/// More than this nobody reads.
+const MOST: usize = 5;
+
+/// What can be done about how an execution stands, the most useful first.
+pub(super) fn advice(context: &Context, id: ExecutionId, why: &Why) -> Vec<Advice> {
+    let id = id.short();
+    let mut advice: Vec<(&'static str, String)> = Vec::new();
+    if why.engine_runs == Some(false) && why.end.is_none() {
+        advice.push(("to go on", "serve".to_owned()));
+    }
+    match why.state {
+        WhyState::Ended => advice.extend(after_end(&id, why)),
+        WhyState::SetAside => advice.push(("to report it", format!("log show {id} --json"))),
+        WhyState::Working | WhyState::Waiting | WhyState::Stopping => {
+            for more in why.reasons.iter().filter_map(|reason| for_reason(&id, reason)) {
+                if advice.len() < MOST && !advice.contains(&more) {
+                    advice.push(more);
+                }
+            }
+            if why.state != WhyState::Stopping {
+                advice.push(("to give up", format!("cancel {id}")));
+            }
+        }
+    }
+    let flag = data_flag(context);
+    let full =
+        |(purpose, command)| Advice { purpose, command: format!("everstep {command}{flag}") };
+    advice.into_iter().map(full).collect()
+}
+
+fn after_end(id: &str, why: &Why) -> Vec<(&'static str, String)> {
+    let point = why.end.as_ref().and_then(|end| end.first_failure.as_ref());
+    let before = point.map(|point| point.sequence.saturating_sub(1).max(1));
+    let mut advice = Vec::new();
+    if let Some(before) = before {
+        advice.push(("as it was before that", format!("log at {id} {before}")));
+    }
+    advice.push(("what it gave", format!("show {id} --result")));
+    advice.push(("all that happened", format!("log show {id}")));
+    advice
+}
+
+fn for_reason(id: &str, reason: &Reason) -> Option<(&'static str, String)> {
+    let child = reason.execution_handle.as_deref().unwrap_or_default();
+    let job_type = reason.job_type.as_deref().unwrap_or_default();
+    Some(match reason.kind {
+        ReasonKind::NoWorker => {
+            ("to serve it", format!("serve --config FILE, with [jobs.{job_type:?}] in FILE"))
+        }
+        ReasonKind::WorkersBusy => ("who is at work", "list --status unfinished".to_owned()),
+        ReasonKind::Callback => ("to answer", "callback complete TOKEN --result JSON".to_owned()),
+        ReasonKind::Execution | ReasonKind::ExecutionStopping => {
+            ("more about it", format!("why {}", child.get(..6).unwrap_or(child)))
+        }
+        ReasonKind::Retry => ("what failed", format!("log show {id} --type JobFailed,JobTimedOut")),
+        ReasonKind::AtWork | ReasonKind::WorkerStopping => ("how far it is", format!("show {id}")),
+        ReasonKind::Timer | ReasonKind::Worker | ReasonKind::CutOff | ReasonKind::Ready => {
+            return None;
+        }
+    })
+}

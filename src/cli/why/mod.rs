@@ -1,0 +1,206 @@
+//! `everstep why`: why an execution waits, since when, until when, and what to do about it.
+
+mod advice;
+
+use std::pin::Pin;
+
+use serde::Serialize;
+
+use self::advice::{Advice, advice};
+use super::Context;
+use super::exit::Exit;
+use super::fault::{Fault, Outcome};
+use super::source::{Source, SourceArgs};
+use super::ui::{Mark, Role};
+use super::wait::now;
+use crate::engine::ExecutionId;
+use crate::view::{FailureCard, Moments, Why, WhyState, Workers, duration, one_line};
+
+/// How many executions below the one that is asked about are looked at, one below the other.
+const DEPTH: u32 = 3;
+/// How many are looked at in each.
+const BREADTH: usize = 3;
+
+#[derive(clap::Args)]
+pub(super) struct WhyArgs {
+    /// The execution: its id, a beginning of its handle, or @ for the newest
+    id: String,
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+#[derive(Serialize)]
+struct Document<'w> {
+    #[serde(flatten)]
+    why: &'w Why,
+    next: &'w [Advice],
+}
+
+pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
+    let source = arguments.source.open(context).await?;
+    let id = source.find(&arguments.id).await?;
+    let types = source.job_types().await?;
+    let workers = match (&source, &types) {
+        (_, Some(types)) => Workers::Of(types),
+        (Source::File(_), None) => Workers::Unknown,
+        (_, None) => Workers::None,
+    };
+    let why = look(&source, id, workers, DEPTH).await?;
+    let ui = &context.ui;
+    // There is nothing to go on with in a file.
+    let is_file = arguments.source.file.is_some();
+    let next = if is_file { Vec::new() } else { advice(context, id, &why) };
+    if ui.is_json() {
+        ui.document("everstep.why/v1", &Document { why: &why, next: &next })?;
+        return Ok(Exit::Done);
+    }
+    let mut text = heading(context, &why);
+    tell(&why, "  ", &mut text);
+    if why.engine_runs == Some(false) && why.end.is_none() {
+        text.push_str("  no engine runs on this folder, so nothing happens until one does\n");
+    }
+    let widest = next.iter().map(|advice| advice.purpose.len()).max().unwrap_or(0);
+    for Advice { purpose, command } in &next {
+        let purpose = format!("{purpose}:");
+        let line = format!("  {purpose:<width$} {command}\n", width = widest + 1);
+        text.push_str(&ui.paint(Role::Faint, &line));
+    }
+    ui.print(&text)?;
+    Ok(Exit::Done)
+}
+
+type Looked<'l> = Pin<Box<dyn Future<Output = Result<Why, Box<Fault>>> + Send + 'l>>;
+
+/// Looks at an execution, and at what it waits for.
+fn look<'l>(source: &'l Source, id: ExecutionId, workers: Workers<'l>, depth: u32) -> Looked<'l> {
+    Box::pin(async move {
+        let history = source.history(id).await?;
+        let last = history.last().map_or(0, |record| record.sequence);
+        let mut moments = Moments::of(id, &history);
+        let broken = || super::source::no_such_event(id, last, &history);
+        let execution = moments.after(last).ok_or_else(broken)?;
+        let program = source.program(execution.definition).await?;
+        let mut why = Why::of(&program, execution, &history, workers, now());
+        if depth == 0 {
+            return Ok(why);
+        }
+        let children = why.reasons.iter_mut().filter(|reason| reason.execution.is_some());
+        for reason in children.take(BREADTH) {
+            let child = reason.execution.as_deref();
+            reason.child = look_below(source, child, workers, depth).await;
+        }
+        let failed = why.end.as_mut().and_then(|end| end.first_failure.as_mut());
+        if let Some(point) = failed {
+            let child = point.execution.as_deref();
+            point.child = look_below(source, child, workers, depth).await;
+        }
+        Ok(why)
+    })
+}
+
+/// What is below is told where it can be: an execution that has not begun has no history yet.
+async fn look_below(
+    source: &Source,
+    child: Option<&str>,
+    workers: Workers<'_>,
+    depth: u32,
+) -> Option<Box<Why>> {
+    let child: ExecutionId = child?.parse().ok()?;
+    look(source, child, workers, depth - 1).await.ok().map(Box::new)
+}
+
+fn heading(context: &Context, why: &Why) -> String {
+    let ui = &context.ui;
+    let mark = Mark::of(why.status);
+    format!(
+        "{} {} {}\n",
+        ui.paint(Role::Strong, &one_line(&why.workflow, 80)),
+        short(why),
+        ui.paint(mark.role, &stands(why)),
+    )
+}
+
+fn short(why: &Why) -> &str {
+    why.handle.get(..6).unwrap_or(&why.handle)
+}
+
+/// How it stands, after its name.
+fn stands(why: &Why) -> String {
+    match why.state {
+        WhyState::Working => "is at work".to_owned(),
+        WhyState::Waiting => "is waiting".to_owned(),
+        WhyState::Stopping => "is stopping".to_owned(),
+        WhyState::SetAside => "was set aside".to_owned(),
+        WhyState::Ended => match why.status {
+            "cancelled" => "was cancelled".to_owned(),
+            status => status.replace('_', " "),
+        },
+    }
+}
+
+/// Everything that is known, line by line.
+fn tell(why: &Why, indent: &str, text: &mut String) {
+    let mut line = |told: &str| text.push_str(&format!("{indent}{told}\n"));
+    if let Some(reason) = &why.set_aside {
+        line(&format!("something of ours is wrong with it: {}", one_line(reason, 400)));
+    }
+    if let Some(cancel) = &why.cancel {
+        let reason = cancel.reason.as_deref().map(|words| format!(": {}", one_line(words, 200)));
+        let (by, at) = (one_line(&cancel.by, 80), &cancel.at);
+        line(&format!("{by} asked it to stop at {at}{}", reason.unwrap_or_default()));
+    }
+    for reason in &why.reasons {
+        text.push_str(&format!("{indent}{}\n", reason.sentence));
+        if let Some(error) = &reason.last_error {
+            let event = reason.last_error_event.map(|event| format!(" (event {event})"));
+            let (words, event) = (failure(error), event.unwrap_or_default());
+            text.push_str(&format!("{indent}  last error: {words}{event}\n"));
+        }
+        below(reason.child.as_deref(), indent, text);
+    }
+    if why.more_reasons > 0 {
+        text.push_str(&format!("{indent}and {} more\n", why.more_reasons));
+    }
+    if let Some(due) = why.times_out_at {
+        let left = duration(due.ms_since(now()));
+        text.push_str(&format!("{indent}all of it times out at {due}, in {left}\n"));
+    }
+    tell_end(why, indent, text);
+}
+
+fn tell_end(why: &Why, indent: &str, text: &mut String) {
+    let Some(end) = &why.end else { return };
+    let at = end.ended_at.as_deref().unwrap_or_default();
+    let step = end.failed_step.as_ref();
+    let step = step.map(|name| format!(" in step \"{}\"", one_line(name, 60)));
+    let failed = end.failure.as_ref().map(|error| format!(": {}", failure(error)));
+    let (step, failed) = (step.unwrap_or_default(), failed.unwrap_or_default());
+    text.push_str(&format!("{indent}it ended at {at}{step}{failed}\n"));
+    if end.total_errors > 0 {
+        text.push_str(&format!(
+            "{indent}errors that were caught or tolerated: {}\n",
+            end.total_errors
+        ));
+    }
+    if let Some(point) = &end.first_failure {
+        let step = point.step_name.as_ref();
+        let step = step.map(|name| format!(" in \"{}\"", one_line(name, 60))).unwrap_or_default();
+        let (sequence, event, words) = (point.sequence, point.event, failure(&point.failure));
+        text.push_str(&format!(
+            "{indent}it first failed at event {sequence} ({event}){step}: {words}\n"
+        ));
+        below(point.child.as_deref(), indent, text);
+    }
+}
+
+/// What another execution waits for, further to the right.
+fn below(child: Option<&Why>, indent: &str, text: &mut String) {
+    let Some(child) = child else { return };
+    let workflow = one_line(&child.workflow, 80);
+    text.push_str(&format!("{indent}  {workflow} {} {}\n", short(child), stands(child)));
+    tell(child, &format!("{indent}    "), text);
+}
+
+fn failure(error: &FailureCard) -> String {
+    one_line(&format!("{}: {}", error.error, error.cause), 200)
+}

@@ -1,0 +1,277 @@
+//! Why an execution does not go on, or how it ended: everything that it waits for, with since when,
+//! until when, and what went wrong before.
+
+mod end;
+mod facts;
+mod frames;
+mod jobs;
+mod words;
+
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use self::facts::Facts;
+use super::card::{CancelCard, FailureCard};
+use crate::engine::{Execution, Program, Status, Timer, Timestamp};
+use crate::language::StateName;
+use crate::store::Record;
+
+pub use end::{End, FailurePoint};
+
+/// Reasons that are named; the rest are counted.
+const REASONS_NAMED: usize = 20;
+
+/// Who could take jobs of an execution.
+#[derive(Debug, Clone, Copy)]
+pub enum Workers<'w> {
+    /// No engine runs, so nothing happens.
+    None,
+    /// An engine runs, and has workers for these job types.
+    Of(&'w [String]),
+    /// It is not known whether an engine runs.
+    Unknown,
+}
+
+/// What is to be said about an execution that somebody waits for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Why {
+    /// The execution's id.
+    pub id: String,
+    /// Its short name.
+    pub handle: String,
+    /// The workflow's name.
+    pub workflow: Arc<str>,
+    /// The execution's status.
+    pub status: &'static str,
+    /// In short.
+    pub state: WhyState,
+    /// Whether an engine runs that could go on with it, where that is known.
+    pub engine_runs: Option<bool>,
+    /// Everything that it waits for, the first that can go on first.
+    pub reasons: Vec<Reason>,
+    /// How many more there are.
+    pub more_reasons: usize,
+    /// Set when it was asked to stop.
+    pub cancel: Option<CancelCard>,
+    /// Set when it was put aside, with the reason.
+    pub set_aside: Option<Arc<str>>,
+    /// When the whole execution times out, as RFC 3339.
+    #[serde(serialize_with = "rfc_3339")]
+    pub times_out_at: Option<Timestamp>,
+    /// How it ended.
+    pub end: Option<End>,
+    /// The sequence of the last event that this knows of.
+    pub sequence: u64,
+}
+
+/// How an execution stands, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhyState {
+    /// A worker is at work, or the engine itself is.
+    Working,
+    /// Nobody is at work on it.
+    Waiting,
+    /// It ends once workers and executions have stopped.
+    Stopping,
+    /// It was put aside, and waits for people.
+    SetAside,
+    /// It has ended.
+    Ended,
+}
+
+/// Something that an execution waits for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Reason {
+    /// What kind of thing.
+    pub kind: ReasonKind,
+    /// The state that waits.
+    pub step_name: Option<StateName>,
+    /// The job: the execution's id, a colon, and its number in the execution.
+    pub job_id: Option<String>,
+    /// The job's type.
+    pub job_type: Option<Arc<str>>,
+    /// The attempt that is waited for or at work, from 1.
+    pub attempt: Option<u32>,
+    /// Which retry comes next, from 1.
+    pub retry: Option<u32>,
+    /// How many retries there may be.
+    pub max_retries: Option<u32>,
+    /// Who has the job.
+    pub worker: Option<Arc<str>>,
+    /// How far its worker is, in percent.
+    pub progress: Option<u8>,
+    /// Newest words of its worker.
+    pub message: Option<Arc<str>>,
+    /// Since when, as RFC 3339.
+    #[serde(serialize_with = "rfc_3339")]
+    pub since: Option<Timestamp>,
+    /// When it goes on, as RFC 3339.
+    #[serde(serialize_with = "rfc_3339")]
+    pub until: Option<Timestamp>,
+    /// When the attempt times out, as RFC 3339.
+    #[serde(serialize_with = "rfc_3339")]
+    pub times_out_at: Option<Timestamp>,
+    /// When the next sign of life is due, as RFC 3339.
+    #[serde(serialize_with = "rfc_3339")]
+    pub heartbeat_due_at: Option<Timestamp>,
+    /// What failed last.
+    pub last_error: Option<FailureCard>,
+    /// The sequence of the event of that failure.
+    pub last_error_event: Option<u64>,
+    /// The execution that is waited for.
+    pub execution: Option<String>,
+    /// Its short name.
+    pub execution_handle: Option<String>,
+    /// What that one waits for, where it was looked at.
+    pub child: Option<Box<Why>>,
+    /// All of this in words.
+    pub sentence: String,
+}
+
+/// What kind of thing an execution waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonKind {
+    /// A Wait state's time must come.
+    Timer,
+    /// The delay before another attempt must pass.
+    Retry,
+    /// A worker must take the job, and it is not known whether there is one.
+    Worker,
+    /// No worker of the running engine takes jobs of this type.
+    NoWorker,
+    /// All workers for this type of job are busy.
+    WorkersBusy,
+    /// A worker is at work.
+    AtWork,
+    /// The process that had the attempt is gone.
+    CutOff,
+    /// Whoever has the job's token must call back.
+    Callback,
+    /// An execution that this one began must end.
+    Execution,
+    /// A worker that was asked to stop has not stopped yet.
+    WorkerStopping,
+    /// An execution that was asked to stop has not ended yet.
+    ExecutionStopping,
+    /// Nothing: the engine goes on with it as soon as it can.
+    Ready,
+}
+
+/// The moment as text.
+fn rfc_3339<S: Serializer>(moment: &Option<Timestamp>, into: S) -> Result<S::Ok, S::Error> {
+    moment.map(|moment| moment.to_string()).serialize(into)
+}
+
+/// What is looked at while reasons are found.
+struct Seen<'s> {
+    program: &'s Program,
+    execution: &'s Execution,
+    facts: Facts<'s>,
+    workers: Workers<'s>,
+}
+
+impl Why {
+    /// Why the execution of `program` with this history, all of it, does not go on at `now`.
+    #[must_use]
+    pub fn of(
+        program: &Program,
+        execution: &Execution,
+        history: &[Record],
+        workers: Workers<'_>,
+        now: Timestamp,
+    ) -> Self {
+        let facts = Facts::of(history);
+        let end = End::of(execution, history);
+        let seen = Seen { program, execution, facts, workers };
+        let mut reasons = if end.is_some() { Vec::new() } else { seen.reasons() };
+        let state = state(execution, &reasons, workers);
+        let more_reasons = reasons.len().saturating_sub(REASONS_NAMED);
+        reasons.truncate(REASONS_NAMED);
+        for reason in &mut reasons {
+            if let (Some(error), Some(dealt_with)) = (&reason.last_error, reason.last_error_event) {
+                let failed = seen.facts.failed(error, dealt_with);
+                reason.last_error_event = failed.or(reason.last_error_event);
+            }
+            reason.sentence = words::sentence(reason, now);
+        }
+        let timers = execution.timers.iter();
+        let deadline = timers.filter(|(_, timer)| *timer == Timer::ExecutionTimeout);
+        Self {
+            id: execution.id.to_string(),
+            handle: execution.id.handle(),
+            workflow: execution.workflow.clone(),
+            status: execution.status.as_str(),
+            state,
+            engine_runs: match workers {
+                Workers::None => Some(false),
+                Workers::Of(_) => Some(true),
+                Workers::Unknown => None,
+            },
+            reasons,
+            more_reasons,
+            cancel: execution.cancel.as_ref().map(CancelCard::of),
+            set_aside: execution.set_aside.clone(),
+            times_out_at: deadline.map(|(due, _)| *due).min(),
+            end,
+            sequence: execution.sequence,
+        }
+    }
+}
+
+fn state(execution: &Execution, reasons: &[Reason], workers: Workers<'_>) -> WhyState {
+    let can_work = !matches!(workers, Workers::None);
+    let works =
+        |reason: &Reason| can_work && matches!(reason.kind, ReasonKind::AtWork | ReasonKind::Ready);
+    if execution.status.is_terminal() {
+        WhyState::Ended
+    } else if execution.set_aside.is_some() {
+        WhyState::SetAside
+    } else if execution.status == Status::Cancelling || execution.closing.is_some() {
+        WhyState::Stopping
+    } else if reasons.iter().any(works) {
+        WhyState::Working
+    } else {
+        WhyState::Waiting
+    }
+}
+
+impl Seen<'_> {
+    fn reasons(&self) -> Vec<Reason> {
+        let mut reasons: Vec<Reason> = self.of_jobs();
+        reasons.extend(self.of_frames());
+        reasons.extend(self.of_leaving());
+        // What has no time of its own stands before what goes on by itself, so that it is seen.
+        reasons.sort_by_key(|reason| (reason.until.is_some(), reason.until, reason.since));
+        reasons
+    }
+}
+
+impl Reason {
+    fn new(kind: ReasonKind) -> Self {
+        Self {
+            kind,
+            step_name: None,
+            job_id: None,
+            job_type: None,
+            attempt: None,
+            retry: None,
+            max_retries: None,
+            worker: None,
+            progress: None,
+            message: None,
+            since: None,
+            until: None,
+            times_out_at: None,
+            heartbeat_due_at: None,
+            last_error: None,
+            last_error_event: None,
+            execution: None,
+            execution_handle: None,
+            child: None,
+            sentence: String::new(),
+        }
+    }
+}
