@@ -1,6 +1,6 @@
 //! Distributed Maps: items from files, an execution for each part, results into files.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Decision;
 use super::flow::Evaluation;
@@ -22,7 +22,7 @@ impl Decision<'_> {
         map: &Map,
     ) -> Result<(), Failure> {
         match map.distributed.as_ref().and_then(|distributed| distributed.reader.as_ref()) {
-            Some(reader) => self.read_items(frame, state, reader),
+            Some(reader) => self.read_items(frame, state, map, reader),
             None => self.fork_items(frame, state, map),
         }
     }
@@ -45,6 +45,7 @@ impl Decision<'_> {
         &mut self,
         frame: FrameId,
         state: &State,
+        map: &Map,
         reader: &ItemReader,
     ) -> Result<(), Failure> {
         let seed = self.draw();
@@ -60,6 +61,8 @@ impl Decision<'_> {
             "Resource": reader.source,
             "Arguments": arguments,
             "ReaderConfig": config,
+            // So that a Map whose results could not be written does not begin.
+            "Destination": writer_of(map).map(|writer| destination(&evaluation, writer)).transpose()?,
         });
         self.schedule_own_job(frame, READ_ITEMS, Json::from_value(&asked));
         Ok(())
@@ -68,22 +71,14 @@ impl Decision<'_> {
     /// Lets the results of a Map whose parts are done be written; whether there is a writer.
     pub(super) fn write_results(&mut self, frame: FrameId, state: &State) -> Result<bool, Failure> {
         let StateKind::Map(map) = &state.kind else { return Ok(false) };
-        let writer = map.distributed.as_ref().and_then(|distributed| distributed.writer.as_ref());
+        let writer = writer_of(map);
         let run = self.fork_of(frame).and_then(|fork| fork.run.as_ref()).map(|run| run.id);
         let (Some(writer), Some(run)) = (writer, run) else { return Ok(false) };
-        let ResultWriter { arguments, config } = writer;
         let seed = self.draw();
         let evaluation = Evaluation::new(self, frame, state, seed);
-        let arguments = match arguments {
-            None => serde_json::Value::Null,
-            Some(template) => {
-                let input = evaluation.selected_input()?;
-                evaluation.evaluate(template, &input)?
-            }
-        };
         let asked = json!({
-            "Arguments": arguments,
-            "WriterConfig": config,
+            "Arguments": destination(&evaluation, writer)?,
+            "WriterConfig": writer.config,
             "MapRun": run,
             "Execution": self.execution.id,
         });
@@ -143,4 +138,15 @@ impl Decision<'_> {
         let run = self.execution.frames.get(&frame).and_then(Frame::map_run);
         run.iter().flat_map(|run| run.children.keys().copied()).collect()
     }
+}
+
+fn writer_of(map: &Map) -> Option<&ResultWriter> {
+    map.distributed.as_ref()?.writer.as_ref()
+}
+
+/// Where a writer's results go; null when they are not written.
+fn destination(evaluation: &Evaluation<'_>, writer: &ResultWriter) -> Result<Value, Failure> {
+    let Some(arguments) = &writer.arguments else { return Ok(Value::Null) };
+    let input = evaluation.selected_input()?;
+    evaluation.evaluate(arguments, &input)
 }

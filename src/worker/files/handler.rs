@@ -4,10 +4,11 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::buckets::Buckets;
 use super::cut::cut_items;
-use super::{ReadLimits, list, unread};
+use super::{ReadLimits, check_destination, list, unread};
 use crate::language::Json;
 use crate::language::distributed::{ItemSource, ReaderConfig};
 use crate::worker::registry::{CANCELLED, HANDLER_PANICKED, JobError};
@@ -18,7 +19,8 @@ use crate::worker::{BoxFuture, JobContext, JobHandler, JobOutcome, ProgressRepor
 ///
 /// The input is `{"Resource": "s3:getObject", "Arguments": {"Bucket": …, "Key": …}, "ReaderConfig":
 /// {…}}`, or with `s3:listObjectsV2` and a `Prefix` instead of the `Key`; the result is the array of
-/// items. Every failure is a `States.ItemReaderFailed`.
+/// items. Every failure is a `States.ItemReaderFailed`, but for a `Destination`, the arguments of the
+/// Map's writer, to which nothing can be written: that is a `States.ResultWriterFailed`.
 #[derive(Debug, Clone)]
 pub struct ReadItems {
     buckets: Arc<Buckets>,
@@ -32,6 +34,9 @@ struct Order {
     arguments: Arguments,
     #[serde(default)]
     reader_config: ReaderConfig,
+    /// Where the results of the Map will go, if into a bucket.
+    #[serde(default)]
+    destination: Value,
 }
 
 #[derive(Deserialize)]
@@ -55,7 +60,10 @@ impl ReadItems {
         let order: Order = serde_json::from_str(job.input().as_str()).map_err(|error| {
             unread(format!("what the `ItemReader` asks for cannot be understood: {error}"))
         })?;
-        let Order { resource, arguments, reader_config } = order;
+        let Order { resource, arguments, reader_config, destination } = order;
+        if !destination.is_null() {
+            check_destination(&self.buckets, &destination)?;
+        }
         let mut watcher = Watcher { job, size: None, count: 0 };
         let items = match resource {
             ItemSource::Object => self.object(&arguments, &reader_config, &mut watcher)?,

@@ -35,10 +35,9 @@ const CHUNK: usize = 256;
 ///
 /// # Errors
 /// `States.ResultWriterFailed`.
-pub fn check_destination(buckets: &Buckets, arguments: &Value) -> Result<(), Failure> {
-    let checked = destination(arguments, "run")
-        .and_then(|(bucket, key)| buckets.check_write(&bucket, &key).map_err(unwritten));
-    checked.map_err(Failure::from)
+pub fn check_destination(buckets: &Buckets, arguments: &Value) -> Result<(), JobError> {
+    let (bucket, key) = destination(arguments, "run")?;
+    buckets.check_write(&bucket, &key).map_err(unwritten)
 }
 
 /// Writes the results of all children, in order, and gives the result of the Map. See

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use everstep::engine::Status;
+use everstep::engine::{Event, Status};
 use everstep::runtime::{Builder, Orchestrator};
 use everstep::store::MemoryStore;
 use everstep::testing::FaultyStore;
@@ -116,8 +116,12 @@ async fn what_the_operator_has_not_bound_is_out_of_reach() {
     assert_eq!(&*failure.error, "States.ItemReaderFailed");
     let writer = json!({"Resource": "s3:putObject", "Parameters": {"Bucket": "in"}});
     deploy(&system, &definition(&writer)).await;
-    let failure = run(&system, "day/rows.csv").await.failure.unwrap();
+    let id = system.start("w", json!({"key": "day/rows.csv"})).await.unwrap();
+    let failure = within(system.result(id)).await.unwrap().failure.unwrap();
     assert_eq!(&*failure.error, "States.ResultWriterFailed");
+    // That is known before any part begins.
+    let history = system.history(id).await.unwrap();
+    assert!(!history.iter().any(|record| matches!(&*record.event, Event::ForkStarted(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
