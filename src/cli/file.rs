@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,6 +16,9 @@ use crate::store::{Position, Record, Stream};
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
+/// The most bytes of a line that is read. A store takes no event near this size.
+const LINE_BYTES: u64 = 192 * 1024 * 1024;
+
 /// The events of a file, or of a part of a log.
 pub(super) struct FileLog {
     records: Vec<Record>,
@@ -26,24 +29,26 @@ pub(super) struct FileLog {
 
 impl FileLog {
     pub(super) fn read(path: &Path) -> Result<Self> {
-        let unreadable = |error: &std::io::Error| {
+        let unreadable = |error: &io::Error| {
             let message = format!("{} cannot be read", path.display());
             Fault::new("FILE_UNREADABLE", Exit::NotFound, message).why(error.to_string())
         };
         let file = File::open(path).map_err(|error| unreadable(&error))?;
         let mut log =
             Self { records: Vec::new(), histories: HashMap::new(), programs: HashMap::new() };
-        for (number, line) in (1..).zip(BufReader::new(file).lines()) {
-            let line = line.map_err(|error| unreadable(&error))?;
-            if line.trim().is_empty() {
-                continue;
-            }
+        let (mut input, mut line) = (BufReader::new(file), String::new());
+        let mut number = 0_u64;
+        while next_line(&mut input, &mut line, LINE_BYTES).map_err(|error| unreadable(&error))? {
+            number += 1;
             let malformed = |why: String| {
                 let message = format!("{}:{number} is no event", path.display());
                 Fault::new("EXPORT_MALFORMED", Exit::Other, message)
                     .why(why)
                     .hint("everstep log export > LOG.ndjson")
             };
+            if line.trim().is_empty() {
+                continue;
+            }
             let record = ndjson::record(&line).map_err(|error| malformed(error.to_string()))?;
             if record.position <= log.last_position() {
                 return Err(malformed("its position is not after that of the event before".into()));
@@ -125,5 +130,31 @@ impl FileLog {
             return Ok(newest.map_or_else(|| find::by_handle(ids, text), Ok)?);
         }
         Ok(find::by_handle(ids, text)?)
+    }
+}
+
+/// Reads the next line, its end included; false when there is none.
+fn next_line(input: &mut impl BufRead, line: &mut String, most: u64) -> io::Result<bool> {
+    line.clear();
+    let count = input.take(most + 1).read_line(line)?;
+    if u64::try_from(count).is_ok_and(|count| count > most) {
+        let why = format!("a line has over {most} bytes, more than any event");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+    }
+    Ok(count > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_over_the_limit_is_refused() {
+        let (mut input, mut line) = (&b"1234\n\n12345\n"[..], String::new());
+        assert!(next_line(&mut input, &mut line, 5).unwrap());
+        assert_eq!(line, "1234\n");
+        assert!(next_line(&mut input, &mut line, 5).unwrap());
+        assert!(next_line(&mut input, &mut line, 5).is_err());
+        assert!(!next_line(&mut &b""[..], &mut line, 5).unwrap());
     }
 }
