@@ -3,7 +3,7 @@
 use super::{
     ARGUMENTS, CALLBACK, CATCHER_EXTENSIONS, DISTRIBUTED_ONLY, LONGEST_ARN, LONGEST_DEFINITION,
     MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_workflow_name, jsonata,
-    starts_execution,
+    starts_execution, swf_task,
 };
 use crate::language::diagnostic::{Diagnostic, codes, quoted};
 use crate::language::read::Options;
@@ -116,7 +116,13 @@ impl Pass<'_> {
             return self.bare_integration(resource, place);
         }
         let activity = |name| format!("arn:aws:states:us-east-1:123456789012:activity:{name}");
-        let (code, message, hint) = if text.starts_with("arn:") {
+        let (code, message, hint) = if let Some(name) = swf_task(text) {
+            (
+                codes::AWS_RESOURCE,
+                format!("{} is a task of SWF, which Step Functions does not run", quoted(text)),
+                format!("name an activity, as `{}`", activity(name)),
+            )
+        } else if text.starts_with("arn:") {
             if text.chars().count() <= LONGEST_ARN {
                 return;
             }

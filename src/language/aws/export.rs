@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::{
     ARGUMENTS, CALLBACK, CATCHER_EXTENSIONS, DISTRIBUTED_ONLY, LONGEST_ACTIVITY,
     MACHINE_EXTENSIONS, READING_AND_WRITING, STATE_EXTENSIONS, is_activity_name, is_workflow_name,
-    jsonata, starts_execution,
+    jsonata, starts_execution, swf_task,
 };
 use crate::language::Workflow;
 
@@ -190,7 +190,10 @@ impl Writer<'_> {
         let Some(Value::String(resource)) = state.get_mut("Resource") else { return };
         let starts = starts_execution(resource);
         let place = format!("{pointer}/Resource");
-        if resource.starts_with("arn:") {
+        if let Some(name) = swf_task(resource) {
+            let arn = self.arn(name);
+            self.replace(resource, arn, place);
+        } else if resource.starts_with("arn:") {
             // It is one already.
         } else if starts {
             let arn = self.account.integration(resource);
@@ -376,6 +379,15 @@ mod tests {
         }
         assert_eq!(export.losses.len(), 8, "{:#?}", export.losses);
         assert!(export.losses[0].what.contains("no callback"));
+    }
+
+    #[test]
+    fn a_task_of_swf_becomes_an_activity() {
+        let task = |resource: &str| json!({"Type": "Task", "Resource": resource, "End": true});
+        let export = exported(&json!({"StartAt": "A", "States": {
+            "A": task("arn:aws:swf:us-east-1:123456789012:task:X")}}));
+        let activity = "arn:aws:states:us-east-1:123456789012:activity:X";
+        assert_eq!(export.definition["States"]["A"], task(activity));
     }
 
     #[test]

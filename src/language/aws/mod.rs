@@ -51,6 +51,13 @@ fn starts_execution(resource: &str) -> bool {
     end.is_some_and(|end| ["", ".sync", ".sync:2", CALLBACK].contains(&end))
 }
 
+/// The name of the task of Amazon SWF that a Resource asks for. Step Functions runs none of these.
+fn swf_task(resource: &str) -> Option<&str> {
+    let mut parts = resource.splitn(6, ':').skip(2);
+    let rest = parts.next().filter(|service| *service == "swf").and(parts.nth(2))?;
+    rest.strip_prefix("task:")
+}
+
 /// Whether a `StateMachineArn` is only a name, and not computed.
 fn is_workflow_name(text: &str) -> bool {
     !text.starts_with("arn:") && !text.starts_with("{%")

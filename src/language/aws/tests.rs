@@ -51,6 +51,9 @@ fn extension_fields_are_refused_on_the_machine_and_on_states() {
 fn job_types_are_refused_and_long_arns_are_too() {
     let bare = r#"{"StartAt":"A","States":{"A":{"Type":"Task","Resource":¦"resize","End":true}}}"#;
     refused(codes::AWS_RESOURCE, "/States/A/Resource", bare);
+    let swf = bare.replace("resize", "arn:aws:swf:us-east-1:123456789012:task:X");
+    let hint = refused(codes::AWS_RESOURCE, "/States/A/Resource", &swf);
+    assert!(hint.contains(":activity:X`"), "{hint}");
     let region = "r".repeat(230);
     let arn = format!("arn:aws:states:{region}:123456789012:activity:x");
     let long = bare.replace("resize", &arn);

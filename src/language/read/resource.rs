@@ -65,6 +65,8 @@ fn from_arn(raw: &str) -> Result<(Service, Pattern), Refusal> {
     let Some(arn) = Arn::parse(raw) else { return unknown_arn(raw) };
     match (arn.service, arn.kind()) {
         ("states", ("activity", name)) if arn.has_place() => activity(raw, name),
+        // Examples of the specification name such tasks.
+        ("swf", ("task", name)) if arn.has_place() => activity(raw, name),
         ("states", ("stateMachine" | "execution" | "express" | "mapRun", _)) => refused(
             format!("{} is the ARN of a workflow, not of work", quoted(raw)),
             format!(
@@ -280,6 +282,13 @@ mod tests {
         refuses(&arn("approve.waitForTaskToken"), "`approve.waitForTaskToken`");
         refuses(&arn("approve.sync"), "drop the end");
         refuses("arn:aws:states:::activity:resize.x", "activity");
+    }
+
+    #[test]
+    fn a_task_of_swf_gives_its_name() {
+        reads("arn:aws:swf:us-east-1:123456789012:task:X", "X", Pattern::Response);
+        refuses("arn:aws:swf:us-east-1:123456789012:activity:X", "activity");
+        refuses("arn:aws:swf:::task:X", "activity");
     }
 
     #[test]
