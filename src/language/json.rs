@@ -49,8 +49,17 @@ impl Json {
     /// What the value's own `Serialize` reports, for example a map with keys that are not strings;
     /// or that it is nested deeper than a document may be.
     pub fn from_serialize<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        let text = serde_json::to_string(value)?;
-        if nesting(&text) > MAX_NESTING {
+        Self::if_shallow(&serde_json::to_string(value)?)
+    }
+
+    /// Keeps a text that is one document, as it is written and without building its tree.
+    pub(crate) fn from_text(text: String) -> Result<Self, serde_json::Error> {
+        Self::if_shallow(RawValue::from_string(text)?.get())
+    }
+
+    /// Keeps a document unless it is nested deeper than one may be.
+    fn if_shallow(text: &str) -> Result<Self, serde_json::Error> {
+        if nesting(text) > MAX_NESTING {
             return Err(serde::ser::Error::custom(format!(
                 "the value is nested deeper than {MAX_NESTING} levels"
             )));

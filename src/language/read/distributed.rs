@@ -11,7 +11,6 @@ use crate::language::distributed::{
     ResultWriter, Transformation, WriterConfig,
 };
 use crate::language::expression::Template;
-use crate::language::model::QueryLanguage;
 use crate::language::source::Fault;
 
 /// Fields that only distributed Maps have.
@@ -80,7 +79,7 @@ impl Reader<'_, '_> {
 
     fn item_reader(&mut self, at: &At<'_>) -> Option<ItemReader> {
         let object = &self.object(at)?;
-        self.check_io_fields(object, READER);
+        self.check_fields_of_language(object, READER);
         let source = self.required(object, "Resource").and_then(|at| self.item_source(&at));
         let arguments = self.io_arguments(object);
         if let Some(source) = source {
@@ -127,22 +126,6 @@ impl Reader<'_, '_> {
         self.faults.report(&at.place, fault);
     }
 
-    /// Fields, one of which has another name in each query language.
-    fn check_io_fields(&mut self, object: &Object<'_>, known: &[&str]) {
-        for at in object.fields() {
-            match (at.key(), at.language) {
-                ("Parameters", QueryLanguage::Jsonata) => {
-                    self.wrong_language(&at, QueryLanguage::JsonPath);
-                }
-                ("Arguments", QueryLanguage::JsonPath) => {
-                    self.wrong_language(&at, QueryLanguage::Jsonata);
-                }
-                (key, _) if known.contains(&key) => {}
-                _ => self.unknown(&at, known.iter().copied()),
-            }
-        }
-    }
-
     /// The arguments of reading or writing, which say where.
     fn io_arguments(&mut self, object: &Object<'_>) -> Option<Template> {
         let name = arguments_name(object.language);
@@ -170,15 +153,7 @@ impl Reader<'_, '_> {
     }
 
     fn check_config_fields(&mut self, object: &Object<'_>) {
-        for at in object.fields() {
-            match (at.key(), at.language) {
-                ("MaxItemsPath", QueryLanguage::Jsonata) => {
-                    self.wrong_language(&at, QueryLanguage::JsonPath);
-                }
-                (key, _) if READER_CONFIG.contains(&key) => {}
-                _ => self.unknown(&at, READER_CONFIG.iter().copied()),
-            }
-        }
+        self.check_fields_of_language(object, READER_CONFIG);
         if let Some(at) = object.get("Transformation")
             && self.word(&at, &["NONE", "LOAD_AND_FLATTEN"]) == Some("LOAD_AND_FLATTEN")
         {
@@ -299,7 +274,7 @@ impl Reader<'_, '_> {
 
     fn result_writer(&mut self, at: &At<'_>) -> Option<ResultWriter> {
         let object = &self.object(at)?;
-        self.check_io_fields(object, WRITER);
+        self.check_fields_of_language(object, WRITER);
         let config = object.get("WriterConfig").and_then(|at| self.writer_config(&at));
         let name = arguments_name(object.language);
         let arguments = if object.has("Resource") || object.has(name) {
@@ -308,7 +283,8 @@ impl Reader<'_, '_> {
             {
                 self.unknown_io(&at, "`s3:putObject`");
             }
-            self.check_destination(object);
+            // A destination has the fields of a list: a bucket, and the beginning of keys.
+            self.check_arguments(object, ItemSource::List);
             self.io_arguments(object)
         } else {
             if !object.has("WriterConfig") {
@@ -319,14 +295,6 @@ impl Reader<'_, '_> {
             None
         };
         Some(ResultWriter { arguments, config: config.unwrap_or_default() })
-    }
-
-    fn check_destination(&mut self, object: &Object<'_>) {
-        let Some(at) = object.get(arguments_name(object.language)) else { return };
-        if let Some(arguments) = self.literal_object(&at) {
-            self.argument(&arguments, "Bucket", None);
-            self.text_argument(&arguments, "Prefix");
-        }
     }
 
     fn writer_config(&mut self, at: &At<'_>) -> Option<WriterConfig> {

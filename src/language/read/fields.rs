@@ -167,6 +167,23 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// The same where some fields belong to one query language.
+    pub(super) fn check_fields_of_language(&mut self, object: &Object<'_>, known: &[&str]) {
+        for at in object.fields() {
+            let of = match at.key() {
+                "Arguments" => QueryLanguage::Jsonata,
+                "Parameters" => QueryLanguage::JsonPath,
+                key if key.ends_with("Path") => QueryLanguage::JsonPath,
+                _ => at.language,
+            };
+            if !known.contains(&at.key()) {
+                self.unknown(&at, known.iter().copied());
+            } else if of != at.language {
+                self.wrong_language(&at, of);
+            }
+        }
+    }
+
     /// Reports a field of the language that cannot stand here.
     pub(super) fn not_allowed(&mut self, at: &At<'_>, message: String, hint: impl Into<String>) {
         let fault = Fault::new(codes::FIELD_NOT_ALLOWED, at.key_span, message).hint(hint);

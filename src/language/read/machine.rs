@@ -3,7 +3,6 @@
 use super::Reader;
 use super::object::{At, MOST, Object};
 use super::reachability::Ways;
-use super::scope::Sees;
 use crate::language::diagnostic::codes;
 use crate::language::model::{Machine, QueryLanguage, StateName};
 use crate::language::source::{Fault, Node, Place, Span};
@@ -59,7 +58,7 @@ impl Reader<'_, '_> {
         }
         self.text_field(&object, "Comment");
         let first = self.assigned.len();
-        let machine = self.seeing(Sees::default(), |reader| reader.machine(&object));
+        let machine = self.machine(&object);
         self.nested.push(first..self.assigned.len());
         machine
     }
@@ -95,8 +94,11 @@ impl Reader<'_, '_> {
         }
         let start = start?;
         let start_at = self.state_named(&start, &ways);
-        self.check_ways(&start, &states, &ways);
-        self.check_scopes(&start, &states, &ways);
+        if let Some(first) = ways.start(&start) {
+            let reached = ways.reached([first]);
+            self.check_ways(&start, &states, &ways, &reached);
+            self.check_scopes(&ways, &reached);
+        }
         Some(Machine {
             start_at: StateName::from(start_at?),
             states: states.members.iter().map(|m| StateName::from(m.key.as_str())).collect(),

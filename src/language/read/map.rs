@@ -159,13 +159,7 @@ impl Reader<'_, '_> {
 
     fn batcher(&mut self, at: &At<'_>) -> Option<Batcher> {
         let object = self.object(at)?;
-        for at in object.fields() {
-            if !BATCHER.contains(&at.key()) {
-                self.unknown(&at, BATCHER.iter().copied());
-            } else if at.language == QueryLanguage::Jsonata && at.key().ends_with("Path") {
-                self.wrong_language(&at, QueryLanguage::JsonPath);
-            }
-        }
+        self.check_fields_of_language(&object, BATCHER);
         let limited = object.fields().any(|at| at.key().starts_with("Max"));
         if !limited {
             let what = "`MaxItemsPerBatch` or `MaxInputBytesPerBatch`";

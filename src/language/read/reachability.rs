@@ -138,10 +138,14 @@ impl Reader<'_, '_> {
     }
 
     /// Reports states that cannot be reached, and a machine that cannot end.
-    pub(super) fn check_ways(&mut self, start: &At<'_>, states: &Object<'_>, ways: &Ways<'_>) {
-        let Some(first) = ways.start(start) else { return };
-        let reached = ways.reached([first]);
-        for (at, reached) in states.fields().zip(&reached) {
+    pub(super) fn check_ways(
+        &mut self,
+        start: &At<'_>,
+        states: &Object<'_>,
+        ways: &Ways<'_>,
+        reached: &[bool],
+    ) {
+        for (at, reached) in states.fields().zip(reached) {
             if !reached {
                 let message = format!("state {} can never be reached", at.label());
                 let fault = Fault::new(codes::UNREACHABLE, at.key_span, message)

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Reader;
-use super::object::{At, Object};
+use super::object::At;
 use super::reachability::Ways;
 use crate::language::diagnostic::codes;
 use crate::language::expression::{Expression, Template};
@@ -108,12 +108,9 @@ impl Reader<'_, '_> {
     /// Reports variables that a machine inside a state assigns although the machine around has
     /// assigned them on a way to that state. AWS refuses that, so that nobody takes the one for the
     /// other; who assigns the outer one only later is not refused.
-    pub(super) fn check_scopes(&mut self, start: &At<'_>, states: &Object<'_>, ways: &Ways<'_>) {
-        let Some(first) = ways.start(start) else { return };
-        let reached = ways.reached([first]);
+    pub(super) fn check_scopes(&mut self, ways: &Ways<'_>, reached: &[bool]) {
         let mut targets: HashMap<&str, Vec<usize>> = HashMap::new();
-        for (from, edge) in ways.edges().filter(|(from, _)| reached.get(*from) == Some(&true)) {
-            debug_assert!(from < states.members.len(), "an edge starts at a state");
+        for (_, edge) in ways.edges().filter(|(from, _)| reached.get(*from) == Some(&true)) {
             for name in &*edge.assigns {
                 targets.entry(name).or_default().push(edge.target);
             }

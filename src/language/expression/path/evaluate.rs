@@ -47,12 +47,10 @@ impl Path {
         let mut at = root;
         for segment in &self.segments {
             let next = match segment {
-                Segment::Name(name) => at.as_object().and_then(|fields| fields.get(name)),
-                Segment::Index(index) => at.as_array().and_then(|items| item(items, *index)),
                 Segment::Names(names) => {
                     return merged(at, names).map(Cow::Owned).ok_or(PathFailure::Absent);
                 }
-                _ => None,
+                segment => segment.step(at),
             };
             at = next.ok_or(PathFailure::Absent)?;
         }
@@ -211,6 +209,17 @@ fn children(node: &Value) -> impl Iterator<Item = &Value> {
 /// The item at `index`, from the end when negative.
 pub(in super::super) fn item(items: &[Value], index: i64) -> Option<&Value> {
     items.get(position(items.len(), index)?)
+}
+
+impl Segment {
+    /// The value that a name or an index leads to.
+    pub(super) fn step<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        match self {
+            Self::Name(name) => value.as_object()?.get(name),
+            Self::Index(index) => item(value.as_array()?, *index),
+            _ => None,
+        }
+    }
 }
 
 /// Where `index` points in an array of `length` items, from the end when negative.

@@ -189,15 +189,12 @@ impl Path {
         let root = self.root_value(session, None);
         let mut at = root;
         for segment in &*self.segments {
-            let (step, next) = match segment {
-                Segment::Name(name) => {
-                    (name.clone(), at.and_then(|value| value.as_object()?.get(name)))
-                }
-                Segment::Index(place) => {
-                    (place.to_string(), at.and_then(|value| item(value.as_array()?, *place)))
-                }
+            let step = match segment {
+                Segment::Name(name) => name.clone(),
+                Segment::Index(place) => place.to_string(),
                 _ => break,
             };
+            let next = at.and_then(|value| segment.step(value));
             if next.is_none() {
                 let input = root.map(excerpt).unwrap_or_default();
                 return format!("Unable to apply step \"{step}\" to input {input}");
@@ -212,17 +209,12 @@ impl Path {
         let (mut at, mut way) = (self.root_value(session, None), String::from("$"));
         let last = self.segments.len().saturating_sub(1);
         for (index, segment) in self.segments.iter().enumerate() {
-            let next = match segment {
-                Segment::Name(name) => {
-                    way.push_str(&format!("['{name}']"));
-                    at.and_then(|value| value.as_object()?.get(name))
-                }
-                Segment::Index(place) => {
-                    way.push_str(&format!("[{place}]"));
-                    at.and_then(|value| item(value.as_array()?, *place))
-                }
+            match segment {
+                Segment::Name(name) => way.push_str(&format!("['{name}']")),
+                Segment::Index(place) => way.push_str(&format!("[{place}]")),
                 _ => break,
-            };
+            }
+            let next = at.and_then(|value| segment.step(value));
             if next.is_none() && index < last {
                 return format!("Invalid path '{}' : Missing property in path {way}", self.source);
             }
