@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::csv::Rows;
 use super::source::Source;
@@ -122,8 +121,7 @@ impl<'a> Items<'a> {
             unread(format!("the items cannot be used as a JSON array: {error}"))
         };
         let text = String::from_utf8(self.text).map_err(|error| failed(&error))?;
-        let raw = RawValue::from_string(text).map_err(|error| failed(&error))?;
-        Json::from_serialize(&raw).map_err(|error| failed(&error))
+        Json::from_text(text).map_err(|error| failed(&error))
     }
 }
 

@@ -29,8 +29,8 @@ pub use buckets::{Access, Buckets, MAX_KEY_BYTES};
 pub use cut::cut_items;
 pub use handler::ReadItems;
 pub use results::{ChildResult, ChildStatus};
-pub use transform::{Transformed, transformed};
-pub use write::{ResultFiles, check_destination, write_results};
+pub use transform::Transformed;
+pub use write::{ResultFiles, check_destination};
 
 /// A Map could not read its items.
 pub const ITEM_READER_FAILED: &str = "States.ItemReaderFailed";

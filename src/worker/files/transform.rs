@@ -1,31 +1,13 @@
 //! Results that are transformed and not written: `WriterConfig` alone.
 
-use serde_json::value::RawValue;
-
 use super::results::{ChildResult, records};
 use super::unwritten;
 use crate::engine::Failure;
 use crate::language::Json;
 use crate::language::distributed::{OutputType, WriterConfig};
 
-/// The result of a Map whose `ResultWriter` has a `WriterConfig` alone, from all its children in
-/// order: an array, or with JSONL a text with a line for each record.
-///
-/// # Errors
-/// As [`Transformed::add`] and [`Transformed::finish`].
-pub fn transformed<'c>(
-    children: impl IntoIterator<Item = &'c ChildResult>,
-    config: WriterConfig,
-    limit: usize,
-) -> Result<Json, Failure> {
-    let mut result = Transformed::new(config, limit);
-    for child in children {
-        result.add(child)?;
-    }
-    result.finish()
-}
-
-/// A result of a Map as it is put together, child by child.
+/// The result of a Map whose `ResultWriter` has a `WriterConfig` alone, as it is put together from
+/// its children in order: an array, or with JSONL a text with a line for each record.
 #[derive(Debug)]
 pub struct Transformed {
     config: WriterConfig,
@@ -75,8 +57,7 @@ impl Transformed {
     /// `States.ResultWriterFailed` when the outputs are nested too deep to stand in an array.
     pub fn finish(self) -> Result<Json, Failure> {
         let written = match self.config.output_type {
-            OutputType::Json => RawValue::from_string(format!("[{}]", self.text))
-                .and_then(|raw| Json::from_serialize(&raw)),
+            OutputType::Json => Json::from_text(format!("[{}]", self.text)),
             OutputType::Jsonl => Json::from_serialize(&self.text),
         };
         written.map_err(|error| {

@@ -27,9 +27,6 @@ pub(super) const PART_SUFFIX: &str = ".everstep-part";
 
 const MANIFEST: &str = "manifest.json";
 
-/// How many children are written in one go.
-const CHUNK: usize = 256;
-
 /// Whether results can be written to `arguments`, as far as can be said without writing: the bucket
 /// is known and may be written, and the prefix leads somewhere. Worth asking before a Map begins.
 ///
@@ -38,34 +35,6 @@ const CHUNK: usize = 256;
 pub fn check_destination(buckets: &Buckets, arguments: &Value) -> Result<(), JobError> {
     let (bucket, key) = destination(arguments, "run")?;
     buckets.check_write(&bucket, &key).map_err(unwritten)
-}
-
-/// Writes the results of all children, in order, and gives the result of the Map. See
-/// [`ResultFiles`], which takes children in pieces.
-///
-/// # Errors
-/// As [`ResultFiles::begin`], [`ResultFiles::add`] and [`ResultFiles::finish`].
-pub async fn write_results<I>(
-    buckets: &Buckets,
-    arguments: &Value,
-    config: WriterConfig,
-    map_run: &str,
-    children: I,
-) -> Result<Json, Failure>
-where
-    I: IntoIterator<Item = ChildResult>,
-    I::IntoIter: Send,
-{
-    let mut children = children.into_iter();
-    let limit = super::RESULT_FILE_BYTES;
-    let mut files = ResultFiles::begin(buckets, arguments, config, map_run, limit).await?;
-    loop {
-        let chunk: Vec<ChildResult> = children.by_ref().take(CHUNK).collect();
-        if chunk.is_empty() {
-            return files.finish().await;
-        }
-        files = files.add(chunk).await?;
-    }
 }
 
 /// The files of results of one Map, as they are written: `SUCCEEDED_0.json`, `FAILED_0.json` and

@@ -9,8 +9,8 @@ use crate::engine::Failure;
 use crate::language::Json;
 use crate::language::distributed::{OutputType, Transformation, WriterConfig};
 use crate::worker::files::{
-    Access, Buckets, ChildResult, ChildStatus, ResultFiles, check_destination, transformed,
-    write_results,
+    Access, Buckets, ChildResult, ChildStatus, RESULT_FILE_BYTES, ResultFiles, Transformed,
+    check_destination,
 };
 
 const RUN: &str = "arn:aws:states:us-east-1:123456789012:mapRun:orders/Map:0193-run";
@@ -53,6 +53,36 @@ fn bucket() -> (TempDir, Buckets) {
 
 fn arguments() -> Value {
     json!({"Bucket": "out", "Prefix": "jobs/day1/"})
+}
+
+/// Writes the results of all children, in pieces of two, and gives the result of the Map.
+async fn write_results(
+    buckets: &Buckets,
+    arguments: &Value,
+    config: WriterConfig,
+    map_run: &str,
+    children: impl IntoIterator<Item = ChildResult>,
+) -> Result<Json, Failure> {
+    let children: Vec<ChildResult> = children.into_iter().collect();
+    let limit = RESULT_FILE_BYTES;
+    let mut files = ResultFiles::begin(buckets, arguments, config, map_run, limit).await?;
+    for some in children.chunks(2) {
+        files = files.add(some.to_vec()).await?;
+    }
+    files.finish().await
+}
+
+/// The result of a Map whose results are transformed and not written.
+fn transformed(
+    children: &[ChildResult],
+    config: WriterConfig,
+    limit: usize,
+) -> Result<Json, Failure> {
+    let mut result = Transformed::new(config, limit);
+    for child in children {
+        result.add(child)?;
+    }
+    result.finish()
 }
 
 fn text(path: &Path) -> String {
