@@ -157,8 +157,7 @@ impl ChildEnd {
 }
 
 /// A status in the words of the Step Functions API.
-#[must_use]
-pub fn aws_status(status: Status) -> &'static str {
+fn aws_status(status: Status) -> &'static str {
     match status {
         Status::Pending | Status::Running | Status::Cancelling => "RUNNING",
         Status::Completed | Status::CompletedWithErrors => "SUCCEEDED",

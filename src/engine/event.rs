@@ -46,12 +46,10 @@ impl Failure {
     /// failure is told again in that of its parent, and would grow without end.
     #[must_use]
     pub fn bounded(self) -> Self {
-        let bounded = |text: Arc<str>, limit| match text.len() {
-            length if length <= limit => text,
-            _ => cut(text.to_string(), limit).into(),
-        };
-        let Self { error, cause } = self;
-        Self { error: bounded(error, MAX_ERROR_BYTES), cause: bounded(cause, MAX_CAUSE_BYTES) }
+        Self {
+            error: cut_shared(self.error, MAX_ERROR_BYTES),
+            cause: cut_shared(self.cause, MAX_CAUSE_BYTES),
+        }
     }
 }
 
@@ -63,6 +61,25 @@ pub(crate) fn cut(mut text: String, limit: usize) -> String {
         text.push_str(MARK);
     }
     text
+}
+
+/// The same for a text that is shared, and is not copied unless it is cut.
+pub(crate) fn cut_shared(text: Arc<str>, limit: usize) -> Arc<str> {
+    if text.len() <= limit { text } else { cut(text.to_string(), limit).into() }
+}
+
+impl Event {
+    /// Whether it ends its execution.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionCompleted(_)
+                | Self::ExecutionFailed(_)
+                | Self::ExecutionCancelled(_)
+                | Self::ExecutionTimedOut(_)
+        )
+    }
 }
 
 /// Declares the event enum and its structs in one table: variant, what it says, its fields.

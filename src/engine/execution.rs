@@ -165,6 +165,17 @@ impl Execution {
         }
     }
 
+    /// The execution that waits for the end of this one; none when there is none, or when it only
+    /// began this one.
+    #[must_use]
+    pub fn waiting_parent(&self) -> Option<ExecutionId> {
+        let parent = self.parent.as_ref()?;
+        match parent.link {
+            Link::Begun(_) => None,
+            Link::Job(_) | Link::Item { .. } => Some(parent.execution),
+        }
+    }
+
     /// How many executions wait for it, directly or not.
     #[must_use]
     pub fn depth(&self) -> u32 {

@@ -59,10 +59,10 @@ pub fn fraction(program: &Program, execution: &Execution, frame: &Frame) -> f64 
             Some(Job { percent: Some(percent), .. }) => f64::from((*percent).min(100)) / 100.0,
             _ => 0.0,
         },
-        Activity::Ready => {
-            let has_items_only = !frame.joined && stands_in_map(program, frame);
-            f64::from(u8::from(frame.joined || (frame.result.is_some() && !has_items_only)))
-        }
+        // A Map that has a result before its parts has its items.
+        Activity::Ready => f64::from(u8::from(
+            frame.joined || (frame.result.is_some() && !stands_in_map(program, frame)),
+        )),
         Activity::Waiting(_) | Activity::BackingOff(_) => 0.0,
     }
 }

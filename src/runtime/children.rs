@@ -40,7 +40,15 @@ enum Runs {
     /// The newest version of a workflow.
     Newest(Arc<str>),
     /// The processor of a Map of its parent.
-    Processor { workflow: Arc<str>, definition: DefinitionHash, program: Arc<Program> },
+    Processor(Begin),
+}
+
+/// What an execution begins with.
+#[derive(Clone)]
+struct Begin {
+    workflow: Arc<str>,
+    definition: DefinitionHash,
+    program: Arc<Program>,
 }
 
 /// What `parent` wants to begin under the id `child`; none when it no longer does.
@@ -85,11 +93,11 @@ fn order_of_item(
     Some(Box::new(ChildOrder {
         child: id,
         parent: Parent { execution: parent.id, link, depth: parent.depth() + 1 },
-        runs: Runs::Processor {
+        runs: Runs::Processor(Begin {
             workflow: parent.workflow.clone(),
             definition: parent.definition,
             program: program?.clone(),
-        },
+        }),
         name: None,
         input: part.input.clone(),
         is_fresh,
@@ -98,26 +106,16 @@ fn order_of_item(
 
 /// What the parent of `execution`, which has ended, must be told; nothing when it does not wait.
 pub(super) fn end_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
-    let parent = execution.parent.as_ref()?;
-    match &parent.link {
-        Link::Begun(_) => None,
-        Link::Job(_) | Link::Item { .. } => Some(ended(parent.execution, execution)),
-    }
+    execution.waiting_parent().map(|parent| ended(parent, execution))
 }
 
 /// What the parent of `execution`, which was set aside, must be told: it may wait for ever otherwise.
 pub(super) fn set_aside_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
-    let parent = execution.parent.as_ref()?;
+    let parent = execution.waiting_parent()?;
     let reason = execution.set_aside.as_deref()?;
-    match &parent.link {
-        Link::Begun(_) => None,
-        Link::Job(_) | Link::Item { .. } => {
-            let failure =
-                Failure::new(SET_ASIDE, &format!("the execution was set aside: {reason}"));
-            let command = Command::ChildRefused { child: execution.id, failure };
-            Some((parent.execution, reported(parent.execution, command)))
-        }
-    }
+    let failure = Failure::new(SET_ASIDE, &format!("the execution was set aside: {reason}"));
+    let command = Command::ChildRefused { child: execution.id, failure };
+    Some((parent, reported(parent, command)))
 }
 
 /// What the parent of `execution` must be told of its progress; only Tasks show it.
@@ -152,11 +150,7 @@ pub(super) fn unserved(tools: &Tools, program: &Program) -> Vec<String> {
 impl ChildOrder {
     fn program(&self, tools: &Tools) -> Result<Begin, Failure> {
         match &self.runs {
-            Runs::Processor { workflow, definition, program } => Ok(Begin {
-                workflow: workflow.clone(),
-                definition: *definition,
-                program: program.clone(),
-            }),
+            Runs::Processor(begin) => Ok(begin.clone()),
             Runs::Newest(name) => {
                 let Some((definition, program)) = tools.definitions.newest(name) else {
                     let cause = format!("State Machine Does Not Exist: '{name}'");
@@ -173,13 +167,6 @@ impl ChildOrder {
             }
         }
     }
-}
-
-/// What an execution begins with.
-struct Begin {
-    workflow: Arc<str>,
-    definition: DefinitionHash,
-    program: Arc<Program>,
 }
 
 impl Shard {

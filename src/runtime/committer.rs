@@ -45,8 +45,6 @@ pub(super) enum Release {
     Run(Box<Attempt>),
     /// Leave a note for the shard of an execution.
     Note(ExecutionId, Note),
-    /// The execution has ended: tell its shard that it may forget it.
-    Ended(ExecutionId),
     /// Write a part of a checkpoint.
     Checkpoint(Saved),
 }
@@ -166,7 +164,6 @@ impl Committer {
             Release::Offer(offer) => self.dispatch.offer(offer),
             Release::Run(attempt) => self.dispatch.run(*attempt),
             Release::Note(execution, note) => self.shards.note(execution, note),
-            Release::Ended(execution) => self.dispatch.ended(execution),
             Release::Checkpoint(saved) => self.rounds.pass_on(saved),
         }
     }

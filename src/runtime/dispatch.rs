@@ -149,11 +149,6 @@ impl Dispatch {
         }
     }
 
-    /// Tells the shard of an ended execution.
-    pub(super) fn ended(&self, execution: ExecutionId) {
-        self.shards.note(execution, Note::Ended(execution));
-    }
-
     /// Lets workers end once they are idle.
     pub(super) fn close(&self) {
         for pool in self.pools.values() {

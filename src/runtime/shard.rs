@@ -242,21 +242,10 @@ impl Shard {
             Request::Command { execution, command, reply } => {
                 self.answer(execution, command, reply);
             }
-            Request::Show { execution, reply } => {
-                let live = self.slots.get(&execution).map(|slot| &slot.execution);
-                let shown = live.or_else(|| self.recent.get(execution)).cloned().map(Box::new);
-                self.release(Release::Show(reply, shown));
-            }
+            Request::Show { execution, reply } => self.show(execution, reply),
             Request::ShowEnded { execution, reply } => match self.slots.get_mut(&execution) {
                 Some(slot) if !slot.execution.status.is_terminal() => slot.waiters.push(reply),
-                Some(slot) => {
-                    let shown = Some(Box::new(slot.execution.clone()));
-                    self.release(Release::Show(reply, shown));
-                }
-                None => {
-                    let shown = self.recent.get(execution).cloned().map(Box::new);
-                    self.release(Release::Show(reply, shown));
-                }
+                _ => self.show(execution, reply),
             },
             Request::List { reply } => {
                 let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
@@ -264,6 +253,12 @@ impl Shard {
                 self.release(Release::List(reply, rows));
             }
         }
+    }
+
+    fn show(&mut self, execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>>) {
+        let live = self.slots.get(&execution).map(|slot| &slot.execution);
+        let shown = live.or_else(|| self.recent.get(execution)).cloned().map(Box::new);
+        self.release(Release::Show(reply, shown));
     }
 
     fn answer(&mut self, execution: ExecutionId, command: Command, reply: Reply) {
@@ -322,7 +317,7 @@ impl Shard {
             let show = |reply| Release::Show(reply, Some(Box::new(slot.execution.clone())));
             releases.extend(shown.map(show));
             releases.extend(end_note(&slot.execution).map(|(to, note)| Release::Note(to, note)));
-            releases.push(Release::Ended(id));
+            releases.push(Release::Note(id, Note::Ended(id)));
         } else if slot.execution.set_aside.is_some() {
             let note = set_aside_note(&slot.execution);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));

@@ -60,6 +60,6 @@ fn end(random: &mut Random, now: Timestamp) -> ChildEnd {
     }
 }
 
-fn failure(random: &mut Random) -> Failure {
+pub(super) fn failure(random: &mut Random) -> Failure {
     Failure::new(random.pick(ERRORS).copied().unwrap_or_default(), "made up")
 }

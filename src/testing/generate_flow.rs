@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::generate::ERRORS;
+use super::generate::{ERRORS, put};
 use super::random::Random;
 
 /// Changes generated states, in one query language.
@@ -15,12 +15,6 @@ pub(super) struct Flow<'r> {
 }
 
 impl Flow<'_> {
-    fn put(state: &mut Value, key: &str, value: Value) {
-        if let Some(fields) = state.as_object_mut() {
-            fields.insert(key.to_owned(), value);
-        }
-    }
-
     fn pick(&mut self, choices: &[&str]) -> String {
         self.random.pick(choices).copied().unwrap_or_default().to_owned()
     }
@@ -38,15 +32,15 @@ impl Flow<'_> {
             }
             _ => (key.to_owned(), json!(fixed)),
         };
-        Self::put(state, &key, value);
+        put(state, &key, value);
     }
 
     /// Adds to a state what all of its type may have.
     pub(super) fn vary(&mut self, state: &mut Value) {
         let kind = state.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
         if self.random.one_in(6) {
-            Self::put(state, "Comment", json!("a comment"));
-            Self::put(state, "Title", json!("A title"));
+            put(state, "Comment", json!("a comment"));
+            put(state, "Title", json!("A title"));
         }
         if !self.jsonata && kind != "Fail" {
             self.select(state);
@@ -66,7 +60,7 @@ impl Flow<'_> {
         }
         if !matches!(kind.as_str(), "Succeed" | "Fail") && self.random.one_in(5) {
             let assigned = self.assigned();
-            Self::put(state, "Assign", assigned);
+            put(state, "Assign", assigned);
         }
     }
 
@@ -78,7 +72,7 @@ impl Flow<'_> {
                     0 => Value::Null,
                     _ => json!(self.pick(&["$", "$", "$.deep", "$$.Execution.Input", "$.absent"])),
                 };
-                Self::put(state, key, value);
+                put(state, key, value);
             }
         }
     }
@@ -106,7 +100,7 @@ impl Flow<'_> {
             }
         };
         if state.get(key).is_none() && state.get("Result").is_none() {
-            Self::put(state, key, value);
+            put(state, key, value);
         }
     }
 
@@ -150,8 +144,8 @@ impl Flow<'_> {
             } else {
                 json!({"shared.$": "$.text"})
             };
-            Self::put(&mut batcher, "BatchInput", input);
-            Self::put(state, "ItemBatcher", batcher);
+            put(&mut batcher, "BatchInput", input);
+            put(state, "ItemBatcher", batcher);
         }
     }
 
@@ -172,14 +166,14 @@ impl Flow<'_> {
     pub(super) fn wait(&mut self) -> Value {
         let mut state = json!({"Type": "Wait"});
         match (self.random.below(4), self.jsonata) {
-            (0, _) => Self::put(&mut state, "Timestamp", json!("2024-01-01T00:00:00Z")),
+            (0, _) => put(&mut state, "Timestamp", json!("2024-01-01T00:00:00Z")),
             (1, false) => {
                 let path = self.pick(&["$$.State.EnteredTime", "$$.Execution.StartTime", "$.text"]);
-                Self::put(&mut state, "TimestampPath", json!(path));
+                put(&mut state, "TimestampPath", json!(path));
             }
             (1, true) => {
                 let text = self.pick(&["{% $now() %}", "{% $states.context.State.EnteredTime %}"]);
-                Self::put(&mut state, "Timestamp", json!(text));
+                put(&mut state, "Timestamp", json!(text));
             }
             _ => {
                 let fixed = self.random.below(30);
@@ -226,14 +220,14 @@ impl Flow<'_> {
             ];
             let mut rule = json!({"Condition": self.pick(&conditions)});
             if self.random.one_in(4) {
-                Self::put(&mut rule, "Output", json!({"chosen": "{% $states.input %}"}));
-                Self::put(&mut rule, "Assign", self.assign("{% $states.input.text %}"));
+                put(&mut rule, "Output", json!({"chosen": "{% $states.input %}"}));
+                put(&mut rule, "Assign", self.assign("{% $states.input.text %}"));
             }
             return rule;
         }
         let mut rule = self.condition(2);
         if self.random.one_in(4) {
-            Self::put(&mut rule, "Assign", self.assign("$.text"));
+            put(&mut rule, "Assign", self.assign("$.text"));
         }
         rule
     }
@@ -271,16 +265,16 @@ impl Flow<'_> {
         let interval = 1 + self.random.below(5);
         let mut retrier = json!({"ErrorEquals": names, "MaxAttempts": self.random.below(3)});
         if self.random.one_in(2) {
-            Self::put(&mut retrier, "IntervalSeconds", json!(interval));
+            put(&mut retrier, "IntervalSeconds", json!(interval));
         }
         if self.random.one_in(2) {
-            Self::put(&mut retrier, "JitterStrategy", json!(self.pick(&["FULL", "FULL", "NONE"])));
+            put(&mut retrier, "JitterStrategy", json!(self.pick(&["FULL", "FULL", "NONE"])));
         }
         if self.random.one_in(3) {
-            Self::put(&mut retrier, "BackoffRate", json!(1.5));
+            put(&mut retrier, "BackoffRate", json!(1.5));
         }
         if self.random.one_in(3) {
-            Self::put(&mut retrier, "MaxDelaySeconds", json!(interval + 1 + self.random.below(9)));
+            put(&mut retrier, "MaxDelaySeconds", json!(interval + 1 + self.random.below(9)));
         }
         retrier
     }
@@ -289,18 +283,18 @@ impl Flow<'_> {
     pub(super) fn catcher(&mut self, error: &str) -> Value {
         let mut catcher = json!({"ErrorEquals": [error]});
         match (self.random.below(4), self.jsonata) {
-            (0, false) => Self::put(&mut catcher, "ResultPath", json!("$.error")),
-            (1, false) => Self::put(&mut catcher, "ResultPath", Value::Null),
+            (0, false) => put(&mut catcher, "ResultPath", json!("$.error")),
+            (1, false) => put(&mut catcher, "ResultPath", Value::Null),
             (0, true) => {
                 let output = json!({"why": "{% $states.errorOutput.Cause %}"});
-                Self::put(&mut catcher, "Output", output);
+                put(&mut catcher, "Output", output);
             }
-            (1, true) => Self::put(&mut catcher, "Output", json!("{% $states.input %}")),
+            (1, true) => put(&mut catcher, "Output", json!("{% $states.input %}")),
             _ => {}
         }
         if self.random.one_in(4) {
             let value = if self.jsonata { "{% $states.errorOutput.Error %}" } else { "$.Error" };
-            Self::put(&mut catcher, "Assign", self.assign(value));
+            put(&mut catcher, "Assign", self.assign(value));
         }
         catcher
     }

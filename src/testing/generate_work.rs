@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::generate::put;
 use super::random::Random;
 
 /// Makes some Tasks wait for a callback, or be executions of their own.
@@ -55,16 +56,12 @@ pub(super) fn vary_map(random: &mut Random, jsonata: bool, state: &mut Value) {
         fields.shift_remove("ItemsPath");
         fields.shift_remove("Items");
         let mut reader = json!({"Resource": "s3:getObject", "ReaderConfig": {"InputType": "JSON"}});
-        if let Some(reader) = reader.as_object_mut() {
-            reader.insert(arguments.into(), json!({"Bucket": "in", "Key": "k"}));
-        }
+        put(&mut reader, arguments, json!({"Bucket": "in", "Key": "k"}));
         fields.insert("ItemReader".into(), reader);
     }
     if random.one_in(3) {
         let mut writer = json!({"Resource": "s3:putObject"});
-        if let Some(writer) = writer.as_object_mut() {
-            writer.insert(arguments.into(), json!({"Bucket": "out", "Prefix": "p"}));
-        }
+        put(&mut writer, arguments, json!({"Bucket": "out", "Prefix": "p"}));
         fields.insert("ResultWriter".into(), writer);
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::children;
-use super::generate::{ERRORS, input, result};
+use super::generate::{input, result};
 use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
@@ -265,8 +265,8 @@ impl Simulation {
         };
         Some(match self.random.below(8) {
             0 | 1 => {
-                let error = self.random.pick(ERRORS).copied().unwrap_or_default();
-                Command::FailJob { job, token, failure: Failure::new(error, "made up") }
+                let failure = children::failure(&mut self.random);
+                Command::FailJob { job, token, failure }
             }
             2 => Command::AcknowledgeCancel { job, token },
             3 | 4 => Command::ReportProgress {

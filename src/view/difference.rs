@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::card::{Card, FailureCard};
 use super::step::StepCard;
 use crate::engine::{Execution, FrameId, Program};
+use crate::language::StateName;
 
 /// What changed in an execution between two of its events, and nothing else.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,11 +105,12 @@ fn state(program: &Program, execution: &Execution) -> IndexMap<Key, Value> {
     for step in &card.steps {
         of_step(step, execution, &mut state);
     }
-    for (name, step) in &execution.steps {
+    // Hidden steps stand in no card.
+    let is_hidden = |name: &StateName| card.steps.iter().all(|step| step.name != *name);
+    for (name, step) in execution.steps.iter().filter(|(name, _)| is_hidden(name)) {
         let mut add = |field, value: Value| {
-            state.entry(("step", Some(name.to_string()), field)).or_insert(value);
+            state.insert(("step", Some(name.to_string()), field), value);
         };
-        // Hidden steps stand in no card.
         add("status", json!(step.status.as_str()));
         add("attempts", json!(step.attempts));
         add("result", json!(step.result));

@@ -76,7 +76,7 @@ pub struct LogCounter {
 
 #[derive(Debug)]
 enum Counted {
-    Open(Box<Execution>, u64),
+    Open(Box<Execution>),
     Ended(&'static str, u64),
 }
 
@@ -92,15 +92,14 @@ impl LogCounter {
             self.workflows += 1;
             return;
         }
-        let begin = || Counted::Open(Box::new(Execution::new(ExecutionId(record.stream))), 0);
+        let begin = || Counted::Open(Box::new(Execution::new(ExecutionId(record.stream))));
         let counted = self.executions.entry(record.stream).or_insert_with(begin);
         match counted {
             Counted::Ended(_, count) => *count += 1,
-            Counted::Open(execution, count) => {
-                *count += 1;
+            Counted::Open(execution) => {
                 execution.apply(&record.event, record.time);
                 if execution.status.is_terminal() {
-                    *counted = Counted::Ended(execution.status.as_str(), *count);
+                    *counted = Counted::Ended(execution.status.as_str(), execution.sequence);
                 }
             }
         }
@@ -113,7 +112,7 @@ impl LogCounter {
         let mut sizes: Vec<u64> = Vec::with_capacity(self.executions.len());
         for counted in self.executions.values() {
             let (status, count) = match counted {
-                Counted::Open(execution, count) => (execution.status.as_str(), *count),
+                Counted::Open(execution) => (execution.status.as_str(), execution.sequence),
                 Counted::Ended(status, count) => (*status, *count),
             };
             *statuses.entry(status).or_default() += 1;

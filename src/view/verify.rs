@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::engine::{Event, Execution, ExecutionId, Link, Parent, Timestamp};
+use crate::engine::{Event, Execution, ExecutionId, Timestamp};
 use crate::store::{Position, Record, Stream};
 
 /// Faults that a report names; the rest are counted.
@@ -162,21 +162,14 @@ impl Verifier {
 
     /// Keeps count of the executions that others wait for.
     fn count_for_parent(&mut self, execution: &Execution, begins: bool) {
-        let Some(Parent { execution: parent, link, .. }) = &execution.parent else { return };
-        match link {
-            Link::Begun(_) => {}
-            Link::Job(_) | Link::Item { .. }
-                if execution.status.is_terminal() || execution.set_aside.is_some() =>
-            {
-                let open = self.waited_for.remove(parent).unwrap_or(0).saturating_sub(1);
-                if open > 0 {
-                    self.waited_for.insert(*parent, open);
-                }
+        let Some(parent) = execution.waiting_parent() else { return };
+        if execution.status.is_terminal() || execution.set_aside.is_some() {
+            let open = self.waited_for.remove(&parent).unwrap_or(0).saturating_sub(1);
+            if open > 0 {
+                self.waited_for.insert(parent, open);
             }
-            Link::Job(_) | Link::Item { .. } if begins => {
-                *self.waited_for.entry(*parent).or_default() += 1;
-            }
-            Link::Job(_) | Link::Item { .. } => {}
+        } else if begins {
+            *self.waited_for.entry(parent).or_default() += 1;
         }
     }
 
@@ -227,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::engine::event::{ExecutionFailed, ExecutionStarted};
-    use crate::engine::{Failure, JobId};
+    use crate::engine::{Failure, JobId, Link, Parent};
     use crate::language::{DefinitionHash, Json};
 
     fn record(position: u64, stream: u128, sequence: u64, event: Event) -> Record {

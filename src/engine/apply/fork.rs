@@ -111,14 +111,13 @@ impl Execution {
 
     pub(super) fn item_started(&mut self, body: &ItemStarted) {
         self.uncounted_events += 1;
-        let input = match &body.input {
-            Data::New(input) => Some(input.clone()),
-            Data::Kept | Data::Result => None,
-        };
         if let Some(fork) = self.fork_mut(body.frame) {
             fork.started += 1;
-            let item = fork.items.as_ref().map(|items| items.get(body.index as usize));
-            let input = input.or(item).unwrap_or_else(Json::null);
+            let item = || Some(fork.items.as_ref()?.get(body.index as usize));
+            let input = match &body.input {
+                Data::New(input) => input.clone(),
+                Data::Kept | Data::Result => item().unwrap_or_else(Json::null),
+            };
             if let Some(run) = &mut fork.run {
                 run.children.insert(body.child, Part { index: body.index, input });
             }

@@ -76,9 +76,7 @@ impl Decision<'_> {
         }
         .min(most);
         let tolerated_failures = tolerated(&evaluation, map, count)?;
-        let run = map.distributed.is_some().then(|| {
-            self.input.mint.id(self.now, self.execution.id, self.execution.sequence + 1).0
-        });
+        let run = map.distributed.is_some().then(|| self.next_id().0);
         self.emit(ForkStarted {
             frame,
             total,

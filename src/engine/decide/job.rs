@@ -6,7 +6,7 @@ use super::Decision;
 use super::failure::DATA_LIMIT;
 use crate::engine::event::{
     AttemptLost, CallbackAwaited, Data, Failure, JobCancelled, JobFailed, JobHeartbeat,
-    JobProgressed, JobScheduled, JobStarted, JobSucceeded, cut,
+    JobProgressed, JobScheduled, JobStarted, JobSucceeded, cut_shared,
 };
 use crate::engine::execution::{Job, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
@@ -68,10 +68,7 @@ impl Decision<'_> {
         }
         let Report { percent, message, processed, total } = report;
         let percent = percent.map(|percent| percent.min(100));
-        let message = message.map(|message| match message.len() {
-            0..=MAX_MESSAGE_BYTES => message,
-            _ => cut(message.to_string(), MAX_MESSAGE_BYTES).into(),
-        });
+        let message = message.map(|message| cut_shared(message, MAX_MESSAGE_BYTES));
         let event = JobProgressed { job, percent, message, processed, total, progress: 0 };
         self.emit_with_progress(event.into());
         Ok(())

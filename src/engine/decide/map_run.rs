@@ -107,8 +107,7 @@ impl Decision<'_> {
     pub(super) fn start_item(&mut self, frame: FrameId, index: u32, input: Json) {
         let kept = self.fork_of(frame).and_then(|fork| fork.items.as_ref());
         let kept = kept.is_some_and(|items| items.get(index as usize) == input);
-        let place = self.execution.sequence + 1;
-        let child = self.input.mint.id(self.now, self.execution.id, place);
+        let child = self.next_id();
         let input = if kept { Data::Kept } else { Data::New(input) };
         self.emit(ItemStarted { frame, index, child, input });
     }

@@ -27,7 +27,7 @@ use self::probe::Probe;
 use super::command::Command;
 use super::event::{Event, ExecutionSetAside};
 use super::execution::{Activity, Execution, Status};
-use super::id::{FrameId, Timestamp};
+use super::id::{ExecutionId, FrameId, Timestamp};
 use super::limits::EngineLimits;
 use super::mint::Mint;
 use super::program::Program;
@@ -209,6 +209,11 @@ impl Decision<'_> {
 
     fn set_aside(&mut self, reason: &str) {
         self.emit(ExecutionSetAside { reason: reason.into() });
+    }
+
+    /// The id of what the next event begins; each event begins one thing at most.
+    fn next_id(&self) -> ExecutionId {
+        self.input.mint.id(self.now, self.execution.id, self.execution.sequence + 1)
     }
 
     /// A number that nobody can guess and replay need not draw again.

@@ -98,9 +98,8 @@ impl Decision<'_> {
             Pattern::SyncJson => ChildWait::EndAsJson,
         };
         self.check_depth(wait)?;
-        let place = self.execution.sequence + 1;
         let child = Child {
-            execution: self.input.mint.id(self.now, self.execution.id, place),
+            execution: self.next_id(),
             workflow: workflow.into(),
             name: text("Name").map(Into::into),
             wait,

@@ -233,14 +233,7 @@ impl Seen {
     }
 
     fn take_end(&mut self, event: &Event) -> Result<(), Violation> {
-        let ends = matches!(
-            event,
-            Event::ExecutionCancelled(_)
-                | Event::ExecutionCompleted(_)
-                | Event::ExecutionFailed(_)
-                | Event::ExecutionTimedOut(_)
-        );
-        if ends {
+        if event.is_end() {
             self.ended = true;
             self.ensure_quiet(FrameId::ROOT)?;
             ensure(self.leaving.is_empty(), "a_parent_ends_after_its_children", || {

@@ -327,9 +327,8 @@ fn results_that_outgrow_the_limit_fail_the_map() {
     assert_eq!(run.error(), "States.DataLimitExceeded");
 }
 
-#[test]
-fn a_part_runs_the_processor_of_its_map_and_nothing_else() {
-    let mut run = given(&map(json!({})));
+/// Starts what the Map of another execution begins for one of its items.
+fn start_as_part(run: &mut Run) {
     let Command::StartExecution { workflow, definition, input, .. } =
         run.start_command(&json!("item"))
     else {
@@ -338,6 +337,12 @@ fn a_part_runs_the_processor_of_its_map_and_nothing_else() {
     let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
     let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
     run.when(Command::StartExecution { workflow, definition, name: None, input, parent });
+}
+
+#[test]
+fn a_part_runs_the_processor_of_its_map_and_nothing_else() {
+    let mut run = given(&map(json!({})));
+    start_as_part(&mut run);
     assert_eq!(run.job_input(1), json!("item"));
     run.complete(1, &json!("done"));
     assert_eq!(run.output(), json!("done"));
@@ -353,14 +358,7 @@ fn context_has_map() -> bool {
             "ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "P", "States": {"P": {
                 "Type": "Succeed", "Output": "{% $exists($states.context.Map) %}"}}}}}});
     let mut run = given(&definition);
-    let Command::StartExecution { workflow, definition, input, .. } =
-        run.start_command(&json!("item"))
-    else {
-        panic!("it starts")
-    };
-    let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
-    let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    run.when(Command::StartExecution { workflow, definition, name: None, input, parent });
+    start_as_part(&mut run);
     run.output() == json!(true)
 }
 
