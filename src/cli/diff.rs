@@ -6,12 +6,12 @@ use super::Context;
 use super::changes::short;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
-use super::source::{Source, SourceArgs, no_such_event};
+use super::source::{Source, SourceArgs};
 use super::ui::{Cell, Mark, Role, Table};
 use super::wait::now;
-use crate::engine::{Execution, ExecutionId, Program};
+use crate::engine::{Execution, Program};
 use crate::store::Record;
-use crate::view::{Compared, Comparison, Half, Moments, PathEvent, counted, duration, one_line};
+use crate::view::{Compared, Comparison, Half, PathEvent, counted, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct DiffArgs {
@@ -46,11 +46,7 @@ struct Side {
 
 impl Side {
     async fn read(source: &Source, text: &str) -> Result<Self, Box<Fault>> {
-        let id: ExecutionId = source.find(text).await?;
-        let history = source.history(id).await?;
-        let last = history.last().map_or(0, |record| record.sequence);
-        let missing = || no_such_event(id, last, &history);
-        let execution = Moments::of(id, &history).after(last).cloned().ok_or_else(missing)?;
+        let (execution, history) = source.whole(source.find(text).await?).await?;
         let program = source.program(execution.definition).await?;
         Ok(Self { program, execution, history })
     }

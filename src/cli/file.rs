@@ -111,12 +111,12 @@ impl FileLog {
 
     /// Rows of the executions of which all events are there, the newest first.
     pub(super) fn list(&self, rows: Rows, limit: usize) -> Vec<Summary> {
-        let whole = self.histories.keys().filter_map(|id| self.execution(ExecutionId(*id)).ok());
-        let mut list: Vec<Summary> =
-            whole.map(|execution| Summary::of(&execution)).filter(|row| rows.has(row)).collect();
-        list.sort_by_key(|row| std::cmp::Reverse(row.id));
-        list.truncate(limit);
-        list
+        let mut ids: Vec<ExecutionId> = self.histories.keys().copied().map(ExecutionId).collect();
+        ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+        // One after the other, as each has to be folded: a short list needs few.
+        let whole = ids.into_iter().filter_map(|id| self.execution(id).ok());
+        let all = whole.map(|execution| Summary::of(&execution));
+        all.filter(|row| rows.has(row)).take(limit).collect()
     }
 
     pub(super) fn find(&self, text: &str) -> Result<ExecutionId> {

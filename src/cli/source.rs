@@ -119,6 +119,13 @@ impl Source {
         if records.is_empty() { Err(no_such(id))? } else { Ok(records) }
     }
 
+    /// An execution as all of its events leave it, with them.
+    pub(super) async fn whole(&self, id: ExecutionId) -> Result<(Execution, Vec<Record>)> {
+        let history = self.history(id).await?;
+        let events = history.iter().map(|record| (&*record.event, record.time));
+        Ok((Execution::replay(id, events), history))
+    }
+
     /// An execution as it was right after the event with the sequence `at`; as it is now when that
     /// is not said. With the moment that is looked at.
     pub(super) async fn moment(

@@ -150,7 +150,7 @@ impl<'c> Search<'c> {
             return;
         }
         let told = tell(record, self.places.entry(record.stream).or_default());
-        if is_end(&record.event) {
+        if record.event.is_end() {
             self.places.remove(&record.stream);
         }
         if self.has(record, &told) {
@@ -229,15 +229,4 @@ fn table(lines: Vec<(Record, Told, bool)>) -> Table {
         ]);
     }
     table
-}
-
-/// Whether nothing comes after it, so that where things are may be forgotten.
-fn is_end(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::ExecutionCompleted(_)
-            | Event::ExecutionFailed(_)
-            | Event::ExecutionCancelled(_)
-            | Event::ExecutionTimedOut(_)
-    )
 }

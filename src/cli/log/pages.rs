@@ -5,7 +5,7 @@ use super::super::source::Source;
 use crate::store::Record;
 
 /// Events read at once.
-const READ: usize = 1024;
+const READ: usize = 4096;
 
 /// Part of the whole log, read from its first event to its last.
 pub(super) struct Pages<'s> {

@@ -112,14 +112,7 @@ impl Tail<'_> {
     }
 
     fn forget(&mut self, record: &Record) {
-        let ends = matches!(
-            *record.event,
-            Event::ExecutionCompleted(_)
-                | Event::ExecutionFailed(_)
-                | Event::ExecutionCancelled(_)
-                | Event::ExecutionTimedOut(_)
-        );
-        if ends {
+        if record.event.is_end() {
             self.places.remove(&record.stream);
         }
     }

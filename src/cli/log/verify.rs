@@ -7,11 +7,9 @@ use super::super::fault::{Fault, Outcome};
 use super::super::source::Source;
 use super::super::ui::Mark;
 use super::super::{Context, data};
+use super::pages::Pages;
 use crate::store::Check;
 use crate::view::{Report, Verifier, counted};
-
-/// Events read at once.
-const READ: usize = 4096;
 
 #[derive(Serialize)]
 struct Verification<'r> {
@@ -40,15 +38,10 @@ pub(super) async fn run(context: &Context) -> Outcome {
 }
 
 async fn verify(source: &Source) -> Result<Report, Box<Fault>> {
-    let last = source.last_position().await?;
     let mut verifier = Verifier::default();
-    let mut next = 1;
-    while next <= last {
-        let records = source.log(next, READ).await?;
-        let Some(newest) = records.last().map(|record| record.position) else { break };
-        // What a running engine adds meanwhile is not waited for.
-        records.iter().filter(|record| record.position <= last).for_each(|r| verifier.take(r));
-        next = newest.saturating_add(1);
+    let mut pages = Pages::of(source, 1, None).await?;
+    while let Some(records) = pages.next().await? {
+        records.iter().for_each(|record| verifier.take(record));
     }
     Ok(verifier.finish())
 }

@@ -66,7 +66,7 @@ fn for_reason(id: &str, reason: &Reason) -> Option<(&'static str, String)> {
         ReasonKind::WorkersBusy => ("who is at work", "list --status unfinished".to_owned()),
         ReasonKind::Callback => ("to answer", "callback complete TOKEN --result JSON".to_owned()),
         ReasonKind::Execution | ReasonKind::ExecutionStopping => {
-            ("more about it", format!("why {}", child.get(..6).unwrap_or(child)))
+            ("more about it", format!("why {child}"))
         }
         ReasonKind::Retry => ("what failed", format!("log show {id} --type JobFailed,JobTimedOut")),
         ReasonKind::AtWork | ReasonKind::WorkerStopping => ("how far it is", format!("show {id}")),

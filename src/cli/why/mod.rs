@@ -14,7 +14,7 @@ use super::source::{Source, SourceArgs};
 use super::ui::{Mark, Role};
 use super::wait::now;
 use crate::engine::ExecutionId;
-use crate::view::{FailureCard, Moments, Why, WhyState, Workers, duration, one_line};
+use crate::view::{FailureCard, Why, WhyState, Workers, duration, one_line};
 
 /// How many executions below the one that is asked about are looked at, one below the other.
 const DEPTH: u32 = 3;
@@ -74,13 +74,9 @@ type Looked<'l> = Pin<Box<dyn Future<Output = Result<Why, Box<Fault>>> + Send + 
 /// Looks at an execution, and at what it waits for.
 fn look<'l>(source: &'l Source, id: ExecutionId, workers: Workers<'l>, depth: u32) -> Looked<'l> {
     Box::pin(async move {
-        let history = source.history(id).await?;
-        let last = history.last().map_or(0, |record| record.sequence);
-        let mut moments = Moments::of(id, &history);
-        let broken = || super::source::no_such_event(id, last, &history);
-        let execution = moments.after(last).ok_or_else(broken)?;
+        let (execution, history) = source.whole(id).await?;
         let program = source.program(execution.definition).await?;
-        let mut why = Why::of(&program, execution, &history, workers, now());
+        let mut why = Why::of(&program, &execution, &history, workers, now());
         if depth == 0 {
             return Ok(why);
         }

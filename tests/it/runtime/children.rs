@@ -126,14 +126,7 @@ async fn five_parents_that_wait_hold_no_worker() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancel_stops_children_before_their_parents() {
     let mut world = World::new();
-    let system = world
-        .open(|builder| {
-            builder.handle("hang", |job: JobContext, _: Value| async move {
-                job.cancel_token().cancelled().await;
-                Err::<(), _>(JobError::cancelled())
-            })
-        })
-        .await;
+    let system = world.open(hanging).await;
     deploy_as(&system, "leaf", &one_task("hang", &json!({}))).await;
     deploy(&system, &machine(starts("leaf", ".sync"))).await;
     let mut events = system.events(1, None);
