@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::text::one_line;
+use super::text::{counted, one_line};
 use crate::engine::event::{ForkStarted, JobProgressed, RetryScheduled};
 use crate::engine::{Data, Event, Failure, FrameId, JobId};
 use crate::language::{Json, StateName};
