@@ -12,6 +12,7 @@ pub mod distributed;
 pub mod expression;
 pub mod graph;
 pub mod json;
+pub mod machine_fields;
 pub mod model;
 mod read;
 mod source;
