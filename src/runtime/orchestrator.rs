@@ -147,6 +147,7 @@ impl Orchestrator {
         self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())?;
         self.answer(answer).await??;
         self.inner.tools.definitions.add(stored, Arc::new(Program::new(workflow)));
+        self.inner.tools.admit(self.inner.tools.places.limit_changed(name));
         Ok(Deployed { definition: hash, version: known + 1, is_new: true })
     }
 
@@ -212,6 +213,10 @@ impl Orchestrator {
             return Ok(execution);
         }
         Err(Error::NameTaken { workflow: start.workflow.clone(), name, execution })
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.inner.tools
     }
 
     async fn begin(&self, start: Start) -> Result<ExecutionId, Error> {

@@ -249,7 +249,15 @@ fn what_the_engine_never_writes_is_a_fault() {
 
 impl Run {
     fn why(&self, workers: Workers<'_>) -> Why {
-        Why::of(&self.program, &self.execution, &self.history, workers, Timestamp(self.now))
+        let queues = Queues::default();
+        Why::of(
+            &self.program,
+            &self.execution,
+            &self.history,
+            workers,
+            &queues,
+            Timestamp(self.now),
+        )
     }
 }
 

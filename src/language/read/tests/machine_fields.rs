@@ -61,7 +61,11 @@ fn faults_of_concurrency_are_told_where_they_stand() {
     faults(codes::EMPTY, &[r#""Concurrency":{"Limit":1,"Key":¦""}"#]);
     faults(
         codes::TYPE,
-        &[r#""Concurrency":¦3"#, r#""Concurrency":{"Limit":¦"2"}"#, r#""Concurrency":{"Limit":1,"Key":¦7}"#],
+        &[
+            r#""Concurrency":¦3"#,
+            r#""Concurrency":{"Limit":¦"2"}"#,
+            r#""Concurrency":{"Limit":1,"Key":¦7}"#,
+        ],
     );
     faults(codes::CONFLICT, &[r#""Concurrency":{"Limit":1,"Key":"x",¦"KeyPath":"$.x"}"#]);
     faults(codes::EXPRESSION, &[r#""Concurrency":{"Limit":1,"KeyPath":"$.[¦"}"#]);
@@ -113,12 +117,19 @@ fn job_types_have_words_and_units() {
     assert_eq!(plain.job_type_words["scan"].unit_for(1), Some("MiB"));
     faults(
         codes::VALUE,
-        &[r##""JobTypes":{"scan":{"Colour":¦"#12345"}}"##, r#""JobTypes":{"scan":{"Colour":¦"mauve"}}"#],
+        &[
+            r##""JobTypes":{"scan":{"Colour":¦"#12345"}}"##,
+            r#""JobTypes":{"scan":{"Colour":¦"mauve"}}"#,
+        ],
     );
     faults(codes::EMPTY, &[r#""JobTypes":{"scan":{"Unit":¦" "}}"#]);
     faults(codes::RANGE, &[&format!(r#""JobTypes":{{"scan":{{"Unit":¦"{}"}}}}"#, "u".repeat(81))]);
     faults(codes::MISSING_FIELD, &[r#""JobTypes":{¦"scan":{"UnitSingular":"scene"}}"#]);
-    let found = expect(&with(r#""JobTypes":{"scan":{¦"Color":"red"}}"#), Format::Json, codes::UNKNOWN_FIELD);
+    let found = expect(
+        &with(r#""JobTypes":{"scan":{¦"Color":"red"}}"#),
+        Format::Json,
+        codes::UNKNOWN_FIELD,
+    );
     assert_eq!(found.hint.unwrap(), "did you mean `Colour`?");
     let text = with(r#""JobTypes":{"scan":{"Colour":¦"grren"}}"#);
     assert_eq!(expect(&text, Format::Json, codes::VALUE).hint.unwrap(), "did you mean `green`?");
