@@ -6,6 +6,7 @@
 //! knows about executions, clocks or files.
 
 pub mod aws;
+pub mod builder;
 pub mod choice;
 pub mod diagnostic;
 pub mod distributed;

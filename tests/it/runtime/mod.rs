@@ -7,7 +7,9 @@ mod crash;
 mod failing_store;
 mod files;
 mod names;
+mod places;
 mod running;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
