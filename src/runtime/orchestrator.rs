@@ -151,10 +151,12 @@ impl Orchestrator {
         Ok(Deployed { definition: hash, version: known + 1, is_new: true })
     }
 
-    /// Starts an execution of the newest version of a workflow.
+    /// Starts an execution of the newest version of a workflow. Where that says how many of its
+    /// executions run at once, the execution may have to wait: it is pending until it has its place.
     ///
     /// # Errors
-    /// There is no such workflow, nobody serves one of its job types, or the input is too large.
+    /// There is no such workflow, nobody serves one of its job types, the input is too large, or all
+    /// places are taken and the workflow refuses who finds none.
     pub async fn start(
         &self,
         workflow: &str,

@@ -305,5 +305,4 @@ fn check(queue: &Queue, asking: &Asking, ask: Ask, most_waiting: usize) -> Resul
 }
 
 #[cfg(test)]
-#[path = "places_tests.rs"]
 mod tests;
