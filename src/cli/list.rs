@@ -1,6 +1,7 @@
 //! `everstep list`: executions, the newest first.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::Serialize;
 
@@ -108,10 +109,10 @@ impl Labelled {
     /// Asks for the versions of `rows`. One that cannot be read has no labels.
     async fn learn(&mut self, source: &Source, rows: &[Summary]) {
         for definition in rows.iter().filter_map(|row| row.definition) {
-            if !self.0.contains_key(&definition) {
+            if let Entry::Vacant(unknown) = self.0.entry(definition) {
                 let program = source.program(definition).await.ok();
                 let labels = program.map(|program| program.workflow.labels.clone());
-                self.0.insert(definition, labels.unwrap_or_default());
+                unknown.insert(labels.unwrap_or_default());
             }
         }
     }

@@ -152,13 +152,8 @@ impl Builder {
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let dispatch = Dispatch::new(
-            services(&registry),
-            limits.running_jobs,
-            shards.clone(),
-            runtime.clone(),
-        );
-        let dispatch = Arc::new(dispatch);
+        let (services, most) = (services(&registry), limits.running_jobs);
+        let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), runtime.clone()));
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());

@@ -6,10 +6,10 @@ use super::*;
 use crate::language::machine_fields::WhenFull;
 use crate::language::{Format, Options, check};
 
-#[test]
-fn every_type_of_state_can_be_built_in_json_path() {
+/// Every type of state, in JSONPath.
+fn all_states() -> Definition {
     let one = |job_type| Machine::new().state(&format!("Do {job_type}"), State::task(job_type));
-    let definition = Definition::new()
+    Definition::new()
         .comment("All of it")
         .timeout_seconds(3600)
         .state("Start", State::pass().result(json!({"n": 1})).result_path("$.first").next("Ask"))
@@ -61,8 +61,12 @@ fn every_type_of_state_can_be_built_in_json_path() {
                 .next("Done"),
         )
         .state("Done", State::succeed())
-        .state("Give up", State::fail("Mine", "no answer").title("No answer").weight(0.0));
-    let by_hand = json!({
+        .state("Give up", State::fail("Mine", "no answer").title("No answer").weight(0.0))
+}
+
+/// The same by hand.
+fn all_by_hand() -> Value {
+    json!({
         "Comment": "All of it", "TimeoutSeconds": 3600, "StartAt": "Start", "States": {
             "Start": {"Type": "Pass", "Result": {"n": 1}, "ResultPath": "$.first", "Next": "Ask"},
             "Ask": {"Type": "Task", "Resource": "ask.waitForTaskToken",
@@ -98,8 +102,13 @@ fn every_type_of_state_can_be_built_in_json_path() {
                 "Next": "Done"},
             "Done": {"Type": "Succeed"},
             "Give up": {"Type": "Fail", "Error": "Mine", "Cause": "no answer",
-                "Title": "No answer", "Weight": 0.0}}});
-    assert_eq!(definition.to_value(), by_hand);
+                "Title": "No answer", "Weight": 0.0}}})
+}
+
+#[test]
+fn every_type_of_state_can_be_built_in_json_path() {
+    let definition = all_states();
+    assert_eq!(definition.to_value(), all_by_hand());
     let checked = check(&definition.text(), Format::Json, &Options::default());
     assert!(checked.diagnostics.is_empty(), "{:#?}", checked.diagnostics);
     assert_eq!(definition.build().unwrap().states.len(), 12);

@@ -82,7 +82,7 @@ async fn the_process_runs_no_more_jobs_than_it_may_and_the_oldest_that_can_goes_
         |full, limit, ahead| vec![JobQueue { job: everstep::engine::JobId(1), full, limit, ahead }];
     within(async {
         while queue(ids[5]).is_empty() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;
