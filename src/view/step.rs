@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
+use super::limits::counters;
 use super::text::seconds;
 use crate::engine::execution::Fork;
 use crate::engine::{Execution, FrameId, Program, Status, Step, StepStatus, Timestamp, progress};
@@ -33,6 +34,8 @@ pub struct StepCard {
     pub attempts: u32,
     /// Newest words of its worker.
     pub message: Option<Arc<str>>,
+    /// What its open job counts, in words: `4 / 6 scenes`.
+    pub counted: Option<String>,
     /// Branches, items or batches of a Parallel or Map; 0 for all other states.
     pub parts: u32,
     /// Parts that ended well.
@@ -129,6 +132,7 @@ fn one(
         progress: step.map_or(0, |step| percent(program, execution, &state.name, step)),
         attempts: step.map_or(0, |step| step.attempts),
         message: step.and_then(|step| step.message.clone()),
+        counted: counted(program, execution, &state.name),
         parts: step.map_or(0, |step| step.parts),
         parts_completed: step.map_or(0, |step| step.parts_completed),
         parts_failed: step.map_or(0, |step| step.parts_failed),
@@ -142,6 +146,15 @@ fn one(
         duration_seconds: step.map(|step| took(step, now)),
         error: step.and_then(|step| step.failure.as_ref()).map(FailureCard::of),
     }
+}
+
+/// What the open job of a step counts.
+fn counted(program: &Program, execution: &Execution, name: &StateName) -> Option<String> {
+    let root = execution.frames.get(&FrameId::ROOT);
+    let root = root.filter(|root| root.state.as_ref() == Some(name))?;
+    let job = execution.jobs.get(&root.job?)?;
+    let words = program.workflow.job_type_words.get(&job.job_type);
+    counters(words, job.processed, job.total)
 }
 
 /// The fork that is open in a step.
