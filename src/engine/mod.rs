@@ -22,6 +22,7 @@ pub mod mint;
 pub mod own_jobs;
 pub mod program;
 pub mod progress;
+pub mod redrive;
 pub mod rejection;
 #[cfg(test)]
 mod replay_tests;
@@ -40,5 +41,6 @@ pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use limits::EngineLimits;
 pub use mint::{CallbackToken, Mint};
 pub use program::Program;
+pub use redrive::{RedrivePlan, RedriveRequest};
 pub use rejection::Rejection;
 pub use test_state::{StateTest, TestedState, test_state};

@@ -28,6 +28,7 @@ mod orchestrator;
 mod recent;
 mod recovery;
 mod results;
+mod retry;
 mod shard;
 mod shards;
 mod slot;
@@ -43,6 +44,7 @@ pub use events::Events;
 pub use limits::Limits;
 pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
 pub use recovery::RecoveryReport;
+pub use retry::Rerun;
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.
 pub use crate::store::Record;

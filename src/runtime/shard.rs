@@ -239,6 +239,9 @@ impl Shard {
                     self.slots.remove(&execution);
                 }
             }
+            Request::Redrive { ended, program, command, reply } => {
+                self.redrive(*ended, program, command, reply);
+            }
             Request::Command { execution, command, reply } => {
                 self.answer(execution, command, reply);
             }
@@ -252,6 +255,25 @@ impl Shard {
                 let rows = live.chain(self.finished.values().cloned()).collect();
                 self.release(Release::List(reply, rows));
             }
+        }
+    }
+
+    /// Takes an execution in again that has ended. Only one redrive at a time comes here, and it has
+    /// read all of the history.
+    fn redrive(&mut self, ended: Execution, program: Arc<Program>, command: Command, reply: Reply) {
+        let (id, sequence) = (ended.id, ended.sequence);
+        let is_over = |slot: &Slot| slot.execution.status.is_terminal();
+        if self.slots.get(&id).is_some_and(|slot| !is_over(slot)) {
+            return self.answer(id, command, reply);
+        }
+        let before = self.slots.insert(id, Slot::new(ended, Some(program)));
+        self.answer(id, command, reply);
+        if self.slots.get(&id).is_some_and(|slot| slot.execution.sequence > sequence) {
+            self.recent.forget(id);
+            self.finished.remove(&id);
+        } else {
+            self.slots.remove(&id);
+            self.slots.extend(before.map(|slot| (id, slot)));
         }
     }
 
@@ -297,9 +319,10 @@ impl Shard {
         let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
         let first_sequence = slot.execution.sequence + 1;
         let progress = slot.execution.progress;
+        let is_over = slot.execution.status.is_terminal();
         let now = self.tools.clock.now();
         let Some(events) = slot.decide(&self.tools, now, command)? else {
-            return self.set_aside_after_panic(id, first_sequence);
+            return self.set_aside_after_panic(id, first_sequence, is_over);
         };
         let releases = Vec::with_capacity(2);
         let mut decided = Decided { events, releases, ..Decided::default() };
@@ -350,7 +373,7 @@ impl Shard {
             self.units.push(Unit { transition, releases });
         }
         if panicked {
-            drop(self.set_aside_after_panic(id, next_sequence));
+            drop(self.set_aside_after_panic(id, next_sequence, false));
         }
     }
 
@@ -432,6 +455,10 @@ impl Shard {
 
     /// The end is durable: what lists need stays, the rest is read from disk when asked for.
     fn forget(&mut self, id: ExecutionId) {
+        // One that goes on already has not ended any more.
+        if self.slots.get(&id).is_some_and(|slot| !slot.execution.status.is_terminal()) {
+            return;
+        }
         let Some(slot) = self.slots.remove(&id) else { return };
         if let Some(armed) = slot.armed {
             self.timers.remove(&(armed, id));
@@ -509,13 +536,15 @@ impl Shard {
         &mut self,
         id: ExecutionId,
         first_sequence: u64,
+        is_over: bool,
     ) -> Result<(), Rejection> {
         let reason = "the engine panicked while it decided on a command; this is a bug";
-        // Of one that has not begun nothing is in the log, and nothing shall be.
-        if first_sequence > 1 {
-            if let Some(slot) = self.slots.get_mut(&id) {
-                slot.execution.sequence = first_sequence - 1;
-            }
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.execution.sequence = first_sequence - 1;
+        }
+        // Of one that has not begun nothing is in the log, and nothing shall be; and one that has
+        // ended stays as it is.
+        if first_sequence > 1 && !is_over {
             self.set_aside(id, reason);
         }
         Err(Rejection::SetAside { command: "to go on", reason: reason.to_owned() })

@@ -115,6 +115,8 @@ macro_rules! event_table {
             35 1 ChildStopped
             36 1 ExecutionClosing
             37 1 CancelExtended
+            38 1 ExecutionRedriven
+            39 1 PartsKept
         }
     };
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::text::one_line;
-use crate::engine::event::{ForkStarted, JobProgressed, RetryScheduled};
+use super::text::{counted, one_line};
+use crate::engine::event::{ExecutionRedriven, ForkStarted, JobProgressed, RetryScheduled};
 use crate::engine::{Data, Event, Failure, FrameId, JobId};
 use crate::language::{Json, StateName};
 
@@ -22,7 +22,15 @@ pub fn sentence(event: &Event) -> String {
             let name = body.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
             let by = body.parent.as_ref();
             let by = by.map(|by| format!(" by {}", by.execution)).unwrap_or_default();
-            format!("started {}{name}{by} with {}", body.workflow, json(&body.input))
+            let of = body.rerun_of.map(|of| format!(", a rerun of {of},")).unwrap_or_default();
+            format!("started {}{name}{by}{of} with {}", body.workflow, json(&body.input))
+        }
+        Event::ExecutionRedriven(body) => redriven(body),
+        Event::PartsKept(body) => {
+            format!(
+                "{} are kept",
+                counted(u64::try_from(body.parts.len()).unwrap_or(u64::MAX), "part")
+            )
         }
         Event::StateEntered(body) => format!("{}% when it began", body.progress),
         Event::StateExited(body) => format!("left{}", gave(&body.output)),
@@ -116,6 +124,17 @@ fn of_job(event: &Event) -> Option<String> {
     Some(told)
 }
 
+fn redriven(body: &ExecutionRedriven) -> String {
+    let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+    let input = if body.input_changed { " with another input" } else { "" };
+    format!(
+        "{} retried it from \"{}\" on{input}{}",
+        one_line(&body.by, SHOWN),
+        one_line(&body.step, 60),
+        why.unwrap_or_default()
+    )
+}
+
 fn retry(body: &RetryScheduled) -> String {
     format!("tries again at {} (retry {}) after {}", body.due, body.count, failure(&body.failure))
 }
@@ -196,6 +215,7 @@ impl Places {
             Event::WaitStarted(body) => return Some(body.frame),
             Event::WaitEnded(body) => return Some(body.frame),
             Event::ForkStarted(body) => return Some(body.frame),
+            Event::PartsKept(body) => return Some(body.frame),
             Event::FrameStarted(body) => return Some(body.parent),
             Event::FrameSucceeded(body) => return Some(body.frame),
             Event::FrameFailed(body) => return Some(body.frame),

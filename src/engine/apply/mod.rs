@@ -3,6 +3,7 @@
 
 mod fork;
 mod job;
+mod redrive;
 
 use super::child::Ending;
 use super::event::{
@@ -35,6 +36,8 @@ impl Execution {
         match event {
             Event::DefinitionStored(_) => {}
             Event::ExecutionStarted(body) => self.started(body, at),
+            Event::ExecutionRedriven(body) => self.redriven(body, at),
+            Event::PartsKept(body) => self.parts_kept(body),
             Event::StateEntered(body) => self.state_entered(body, at),
             Event::StateExited(body) => self.state_exited(body, at),
             Event::FailureCaught(body) => self.failure_caught(body, at),
@@ -81,6 +84,7 @@ impl Execution {
         self.definition = body.definition;
         self.name.clone_from(&body.name);
         self.parent.clone_from(&body.parent);
+        self.rerun_of = body.rerun_of;
         self.input = body.input.clone();
         self.started_at = at;
         if let Some(deadline) = body.deadline {
@@ -105,7 +109,7 @@ impl Execution {
         frame.joined = false;
         frame.retries.clear();
         if body.frame == FrameId::ROOT {
-            let step = self.steps.entry(body.state.clone()).or_insert_with(|| Step::new(at));
+            let step = self.step_entered(&body.state, at);
             step.status = StepStatus::Running;
             step.ended_at = None;
         }
@@ -234,7 +238,9 @@ impl Execution {
             }
             Status::Pending | Status::Running | Status::Cancelling => return,
         };
-        for step in self.steps.values_mut().filter(|step| step.ended_at.is_none()) {
+        let is_open =
+            |step: &&mut Step| step.ended_at.is_none() && step.status != StepStatus::Pending;
+        for step in self.steps.values_mut().filter(is_open) {
             step.status = open_step;
             step.ended_at = Some(at);
             if open_step == StepStatus::Failed {

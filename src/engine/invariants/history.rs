@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Violation, ensure};
 use crate::engine::child::{Child, ChildWait};
-use crate::engine::event::{Event, JobScheduled};
+use crate::engine::event::{Event, ExecutionRedriven, JobScheduled};
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
-/// runs backward; it begins once, ends at most once, and nothing follows its end; progress never
-/// falls; each attempt of a job is scheduled once, taken once and completed once; each frame has
+/// runs backward; it begins once, ends at most once, and nothing follows its end but a redrive, with
+/// which all of that begins again; progress never falls until then; each attempt of a job is scheduled once, taken once and completed once; each frame has
 /// one parent; what ends has no part that is still open.
 ///
 /// # Errors
@@ -72,11 +72,28 @@ impl Seen {
         let begins = matches!(event, Event::ExecutionStarted(_));
         ensure(begins != self.begun, "a_history_begins_once", String::new)?;
         self.begun = true;
+        if let Event::ExecutionRedriven(body) = event {
+            self.go_on(body)?;
+        }
         ensure(!self.ended, "nothing_follows_the_end", String::new)?;
         self.take_frame_event(event)?;
         self.take_child_event(event)?;
         self.take_job_event(event)?;
         self.take_end(event)
+    }
+
+    /// What had ended begins again; ids that were used are not used again.
+    fn go_on(&mut self, body: &ExecutionRedriven) -> Result<(), Violation> {
+        ensure(self.ended, "only_what_has_ended_is_redriven", String::new)?;
+        self.ended = false;
+        self.progress = 0;
+        self.frames.clear();
+        self.jobs.retain(|_, job| {
+            job.state = Attempt::Cancelled;
+            true
+        });
+        self.items.clear();
+        self.advance(body.progress)
     }
 
     fn take_frame_event(&mut self, event: &Event) -> Result<(), Violation> {
@@ -108,8 +125,10 @@ impl Seen {
             Event::ForkStarted(body) => ensure(self.is_open(body.frame), NAME, || {
                 format!("frame {} opens a state but is not open", body.frame)
             }),
+            Event::PartsKept(body) => self.advance(body.progress),
             Event::DefinitionStored(_)
             | Event::ExecutionStarted(_)
+            | Event::ExecutionRedriven(_)
             | Event::RetryStarted(_)
             | Event::WaitStarted(_)
             | Event::WaitEnded(_)
@@ -204,6 +223,7 @@ impl Seen {
             Event::JobHeartbeat(body) => self.ensure_running(body.job),
             Event::DefinitionStored(_)
             | Event::ExecutionStarted(_)
+            | Event::ExecutionRedriven(_)
             | Event::StateEntered(_)
             | Event::StateExited(_)
             | Event::FailureCaught(_)
@@ -212,6 +232,7 @@ impl Seen {
             | Event::WaitStarted(_)
             | Event::WaitEnded(_)
             | Event::ForkStarted(_)
+            | Event::PartsKept(_)
             | Event::FrameStarted(_)
             | Event::FrameSucceeded(_)
             | Event::FrameFailed(_)

@@ -10,6 +10,8 @@ mod job;
 mod kit;
 mod map_run;
 mod properties;
+mod redrive;
+mod redrive_parts;
 mod start;
 mod state;
 mod timer;
