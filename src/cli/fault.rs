@@ -125,10 +125,17 @@ fn locked(path: &std::path::Path, pid: Option<u32>) -> Box<Fault> {
 impl From<Rejection> for Box<Fault> {
     fn from(rejection: Rejection) -> Self {
         let exit = match rejection {
-            Rejection::TooLarge { .. } => Exit::Other,
+            Rejection::TooLarge { .. } | Rejection::BadChange { .. } => Exit::Other,
+            Rejection::StepNotEntered { .. } => Exit::NotFound,
             _ => Exit::NotAllowed,
         };
-        Fault::new(rejection.code(), exit, rejection.to_string())
+        let fault = Fault::new(rejection.code(), exit, rejection.to_string());
+        match rejection {
+            Rejection::PartOfAnother { parent, .. } => {
+                fault.hint(format!("everstep retry {}", parent.short()))
+            }
+            _ => fault,
+        }
     }
 }
 

@@ -87,7 +87,8 @@ impl Simulation {
         let steps: Vec<StateName> = self.execution.steps.keys().cloned().collect();
         let from = self.random.pick(&steps).cloned().filter(|_| self.random.one_in(4));
         let input = self.random.one_in(8).then(|| Json::from_value(&input(self.random.draw())));
-        let mut request = RedriveRequest { from, input, set: Vec::new() };
+        let set = input.map(|input| ("$".to_owned(), input)).into_iter().collect();
+        let mut request = RedriveRequest { from, set };
         let history = self.history.clone();
         let plan = |request: &RedriveRequest| {
             let history = history.iter().map(|(event, at)| (event, *at));

@@ -57,6 +57,8 @@ pub struct Card {
     pub started_at: String,
     /// When it ended, as RFC 3339.
     pub ended_at: Option<String>,
+    /// Whether it can be retried now.
+    pub can_be_retried: bool,
     /// How often it was retried after it had ended.
     pub redrives: u32,
     /// When that was last, as RFC 3339.
@@ -200,6 +202,7 @@ impl Card {
             waiting: Waiting::of(execution),
             started_at: execution.started_at.to_string(),
             ended_at: ended.map(|at| at.to_string()),
+            can_be_retried: execution.can_be_redriven(),
             redrives: execution.redrives,
             redriven_at: execution.redriven_at.map(|at| at.to_string()),
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),

@@ -10,6 +10,8 @@ mod path;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::parts::KeptParts;
 use self::path::{Path, Visit};
 use super::event::Event;
@@ -18,16 +20,15 @@ use super::id::{ExecutionId, FrameId, Timestamp};
 use super::program::Program;
 use super::rejection::Rejection;
 use crate::language::expression::ReferencePath;
-use crate::language::{Json, StateKind, StateName};
+use crate::language::{DefinitionHash, Json, StateKind, StateName};
 
 /// What is asked of a redrive.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RedriveRequest {
     /// The step to go back to; where it ended when that is not said.
     pub from: Option<StateName>,
-    /// Another input for the step that runs again.
-    pub input: Option<Json>,
-    /// What to write into that input: paths, as `$.path.to[0]`, with values.
+    /// What to write into the input of the step that runs again: paths, as `$.path.to[0]`, with
+    /// values. `$` is the whole input.
     pub set: Vec<(String, Json)>,
 }
 
@@ -36,10 +37,18 @@ pub struct RedriveRequest {
 pub struct RedrivePlan {
     /// The sequence of the last event of the history that this was worked out from.
     pub sequence: u64,
+    /// The workflow's name.
+    pub workflow: Arc<str>,
+    /// The version that it runs, then as now.
+    pub definition: DefinitionHash,
     /// How the execution had ended.
     pub ended: Status,
+    /// How often it went on after an end before.
+    pub redrives: u32,
     /// The step that runs again.
     pub step: StateName,
+    /// Attempts of that step so far.
+    pub attempts: u32,
     /// The sequence of the event that had entered it; 0 when nothing had been entered.
     pub back_to: u64,
     /// Its input.
@@ -91,17 +100,13 @@ pub fn plan<'h>(
     let parts = keeps_parts.then(|| parts::kept(entered.clone(), during, ended.status)).flatten();
     let variables = root.map(|root| root.variables.clone()).unwrap_or_default();
     Ok(RedrivePlan {
-        sequence: ended.sequence,
-        ended: ended.status,
-        step: visit.step.clone(),
         back_to: visit.entered,
-        input,
-        input_changed,
         variables: variables.into_iter().collect(),
         kept,
         again,
         total_errors: entered.total_errors,
         parts,
+        ..bare(&ended, &visit.step, input, input_changed)
     })
 }
 
@@ -117,6 +122,14 @@ pub(super) fn check(execution: &Execution, command: &'static str) -> Result<(), 
     match execution.waiting_parent() {
         Some(parent) => Err(Rejection::PartOfAnother { command, parent }),
         None => Ok(()),
+    }
+}
+
+impl Execution {
+    /// Whether it has ended so that it can go on, and is nobody else's work.
+    #[must_use]
+    pub fn can_be_redriven(&self) -> bool {
+        check(self, "to retry").is_ok()
     }
 }
 
@@ -197,19 +210,28 @@ fn from_the_beginning(
 ) -> Result<RedrivePlan, Rejection> {
     let start = &program.workflow.root.start_at;
     let (input, input_changed) = changed(start, ended.input.clone(), request)?;
-    Ok(RedrivePlan {
+    Ok(bare(ended, start, input, input_changed))
+}
+
+/// A plan that keeps nothing.
+fn bare(ended: &Execution, step: &StateName, input: Json, input_changed: bool) -> RedrivePlan {
+    RedrivePlan {
         sequence: ended.sequence,
+        workflow: ended.workflow.clone(),
+        definition: ended.definition,
         ended: ended.status,
-        step: start.clone(),
+        redrives: ended.redrives,
+        step: step.clone(),
+        attempts: ended.steps.get(step).map_or(0, |step| step.attempts),
         back_to: 0,
         input,
         input_changed,
         variables: Vec::new(),
         kept: Vec::new(),
-        again: vec![start.clone()],
+        again: vec![step.clone()],
         total_errors: 0,
         parts: None,
-    })
+    }
 }
 
 /// The input of the step as it is asked for, and whether that changes it.
@@ -218,11 +240,11 @@ fn changed(
     before: Json,
     request: &RedriveRequest,
 ) -> Result<(Json, bool), Rejection> {
-    if request.input.is_none() && request.set.is_empty() {
+    if request.set.is_empty() {
         return Ok((before, false));
     }
     let bad = |reason: String| Rejection::BadChange { step: step.clone(), reason };
-    let mut value = request.input.as_ref().unwrap_or(&before).value();
+    let mut value = before.value();
     for (path, new) in &request.set {
         let place = ReferencePath::parse(path)
             .map_err(|fault| bad(format!("{path}: {}", fault.message)))?;

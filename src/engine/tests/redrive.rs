@@ -203,8 +203,8 @@ fn the_input_of_the_step_can_be_changed() {
     run.redrive_with(&RedriveRequest { set, ..RedriveRequest::default() });
     assert_eq!(run.job_input(3), json!({"n": 8, "a": {"b": "x"}}));
     run.fail_only("Mine");
-    let input = Some(json!([1]).into());
-    run.redrive_with(&RedriveRequest { input, ..RedriveRequest::default() });
+    let set = vec![("$".to_owned(), json!([1]).into())];
+    run.redrive_with(&RedriveRequest { set, ..RedriveRequest::default() });
     assert_eq!(run.job_input(4), json!([1]));
 }
 
@@ -219,8 +219,8 @@ fn a_change_that_does_not_fit_is_refused_with_the_reason() {
         assert!(rejection.to_string().contains(words), "{rejection}");
     }
     let mut run = failed().limits(|limits| limits.payload_bytes = 10);
-    let input = Some(json!("x".repeat(20)).into());
-    let plan = run.plan(&RedriveRequest { input, ..RedriveRequest::default() }).unwrap();
+    let set = vec![("$".to_owned(), json!("x".repeat(20)).into())];
+    let plan = run.plan(&RedriveRequest { set, ..RedriveRequest::default() }).unwrap();
     let (by, reason, plan) = ("me".into(), None, Box::new(plan));
     let refused = run.try_command(Command::RedriveExecution { by, reason, plan });
     assert_eq!(refused.unwrap_err().code(), "TOO_LARGE");

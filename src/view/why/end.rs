@@ -62,8 +62,7 @@ impl End {
             failed_step: steps.next().map(|(name, _)| name.clone()),
             first_failure: first_failure(execution, history),
             total_errors: execution.total_errors,
-            can_be_retried: execution.status.can_be_redriven()
-                && execution.waiting_parent().is_none(),
+            can_be_retried: execution.can_be_redriven(),
         })
     }
 }
