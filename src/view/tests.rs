@@ -62,6 +62,7 @@ impl Run {
             name: None,
             input: Json::empty_object(),
             parent: None,
+            rerun_of: None,
         });
         run
     }
