@@ -80,10 +80,13 @@ pub enum Rejection {
         /// How many more there are.
         more: usize,
     },
-    /// The execution that would wait for this one has the place that this one needs.
-    #[error("execution {holder} has the place and would wait for this one: neither would go on")]
+    /// The execution that would wait for this one has a place that this one needs, and all who have
+    /// one wait for such as this.
+    #[error(
+        "execution {holder} has a place and would wait for this one, as all who have one do: none would go on"
+    )]
     PlaceHeldByParent {
-        /// Who has it.
+        /// Who would wait.
         holder: ExecutionId,
     },
     /// As many executions wait for a place as may.
