@@ -204,7 +204,7 @@ fn rerun_without_a_server_is_a_run() {
 #[test]
 fn a_delay_is_skipped_with_now() {
     let place = place();
-    let (run, _rest) = place.spawn_until(&["run", "patient.yaml", "--input", "3"], "retry");
+    let (run, _rest) = place.spawn_until(&["run", "patient.yaml", "--input", "3"], "started");
     let why = super::until("it waits to try again", || {
         let why = place.ran(&["why", "@"], 0).stdout;
         why.contains("(retry 1 of 3)").then_some(why)
