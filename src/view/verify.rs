@@ -238,8 +238,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::engine::event::{ExecutionFailed, ExecutionStarted};
-    use crate::engine::{Failure, JobId, Link, Parent};
+    use crate::engine::event::{
+        ExecutionCompleted, ExecutionFailed, ExecutionRedriven, ExecutionStarted,
+    };
+    use crate::engine::{Data, Failure, JobId, Link, Parent};
     use crate::language::{DefinitionHash, Json};
 
     fn record(position: u64, stream: u128, sequence: u64, event: Event) -> Record {
@@ -273,6 +275,40 @@ mod tests {
 
     fn failed() -> Event {
         ExecutionFailed { failure: Failure::new("Mine", "as told") }.into()
+    }
+
+    fn redriven() -> Event {
+        ExecutionRedriven {
+            by: "me".into(),
+            reason: None,
+            step: "A".into(),
+            back_to: 0,
+            input: Json::null(),
+            input_changed: false,
+            variables: Vec::new(),
+            kept: Vec::new(),
+            total_errors: 0,
+            deadline: None,
+            progress: 0,
+        }
+        .into()
+    }
+
+    #[test]
+    fn only_what_did_not_end_well_goes_on() {
+        let completed = || ExecutionCompleted { output: Data::Kept }.into();
+        let ended = |first: Event, last: Event| {
+            [
+                record(1, 1, 1, started(None)),
+                record(2, 1, 2, first),
+                record(3, 1, 3, redriven()),
+                record(4, 1, 4, last),
+            ]
+        };
+        assert_eq!(checks(ended(failed(), completed())), [""; 0]);
+        assert_eq!(checks(ended(failed(), failed())), [""; 0]);
+        let late = ["nothing-after-the-end", "nothing-after-the-end"];
+        assert_eq!(checks(ended(completed(), failed())), late);
     }
 
     fn checks(records: [Record; 4]) -> Vec<&'static str> {

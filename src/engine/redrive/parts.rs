@@ -116,7 +116,8 @@ impl Seen {
                 let output = fork.and_then(|fork| fork.outputs.get(index)).cloned();
                 self.done.extend(output.map(|output| (*index, Data::New(output))));
             }
-            (Event::ItemSucceeded(body), Part::Itself(index)) => {
+            // Not of a distributed Map that a part of an inline one stands in.
+            (Event::ItemSucceeded(body), Part::Itself(index)) if body.frame == FrameId::ROOT => {
                 self.done.insert(*index, body.output.clone());
             }
             (Event::StateExited(body), _) => self.exited |= body.frame == FrameId::ROOT,

@@ -289,3 +289,22 @@ fn items_that_were_read_are_not_read_again() {
     let child = parts(&run)[0].1;
     assert_eq!(fork(&run).run.as_ref().unwrap().children[&child].input.value(), json!("b"));
 }
+
+/// Seed 927 of the simulation.
+#[test]
+fn an_item_that_succeeded_inside_of_a_part_does_not_make_the_part_done() {
+    let inner = distributed(json!({}))["States"]["A"].clone();
+    let processor = json!({"StartAt": "I", "States": {"I": inner}});
+    let map = json!({"Type": "Map", "End": true, "ItemProcessor": processor});
+    let mut run = given(&only(map)).started(&json!([["a", "b"]]));
+    let open = |run: &Run| {
+        let runs = run.execution.frames.values().filter_map(|frame| frame.map_run());
+        runs.flat_map(|run| run.children.keys().copied()).collect::<Vec<_>>()
+    };
+    let children = open(&run);
+    ended(&mut run, children[0], Status::Completed, json!(0));
+    run.when(Command::ChildEnded { child: children[1], end: None });
+    assert_eq!(run.status(), "failed");
+    run.redrive();
+    assert_eq!((run.count("PartsKept"), open(&run).len()), (0, 2));
+}

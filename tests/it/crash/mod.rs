@@ -11,6 +11,7 @@ mod children;
 mod history;
 mod import;
 mod place;
+mod retry;
 mod run;
 mod serve;
 mod startup;

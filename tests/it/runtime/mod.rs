@@ -8,6 +8,7 @@ mod failing_store;
 mod files;
 mod names;
 mod places;
+mod retry;
 mod running;
 mod scenarios;
 mod slots;
