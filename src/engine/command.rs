@@ -6,6 +6,7 @@ use super::child::{ChildEnd, Parent};
 use super::event::Failure;
 use super::execution::Timer;
 use super::id::{ExecutionId, JobId, Timestamp, Token};
+use super::pause::{PauseScope, PauseWish};
 use crate::language::{DefinitionHash, Json};
 
 /// A request to one execution. Time, ids, tokens and chance come in with it.
@@ -23,6 +24,8 @@ pub enum Command {
         input: Json,
         /// The execution that begins it.
         parent: Option<Parent>,
+        /// Set when its whole workflow is paused: it begins paused.
+        pause: Option<PauseWish>,
     },
     /// A worker takes a job.
     StartJob {
@@ -135,6 +138,22 @@ pub enum Command {
         /// Why.
         reason: Option<Arc<str>>,
     },
+    /// Begin nothing more, until resumed.
+    PauseExecution {
+        /// The execution alone, or its whole workflow.
+        scope: PauseScope,
+        /// Who asks.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    },
+    /// Go on after a pause.
+    ResumeExecution {
+        /// Which pause ends.
+        scope: PauseScope,
+        /// Who asks.
+        by: Arc<str>,
+    },
     /// Put the execution aside: something of ours is wrong with it.
     SetAside {
         /// What.
@@ -162,6 +181,8 @@ impl Command {
             Self::FireTimer { .. } => "to fire a timer",
             Self::Advance => "to go on",
             Self::CancelExecution { .. } => "to cancel",
+            Self::PauseExecution { .. } => "to pause",
+            Self::ResumeExecution { .. } => "to resume",
             Self::SetAside { .. } => "to set aside",
         }
     }

@@ -115,6 +115,12 @@ macro_rules! event_table {
             35 1 ChildStopped
             36 1 ExecutionClosing
             37 1 CancelExtended
+            44 1 ExecutionPaused
+            45 1 ExecutionResumed
+            46 1 WorkflowPaused
+            47 1 WorkflowResumed
+            48 1 JobTypePaused
+            49 1 JobTypeResumed
         }
     };
 }
@@ -174,7 +180,7 @@ pub fn decode_body(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecErro
 
 /// Whether the event with this tag ends an execution, or stands alone in its history.
 pub(super) fn ends_history(tag: u16) -> bool {
-    matches!(tag, 1 | 24..=27)
+    matches!(tag, 1 | 24..=27 | 46..=49)
 }
 
 /// A fold as bytes: a version, a checksum, the fold.
@@ -278,7 +284,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(tag in 0u16..40, raw: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(tag in 0u16..60, raw: Vec<u8>) {
             drop(decode_body(tag, 1, &raw));
             drop(decode_execution(&raw));
         }
@@ -301,7 +307,11 @@ mod tests {
                 "ExecutionCancelled",
                 "ExecutionCompleted",
                 "ExecutionFailed",
-                "ExecutionTimedOut"
+                "ExecutionTimedOut",
+                "WorkflowPaused",
+                "WorkflowResumed",
+                "JobTypePaused",
+                "JobTypeResumed"
             ]
         );
     }

@@ -12,8 +12,8 @@ use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Mint, Program, Rejection, Timer, Timestamp, Token, decide, effects_after,
-    pending_effects,
+    JobStatus, Mint, PauseScope, PauseWish, Program, Rejection, Timer, Timestamp, Token, decide,
+    effects_after, pending_effects,
 };
 use crate::language::Json;
 use crate::store::codec::{decode_execution, encode_execution};
@@ -99,6 +99,11 @@ impl Simulation {
             name: None,
             input: Json::from_value(&input(self.random.draw())),
             parent: None,
+            // Of a workflow that is paused.
+            pause: self
+                .random
+                .one_in(10)
+                .then(|| PauseWish { by: "operator".into(), reason: None }),
         }
     }
 
@@ -157,6 +162,7 @@ impl Simulation {
                 open.attempt == *attempt
                     && open.status == JobStatus::Pending
                     && execution.set_aside.is_none()
+                    && !execution.is_paused()
             }),
             Effect::RunChild { child } => children::is_wanted(execution, *child),
             Effect::StopChild { child } => execution.leaving.contains_key(child),
@@ -204,14 +210,36 @@ impl Simulation {
                 worker: "hasty".into(),
                 token: Token([9; 16]),
             },
+            9 => self.pause_command(),
+            10 => self.resume_command(),
             _ => self.useful_command(),
         }
+    }
+
+    fn any_scope(&mut self) -> PauseScope {
+        if self.random.one_in(2) { PauseScope::Workflow } else { PauseScope::Execution }
+    }
+
+    fn pause_command(&mut self) -> Command {
+        let scope = self.any_scope();
+        let reason = self.random.one_in(2).then(|| "made up".into());
+        Command::PauseExecution { scope, by: "anyone".into(), reason }
+    }
+
+    fn resume_command(&mut self) -> Command {
+        Command::ResumeExecution { scope: self.any_scope(), by: "anyone".into() }
     }
 
     /// A command that leads on: what is ready, a worker's next word, or the next timer.
     pub fn useful_command(&mut self) -> Command {
         if !self.execution.ready.is_empty() {
             return Command::Advance;
+        }
+        let paused = self.execution.pauses.all().next().map(|(scope, _)| scope);
+        if let Some(scope) = paused
+            && self.random.one_in(4)
+        {
+            return Command::ResumeExecution { scope, by: "operator".into() };
         }
         let children = children::known(&self.execution);
         if let Some(child) = self.random.pick(&children).copied()

@@ -3,6 +3,7 @@
 
 mod fork;
 mod job;
+mod pause;
 
 use super::child::Ending;
 use super::event::{
@@ -13,6 +14,7 @@ use super::execution::{
     Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
+use super::pause::Pauses;
 use crate::language::Json;
 
 impl Execution {
@@ -33,7 +35,11 @@ impl Execution {
         self.sequence += 1;
         self.updated_at = at;
         match event {
-            Event::DefinitionStored(_) => {}
+            Event::DefinitionStored(_)
+            | Event::WorkflowPaused(_)
+            | Event::WorkflowResumed(_)
+            | Event::JobTypePaused(_)
+            | Event::JobTypeResumed(_) => {}
             Event::ExecutionStarted(body) => self.started(body, at),
             Event::StateEntered(body) => self.state_entered(body, at),
             Event::StateExited(body) => self.state_exited(body, at),
@@ -71,6 +77,8 @@ impl Execution {
             Event::ExecutionTimedOut(_) => {
                 self.failed(Status::TimedOut, Failure::timeout(false), at);
             }
+            Event::ExecutionPaused(body) => self.paused(body, at),
+            Event::ExecutionResumed(body) => self.resumed(body),
             Event::ExecutionSetAside(body) => self.set_aside = Some(body.reason.clone()),
         }
     }
@@ -190,6 +198,7 @@ impl Execution {
     fn cancel_requested(&mut self, body: &CancelRequested, at: Timestamp) {
         self.status = Status::Cancelling;
         self.closing = None;
+        self.pauses = Pauses::default();
         self.cancel = Some(Cancel { by: body.by.clone(), reason: body.reason.clone(), at });
         let has_worker = |job: &&mut Job| job.status == JobStatus::Running && job.child.is_none();
         for job in self.jobs.values_mut().filter(has_worker) {
@@ -208,6 +217,7 @@ impl Execution {
     /// Nothing is waited for any more but executions that stop.
     fn close(&mut self, ending: &Ending) {
         self.closing = Some(ending.clone());
+        self.pauses = Pauses::default();
         self.ready.clear();
         self.timers.clear();
     }
@@ -249,6 +259,7 @@ impl Execution {
         self.timers.clear();
         self.leaving.clear();
         self.closing = None;
+        self.pauses = Pauses::default();
     }
 
     /// What `data` stands for in `frame`.
@@ -278,6 +289,7 @@ impl Execution {
     fn refresh(&mut self, id: FrameId) {
         let actionable = self.status == Status::Running
             && self.closing.is_none()
+            && !self.is_paused()
             && self.frames.get(&id).is_some_and(|frame| match &frame.activity {
                 Activity::Ready => true,
                 Activity::Forked(fork) => fork.is_actionable(),

@@ -15,6 +15,7 @@ mod fork;
 mod job;
 mod map_run;
 mod number;
+mod pause;
 pub(super) mod probe;
 mod start;
 mod state;
@@ -30,6 +31,7 @@ use super::execution::{Activity, Execution, Status};
 use super::id::{ExecutionId, FrameId, Timestamp};
 use super::limits::EngineLimits;
 use super::mint::Mint;
+use super::pause::PauseWish;
 use super::program::Program;
 use super::rejection::Rejection;
 
@@ -104,8 +106,9 @@ struct Decision<'a> {
 impl Decision<'_> {
     fn take(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
-            Command::StartExecution { workflow, definition, name, input, parent } => {
-                self.start_execution(start::Request { workflow, definition, name, input, parent })
+            Command::StartExecution { workflow, definition, name, input, parent, pause } => {
+                let request = start::Request { workflow, definition, name, input, parent, pause };
+                self.start_execution(request)
             }
             Command::StartJob { job, attempt, worker, token } => {
                 self.start_job(job, attempt, worker, token)
@@ -127,6 +130,10 @@ impl Decision<'_> {
             }
             Command::Advance => self.advance(),
             Command::CancelExecution { by, reason } => self.cancel_execution(by, reason),
+            Command::PauseExecution { scope, by, reason } => {
+                self.pause_execution(scope, PauseWish { by, reason })
+            }
+            Command::ResumeExecution { scope, by } => self.resume_execution(scope, by),
             Command::SetAside { reason } => self.set_aside_on_request(reason),
         }
     }
@@ -198,6 +205,7 @@ impl Decision<'_> {
 
     fn advance(&mut self) -> Result<(), Rejection> {
         self.require(&[Status::Running])?;
+        self.require_not_paused()?;
         if self.execution.ready.is_empty() { Err(Rejection::NothingToDo) } else { Ok(()) }
     }
 

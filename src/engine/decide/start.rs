@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Decision;
 use crate::engine::child::{Link, Parent};
 use crate::engine::event::ExecutionStarted;
+use crate::engine::pause::{PauseScope, PauseWish};
 use crate::engine::rejection::Rejection;
 use crate::language::{DefinitionHash, Json};
 
@@ -15,11 +16,12 @@ pub(super) struct Request {
     pub(super) name: Option<Arc<str>>,
     pub(super) input: Json,
     pub(super) parent: Option<Parent>,
+    pub(super) pause: Option<PauseWish>,
 }
 
 impl Decision<'_> {
     pub(super) fn start_execution(&mut self, request: Request) -> Result<(), Rejection> {
-        let Request { workflow, definition, name, input, parent } = request;
+        let Request { workflow, definition, name, input, parent, pause } = request;
         if self.execution.sequence > 0 {
             return Err(Rejection::AlreadyStarted);
         }
@@ -35,6 +37,9 @@ impl Decision<'_> {
         let timeout = self.input.program.workflow.timeout_seconds.filter(|_| whole);
         let deadline = timeout.map(|seconds| self.now.plus_seconds(seconds));
         self.emit(ExecutionStarted { deadline, ..started });
+        if let Some(wish) = pause {
+            self.pause(PauseScope::Workflow, wish);
+        }
         Ok(())
     }
 }

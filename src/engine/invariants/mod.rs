@@ -4,6 +4,7 @@
 //! command; debug builds do so in [`super::decide()`]; `log verify` holds them against a log.
 
 mod history;
+mod pause;
 mod state;
 
 pub use history::check_history;
@@ -37,6 +38,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("ids_are_never_used_again", state::ids_are_never_used_again),
     ("times_are_in_order", state::times_are_in_order),
     ("closing_waits_for_something", state::closing_waits_for_something),
+    ("only_what_goes_on_is_paused", state::only_what_goes_on_is_paused),
 ];
 
 /// Holds every rule against an execution, as it is between two commands.

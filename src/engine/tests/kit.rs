@@ -73,6 +73,7 @@ impl Run {
             name: None,
             input: Json::from_value(input),
             parent: None,
+            pause: None,
         }
     }
 

@@ -1,0 +1,81 @@
+//! Rules about pauses in a history: nothing begins while one holds.
+
+use std::collections::BTreeSet;
+
+use super::{Violation, ensure};
+use crate::engine::event::{Event, JobScheduled};
+use crate::engine::id::JobId;
+use crate::engine::pause::PauseScope;
+
+/// The pauses that hold, and the jobs whose newest attempt was lost.
+#[derive(Default)]
+pub(super) struct SeenPauses {
+    execution: bool,
+    workflow: bool,
+    lost: BTreeSet<JobId>,
+}
+
+impl SeenPauses {
+    pub(super) fn take(&mut self, event: &Event) -> Result<(), Violation> {
+        const NAME: &str = "pauses_begin_and_end_in_turn";
+        match event {
+            Event::ExecutionPaused(body) => {
+                let held = std::mem::replace(self.of(body.scope), true);
+                return ensure(!held, NAME, || format!("{:?} is paused already", body.scope));
+            }
+            Event::ExecutionResumed(body) => {
+                let held = std::mem::replace(self.of(body.scope), false);
+                return ensure(held, NAME, || format!("{:?} is not paused", body.scope));
+            }
+            _ => {}
+        }
+        let paused = self.execution || self.workflow;
+        ensure(!paused || !self.begins(event), "nothing_begins_while_paused", String::new)?;
+        self.remember(event);
+        Ok(())
+    }
+
+    fn of(&mut self, scope: PauseScope) -> &mut bool {
+        match scope {
+            PauseScope::Execution => &mut self.execution,
+            PauseScope::Workflow => &mut self.workflow,
+        }
+    }
+
+    /// Whether the event is a step of the machine, or hands work out.
+    fn begins(&self, event: &Event) -> bool {
+        match event {
+            // What the end of a process cut off is made ready again, and kept back.
+            Event::JobScheduled(JobScheduled { job, child, .. }) => {
+                child.is_some() || !self.lost.contains(job)
+            }
+            Event::StateEntered(_)
+            | Event::StateExited(_)
+            | Event::FailureCaught(_)
+            | Event::RetryScheduled(_)
+            | Event::WaitStarted(_)
+            | Event::ForkStarted(_)
+            | Event::FrameStarted(_)
+            | Event::FrameSucceeded(_)
+            | Event::FrameFailed(_)
+            | Event::ItemStarted(_)
+            | Event::JobStarted(_)
+            | Event::ExecutionCompleted(_)
+            | Event::ExecutionFailed(_) => true,
+            _ => false,
+        }
+    }
+
+    fn remember(&mut self, event: &Event) {
+        match event {
+            Event::AttemptLost(body) => drop(self.lost.insert(body.job)),
+            Event::JobScheduled(body) => drop(self.lost.remove(&body.job)),
+            // A request to stop ends the pause, and so does whatever ends the execution.
+            Event::CancelRequested(_)
+            | Event::ExecutionClosing(_)
+            | Event::ExecutionTimedOut(_)
+            | Event::ExecutionCancelled(_) => (self.execution, self.workflow) = (false, false),
+            _ => {}
+        }
+    }
+}
