@@ -13,6 +13,7 @@ use super::attempt::ReporterPlace;
 use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource, RandomIds, SystemClock};
 use super::committer::{Committer, Health};
+use super::controls::Controls;
 use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Service};
 use super::error::Error;
@@ -135,7 +136,8 @@ impl Builder {
     pub async fn open_store(self, store: Arc<dyn EventStore>) -> Result<Orchestrator, Error> {
         let epoch = store.acquire().await?;
         let definitions = Arc::new(Definitions::default());
-        let recovered = recover(&*store, &definitions, &*self.clock).await?;
+        let controls = Arc::new(Controls::default());
+        let recovered = recover(&*store, &definitions, &controls, &*self.clock).await?;
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
@@ -145,6 +147,9 @@ impl Builder {
         let (parts, parts_out) = async_channel::unbounded();
         let dispatch =
             Arc::new(Dispatch::new(services(&registry), shards.clone(), runtime.clone()));
+        for job_type in controls.held().job_types.keys() {
+            dispatch.hold(job_type, true);
+        }
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
         let (rounds_done, rounds_out) = watch::channel(0);
@@ -162,6 +167,7 @@ impl Builder {
             reporters,
             store,
             definitions,
+            controls,
             names: Arc::default(),
             shards,
             runtime,
@@ -187,6 +193,7 @@ impl Builder {
         Ok(Orchestrator::from_inner(Inner {
             tools,
             deploying: Arc::new(Mutex::new(())),
+            controlling: Arc::new(Mutex::new(())),
             rounds,
             rounds_done: rounds_out,
             durable: durable_out,
@@ -203,10 +210,11 @@ impl Builder {
 async fn recover(
     store: &dyn EventStore,
     definitions: &Definitions,
+    controls: &Controls,
     clock: &dyn Clock,
 ) -> Result<Recovered, Error> {
     let began = clock.now();
-    let mut recovered = recovery::recover(store, definitions).await?;
+    let mut recovered = recovery::recover(store, definitions, controls).await?;
     recovered.report.took_ms = clock.now().ms_since(began);
     Ok(recovered)
 }

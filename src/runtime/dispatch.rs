@@ -26,6 +26,8 @@ pub(super) struct Offer {
     pub(super) job: JobId,
     pub(super) attempt: u32,
     pub(super) job_type: Arc<str>,
+    /// Its place in the queue of its type, once it has one.
+    pub(super) ticket: u64,
 }
 
 /// A job type's handler, and how many attempts of it may run at once.
@@ -40,6 +42,7 @@ pub(super) struct Dispatch {
     pools: HashMap<Arc<str>, Arc<Pool>>,
     shards: Shards,
     runtime: Handle,
+    /// Set when the process stops. A job type that is paused is held in its pool.
     paused: AtomicBool,
     /// How many attempts are with workers.
     running: watch::Sender<usize>,
@@ -61,6 +64,10 @@ struct Slots {
     free: usize,
     /// Bounded by the jobs of live executions, which are in memory anyway.
     waiting: VecDeque<Offer>,
+    /// Tickets given out.
+    tickets: u64,
+    /// Whether the job type is paused.
+    held: bool,
 }
 
 impl Dispatch {
@@ -86,7 +93,7 @@ impl Dispatch {
         self.pools.contains_key(job_type)
     }
 
-    /// No more attempts begin.
+    /// No more attempts begin: the process stops.
     pub(super) fn pause(&self) {
         self.paused.store(true, Ordering::SeqCst);
     }
@@ -101,7 +108,7 @@ impl Dispatch {
     pub(super) fn try_reserve(&self, job_type: &str) -> bool {
         let Some(pool) = self.pools.get(job_type) else { return false };
         let mut slots = pool.slots();
-        let reserve = slots.free > 0 && slots.waiting.is_empty() && !self.is_paused();
+        let reserve = slots.gives_out() && !self.is_paused();
         slots.free -= usize::from(reserve);
         reserve
     }
@@ -110,7 +117,8 @@ impl Dispatch {
     pub(super) fn give_back(&self, job_type: &str) {
         let Some(pool) = self.pools.get(job_type) else { return };
         let mut slots = pool.slots();
-        let next = if self.is_paused() { None } else { slots.waiting.pop_front() };
+        let kept_back = slots.held || self.is_paused();
+        let next = if kept_back { None } else { slots.waiting.pop_front() };
         slots.free += usize::from(next.is_none());
         drop(slots);
         if let Some(next) = next {
@@ -120,16 +128,47 @@ impl Dispatch {
 
     /// Queues an attempt, or starts it when a slot is free. One that nobody here serves stays
     /// pending in the log until somebody does.
-    pub(super) fn offer(&self, offer: Offer) {
+    pub(super) fn offer(&self, mut offer: Offer) {
         let Some(pool) = self.pools.get(&offer.job_type) else { return };
         let mut slots = pool.slots();
-        if slots.free > 0 && slots.waiting.is_empty() && !self.is_paused() {
+        slots.tickets += 1;
+        offer.ticket = slots.tickets;
+        if slots.gives_out() && !self.is_paused() {
             slots.free -= 1;
             drop(slots);
             self.start(offer);
         } else {
             slots.waiting.push_back(offer);
         }
+    }
+
+    /// Gives out no more attempts of a job type, or goes on with those that waited, in their order.
+    pub(super) fn hold(&self, job_type: &str, held: bool) {
+        let Some(pool) = self.pools.get(job_type) else { return };
+        let mut slots = pool.slots();
+        slots.held = held;
+        let mut next = Vec::new();
+        while slots.free > 0
+            && !(held || self.is_paused())
+            && let Some(offer) = slots.waiting.pop_front()
+        {
+            slots.free -= 1;
+            next.push(offer);
+        }
+        drop(slots);
+        next.into_iter().for_each(|offer| self.start(offer));
+    }
+
+    /// Puts an attempt back that was given a slot just before its job type was paused; whether it is.
+    pub(super) fn put_back(&self, offer: &Offer) -> bool {
+        let Some(pool) = self.pools.get(&offer.job_type) else { return false };
+        let mut slots = pool.slots();
+        if slots.held {
+            slots.free += 1;
+            let place = slots.waiting.partition_point(|other| other.ticket < offer.ticket);
+            slots.waiting.insert(place, offer.clone());
+        }
+        slots.held
     }
 
     fn start(&self, offer: Offer) {
@@ -161,13 +200,25 @@ impl Dispatch {
     }
 }
 
+impl Slots {
+    /// Whether an attempt can have a slot at once, without going before others.
+    fn gives_out(&self) -> bool {
+        self.free > 0 && self.waiting.is_empty() && !self.held
+    }
+}
+
 impl Pool {
     fn new(service: Service) -> Self {
         let limit = service.concurrency.max(1);
         let (attempts_in, attempts_out) = async_channel::bounded(limit);
         Self {
             handler: service.handler,
-            slots: Mutex::new(Slots { free: limit, waiting: VecDeque::new() }),
+            slots: Mutex::new(Slots {
+                free: limit,
+                waiting: VecDeque::new(),
+                tickets: 0,
+                held: false,
+            }),
             workers: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             limit,

@@ -44,6 +44,8 @@ pub(super) struct Inner {
     /// What it shares with the shards.
     pub(super) tools: Tools,
     pub(super) deploying: Arc<Mutex<()>>,
+    /// Held while something is paused or resumed in the whole system.
+    pub(super) controlling: Arc<Mutex<()>>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) rounds_done: watch::Receiver<u64>,
     pub(super) durable: watch::Receiver<Position>,
@@ -96,6 +98,14 @@ pub struct Start {
 }
 
 impl Orchestrator {
+    pub(super) fn tools(&self) -> &Tools {
+        &self.inner.tools
+    }
+
+    pub(super) fn controlling(&self) -> Arc<Mutex<()>> {
+        self.inner.controlling.clone()
+    }
+
     /// Begins to put a system together.
     #[must_use]
     pub fn builder() -> Builder {
@@ -228,6 +238,8 @@ impl Orchestrator {
             name: start.name.map(Arc::from),
             input: start.input,
             parent: None,
+            // The shard knows whether the workflow is paused.
+            pause: None,
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Start { execution, program, command, reply };
@@ -359,13 +371,19 @@ impl Orchestrator {
     /// # Errors
     /// The store cannot be read.
     pub async fn list_rows(&self, wanted: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
+        let rows = self.rows_in_memory().await?;
+        Ok(with_finished(rows, &*self.inner.tools.store, wanted, limit).await?)
+    }
+
+    /// Rows of executions that have not ended, or not long ago.
+    pub(super) async fn rows_in_memory(&self) -> Result<Vec<Summary>, Error> {
         let mut rows = Vec::new();
         for shard in 0..self.inner.tools.shards.count() {
             let (reply, answer) = oneshot::channel();
             self.inner.tools.shards.request_at(shard, Request::List { reply }).await?;
             rows.extend(self.answer(answer).await?);
         }
-        Ok(with_finished(rows, &*self.inner.tools.store, wanted, limit).await?)
+        Ok(rows)
     }
 
     /// Finds an execution by its id, by any beginning of its handle that no other shares, or by
@@ -493,7 +511,7 @@ impl Orchestrator {
         }
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
         self.check_healthy()?;
         if self.inner.is_stopping.load(Ordering::SeqCst) { Err(Error::Stopping) } else { Ok(()) }
     }
@@ -506,11 +524,11 @@ impl Orchestrator {
     }
 
     /// Why an answer did not come.
-    fn gone(&self) -> Error {
+    pub(super) fn gone(&self) -> Error {
         self.check_healthy().err().unwrap_or(Error::Stopping)
     }
 
-    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+    pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
         answer.await.map_err(|_| self.gone())
     }
 }
@@ -566,7 +584,7 @@ pub async fn read_execution(
     execution: ExecutionId,
 ) -> Result<Execution, Error> {
     let records = store.read_history(execution.0, 1..u64::MAX).await?;
-    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
+    if records.is_empty() || !super::definitions::is_execution_stream(execution.0) {
         return Err(Error::NoSuchExecution { id: execution.to_string() });
     }
     let history = records.iter().map(|record| (&*record.event, record.time));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::child::{Link, Parent};
-use crate::engine::{Execution, ExecutionId, Failure, FrameId, Status, Timestamp};
+use crate::engine::{Execution, ExecutionId, Failure, FrameId, Pauses, Status, Timestamp};
 use crate::store::{self, EventStore, NameKey};
 
 /// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
@@ -37,6 +37,9 @@ pub struct Summary {
     pub ended_at: Option<Timestamp>,
     /// Set when it was put aside.
     pub set_aside: Option<Arc<str>>,
+    /// What holds it.
+    #[serde(default, skip_serializing_if = "Pauses::is_none")]
+    pub pauses: Pauses,
 }
 
 impl Summary {
@@ -58,6 +61,7 @@ impl Summary {
             started_at: execution.started_at,
             ended_at: execution.ended_at,
             set_aside: execution.set_aside.clone(),
+            pauses: execution.pauses.clone(),
         }
     }
 

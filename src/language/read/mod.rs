@@ -10,7 +10,7 @@ mod fields;
 mod flow;
 mod machine;
 mod map;
-mod nearest;
+pub(crate) mod nearest;
 mod object;
 mod reachability;
 mod resource;
