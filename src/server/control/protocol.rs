@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 
 use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
-use crate::engine::{Event, Execution, ExecutionId, Token};
+use crate::engine::{Event, Execution, ExecutionId, Held, Token};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{self, Deployed, Record, Rows, Start, Summary};
+use crate::runtime::{self, Deployed, Paused, Record, Rows, Start, Summary};
 
 /// The version of the protocol. Both sides must speak the same.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -53,6 +53,14 @@ pub(super) enum Request {
     Deploy(Deploy),
     Start(Start),
     Cancel(Cancel),
+    Pause(Cancel),
+    Resume(Resume),
+    PauseWorkflow(Hold),
+    ResumeWorkflow(LetGo),
+    PauseJobType(Hold),
+    ResumeJobType(LetGo),
+    Paused,
+    Held,
     CompleteCallback(Complete),
     FailCallback(Fail),
     CallbackHeartbeat(Beat),
@@ -80,6 +88,9 @@ macro_rules! parameters {
 parameters! {
     Deploy { name: String, text: String, format: Format, }
     Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
+    Resume { execution: ExecutionId, by: String, }
+    Hold { name: String, by: String, reason: Option<String>, }
+    LetGo { name: String, by: String, }
     One { execution: ExecutionId, }
     OneDefinition { definition: DefinitionHash, }
     Complete { token: String, output: Json, }
@@ -135,6 +146,14 @@ impl Request {
                 Self::Start(start)
             }
             "cancel" => Self::Cancel(parameters(line)?),
+            "pause" => Self::Pause(parameters(line)?),
+            "resume" => Self::Resume(parameters(line)?),
+            "pause_workflow" => Self::PauseWorkflow(parameters(line)?),
+            "resume_workflow" => Self::ResumeWorkflow(parameters(line)?),
+            "pause_job_type" => Self::PauseJobType(parameters(line)?),
+            "resume_job_type" => Self::ResumeJobType(parameters(line)?),
+            "paused" => Self::Paused,
+            "held" => Self::Held,
             "complete_callback" => {
                 let complete: Complete = parameters(line)?;
                 // As the input of a start.
@@ -224,6 +243,10 @@ fn hint(error: &runtime::Error) -> Option<String> {
         }
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
+        runtime::Error::NoSuchJobType { .. } => "mend the name",
+        runtime::Error::AlreadyPaused { .. } | runtime::Error::NotPaused { .. } => {
+            "list what is paused"
+        }
         runtime::Error::UnknownJobTypes { .. } => {
             "bind the job type to a command or handler, and start the engine again"
         }
@@ -361,6 +384,8 @@ impl Wire for Record {
 }
 
 impl Wire for Summary {}
+impl Wire for Paused {}
+impl Wire for Held {}
 impl Wire for Hello {}
 impl Wire for Deployed {}
 impl Wire for ExecutionId {}
