@@ -21,7 +21,9 @@ mod live;
 mod log;
 mod moment;
 mod ndjson;
+mod pause;
 mod progress;
+mod resume;
 mod run;
 mod serve;
 mod show;
@@ -110,6 +112,10 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
+    /// Hold executions, a workflow, or jobs of a type
+    Pause(pause::PauseArgs),
+    /// Let go on what was paused
+    Resume(resume::ResumeArgs),
     /// Answer a job that waits for a callback
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
@@ -191,6 +197,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Why(arguments) => why::run(context, &arguments).await,
         Command::Diff(arguments) => diff::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
+        Command::Pause(arguments) => pause::run(context, &arguments).await,
+        Command::Resume(arguments) => resume::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),

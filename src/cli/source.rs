@@ -9,9 +9,9 @@ use super::fault::Fault;
 use super::file::FileLog;
 use super::live::Live;
 use super::wait::{now, say_next};
-use crate::engine::{Execution, ExecutionId, Program, Timestamp};
+use crate::engine::{Execution, ExecutionId, Held, Program, Timestamp};
 use crate::language::DefinitionHash;
-use crate::runtime::{Archive, Rows, Summary, find};
+use crate::runtime::{Archive, Paused, Rows, Summary, find};
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
 use crate::view::Moments;
 
@@ -154,6 +154,25 @@ impl Source {
         Ok(match self {
             Self::Live(live) => Some(live.client().job_types().await?),
             Self::Cold(_) | Self::File(_) | Self::Empty => None,
+        })
+    }
+
+    /// Workflows and job types that are paused.
+    pub(super) async fn held(&self) -> Result<Held> {
+        Ok(match self {
+            Self::Live(live) => live.client().held().await?,
+            Self::Cold(archive) => archive.held(),
+            Self::File(file) => file.held(),
+            Self::Empty => Held::default(),
+        })
+    }
+
+    /// Everything that is paused.
+    pub(super) async fn paused(&self) -> Result<Paused> {
+        Ok(match self {
+            Self::Live(live) => live.client().paused().await?,
+            Self::Cold(archive) => archive.paused(),
+            Self::File(_) | Self::Empty => Paused::default(),
         })
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::engine::{Event, Execution, ExecutionId, Timestamp};
+use crate::engine::{Execution, ExecutionId, Timestamp};
 use crate::store::{Record, Stream};
 
 /// An hour in milliseconds.
@@ -88,8 +88,8 @@ impl LogCounter {
         *self.hours.entry(record.time.0 / HOUR).or_default() += 1;
         self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
         self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
-        if matches!(*record.event, Event::DefinitionStored(_)) {
-            self.workflows += 1;
+        if !record.event.is_of_execution() {
+            self.workflows += u64::from(!record.event.is_control());
             return;
         }
         let begin = || Counted::Open(Box::new(Execution::new(ExecutionId(record.stream))));
@@ -176,6 +176,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::engine::Event;
     use crate::engine::Failure;
     use crate::engine::event::{ExecutionFailed, ExecutionStarted};
     use crate::language::{DefinitionHash, Json};

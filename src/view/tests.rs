@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::*;
 use crate::engine::event::{ExecutionCancelled, StateEntered};
 use crate::engine::{
-    Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, JobId,
-    Program, Timestamp, Token, decide,
+    Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, Held,
+    JobId, PauseScope, Program, Timestamp, Token, decide,
 };
 use crate::language::{self, Format, Json, Options};
 use crate::store::Record;
@@ -58,6 +58,7 @@ impl Run {
             name: None,
             input: Json::empty_object(),
             parent: None,
+            pause: None,
         });
         run
     }
@@ -249,7 +250,11 @@ fn what_the_engine_never_writes_is_a_fault() {
 
 impl Run {
     fn why(&self, workers: Workers<'_>) -> Why {
-        Why::of(&self.program, &self.execution, &self.history, workers, Timestamp(self.now))
+        self.why_with(workers, &Held::default())
+    }
+
+    fn why_with(&self, workers: Workers<'_>, held: &Held) -> Why {
+        Why::of(&self.program, &self.execution, &self.history, workers, held, Timestamp(self.now))
     }
 }
 

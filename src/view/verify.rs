@@ -54,8 +54,17 @@ pub struct Verifier {
 #[derive(Debug)]
 enum History {
     Open(Box<Execution>),
-    Definition { sequence: u64 },
-    Ended { sequence: u64, time: Timestamp },
+    Definition {
+        sequence: u64,
+    },
+    /// What is held in the whole system.
+    Controls {
+        sequence: u64,
+    },
+    Ended {
+        sequence: u64,
+        time: Timestamp,
+    },
 }
 
 impl Default for Verifier {
@@ -81,6 +90,7 @@ impl Verifier {
         let history = match self.histories.remove(&record.stream) {
             None => self.begin(record),
             Some(History::Definition { sequence }) => self.definition(record, sequence),
+            Some(History::Controls { sequence }) => self.control(record, sequence),
             Some(History::Ended { sequence, time }) => self.after_end(record, sequence, time),
             Some(History::Open(execution)) => self.fold(record, execution),
         };
@@ -107,6 +117,9 @@ impl Verifier {
             self.report.workflows += 1;
             return self.definition(record, 0);
         }
+        if record.event.is_control() {
+            return self.control(record, 0);
+        }
         self.report.executions += 1;
         if !matches!(*record.event, Event::ExecutionStarted(_)) {
             let message = format!("the history begins with {}", record.event.name());
@@ -124,6 +137,15 @@ impl Verifier {
         History::Definition { sequence: record.sequence }
     }
 
+    fn control(&mut self, record: &Record, before: u64) -> History {
+        self.check_sequence(record, before);
+        if !record.event.is_control() {
+            let message = format!("{} in the history of what is held", record.event.name());
+            self.fault_at(record, "histories-apart", message);
+        }
+        History::Controls { sequence: record.sequence }
+    }
+
     fn after_end(&mut self, record: &Record, before: u64, time: Timestamp) -> History {
         self.check_sequence(record, before);
         let message = format!("{} after the end", record.event.name());
@@ -133,6 +155,10 @@ impl Verifier {
 
     fn fold(&mut self, record: &Record, mut execution: Box<Execution>) -> History {
         self.check_sequence(record, execution.sequence);
+        if !record.event.is_of_execution() {
+            let message = format!("{} in the history of an execution", record.event.name());
+            self.fault_at(record, "histories-apart", message);
+        }
         if record.time < execution.updated_at {
             let message = format!("{} is before {}", record.time, execution.updated_at);
             self.fault_at(record, "time-runs-forward", message);
