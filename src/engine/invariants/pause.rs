@@ -79,3 +79,50 @@ impl SeenPauses {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::event::{CancelRequested, ExecutionPaused, ExecutionResumed, RetryStarted};
+    use crate::engine::id::{FrameId, Timestamp, Token};
+
+    fn check(events: &[Event]) -> Result<(), Violation> {
+        let mut seen = SeenPauses::default();
+        events.iter().try_for_each(|event| seen.take(event))
+    }
+
+    fn paused(scope: PauseScope) -> Event {
+        ExecutionPaused { scope, by: "me".into(), reason: None }.into()
+    }
+
+    fn resumed(scope: PauseScope) -> Event {
+        ExecutionResumed { scope, by: "me".into() }.into()
+    }
+
+    fn started() -> Event {
+        let (worker, token) = ("w".into(), Token([0; 16]));
+        crate::engine::event::JobStarted { job: JobId(1), attempt: 1, worker, token }.into()
+    }
+
+    #[test]
+    fn a_job_that_starts_between_pause_and_resume_is_noticed() {
+        let (own, all) = (PauseScope::Execution, PauseScope::Workflow);
+        assert!(check(&[paused(own), resumed(own), started()]).is_ok());
+        for events in [
+            vec![paused(own), started()],
+            vec![paused(own), paused(all), resumed(own), started()],
+            vec![paused(own), paused(own)],
+            vec![resumed(all)],
+        ] {
+            assert!(check(&events).is_err(), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn time_goes_on_while_paused_and_a_request_to_stop_ends_it() {
+        let stop = CancelRequested { by: "me".into(), reason: None, deadline: Timestamp(1) };
+        let own = PauseScope::Execution;
+        let retry = RetryStarted { frame: FrameId::ROOT };
+        assert!(check(&[paused(own), retry.into(), stop.into(), started()]).is_ok());
+    }
+}
