@@ -5,7 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::event::{ExecutionCancelled, StateEntered};
+use crate::engine::event::{ExecutionCancelled, JobTypePaused, StateEntered, WorkflowResumed};
 use crate::engine::{
     Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, Held,
     JobId, PauseScope, Program, Timestamp, Token, decide,
@@ -402,4 +402,67 @@ fn why_says_that_an_execution_was_set_aside() {
     run.command(Command::SetAside { reason: "a bug".into() });
     let why = run.why(Workers::Of(&[]));
     assert_eq!((why.state, why.set_aside.as_deref()), (WhyState::SetAside, Some("a bug")));
+}
+
+fn held() -> Held {
+    let mut held = Held::default();
+    let (job_type, by) = ("fetch".into(), "operator".into());
+    let event = JobTypePaused { job_type, by, reason: Some("moving".into()) };
+    held.apply(&event.into(), 1, Timestamp(1_700_000_000_000));
+    held
+}
+
+#[test]
+fn why_says_who_paused_an_execution_since_when_and_why() {
+    let mut run = Run::start();
+    for (scope, reason) in [(PauseScope::Workflow, None), (PauseScope::Execution, Some("hot"))] {
+        let reason = reason.map(Into::into);
+        run.command(Command::PauseExecution { scope, by: "me".into(), reason });
+    }
+    let since = run.execution.updated_at;
+    run.now += 60_000;
+    let why = run.why(Workers::Of(&[]));
+    // The job that waits is held by the same, and is not named for itself.
+    assert_eq!(kinds(&why), [ReasonKind::Paused, ReasonKind::WorkflowPaused]);
+    assert_eq!((why.state, why.status), (WhyState::Paused, "running"));
+    assert_eq!(why.reasons[0].sentence, format!("me paused it at {since}, 1m00s ago: hot"));
+    assert!(why.reasons[1].sentence.starts_with("me paused all of workflow three at "));
+    let card = run.card();
+    let paused = card.paused.unwrap();
+    assert_eq!((card.status, paused.scope, &*paused.by), ("running", "execution", "me"));
+    assert_eq!((paused.since, paused.reason.as_deref()), (since.to_string(), Some("hot")));
+    assert_eq!(card.waiting, None, "no worker is what it waits for");
+}
+
+#[test]
+fn why_says_who_paused_the_type_of_a_job_that_waits() {
+    let run = Run::start();
+    let why = run.why_with(Workers::Of(&["fetch".to_owned()]), &held());
+    assert_eq!((why.state, kinds(&why)), (WhyState::Waiting, vec![ReasonKind::JobTypePaused]));
+    let told = &why.reasons[0].sentence;
+    assert!(told.contains("operator paused job type fetch at 2023"), "{told}");
+    assert!(told.ends_with("ago: moving"), "{told}");
+    let mut run = Run::start();
+    run.start_job(1);
+    assert_eq!(kinds(&run.why_with(Workers::Of(&[]), &held())), [ReasonKind::AtWork]);
+}
+
+#[test]
+fn every_event_has_its_words() {
+    for (tag, _, name) in crate::store::codec::EVENTS {
+        let event = crate::testing::arbitrary::event(*tag, 1).unwrap();
+        assert!(!sentence(&event).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_held_in_the_history_of_an_execution_is_noticed() {
+    let mut run = Run::start();
+    let mut record = run.history.last().unwrap().clone();
+    record.sequence += 1;
+    record.position += 1;
+    let (workflow, by) = ("three".into(), "me".into());
+    record.event = Arc::new(WorkflowResumed { workflow, by }.into());
+    run.history.push(record);
+    assert_eq!(run.checks(), ["histories-apart"]);
 }

@@ -2,6 +2,7 @@
 
 mod children;
 mod inspect;
+mod pause;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
