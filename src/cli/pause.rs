@@ -202,6 +202,20 @@ pub(super) async fn list(context: &Context) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// How much is paused, in words; nothing when nothing is.
+pub(super) fn held_words(paused: &Paused) -> Option<String> {
+    let mut counts = [("workflow", 0_u64), ("job_type", 0), ("execution", 0)];
+    for (kind, ..) in all(paused) {
+        for (_, count) in counts.iter_mut().filter(|(counted, _)| *counted == kind) {
+            *count += 1;
+        }
+    }
+    let held = counts.iter().filter(|(_, count)| *count > 0);
+    let words: Vec<String> =
+        held.map(|(kind, count)| counted(*count, &kind.replace('_', " "))).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
 fn short(id: &str) -> String {
     id.parse::<crate::engine::ExecutionId>().map_or_else(|_| id.to_owned(), |id| id.short())
 }

@@ -260,3 +260,68 @@ fn name_of(event: &Event) -> Arc<str> {
         _ => Arc::from(""),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::engine::JobId;
+    use crate::language::Format;
+    use crate::runtime::dispatch::Offer;
+    use crate::runtime::shards::Note;
+    use crate::store::MemoryStore;
+    use crate::worker::{JobContext, Registry};
+
+    const JOBS: usize = 20;
+
+    /// A system with an execution of [`JOBS`] jobs, of which one runs and never ends.
+    async fn with_queue() -> (Orchestrator, ExecutionId) {
+        let mut registry = Registry::new();
+        let hangs = |_: JobContext, input: Value| async move {
+            std::future::pending::<()>().await;
+            Ok(input)
+        };
+        registry.handle("work", hangs);
+        registry.set_concurrency("work", 1);
+        let builder = Orchestrator::builder().registry(registry);
+        let system = builder.open_store(Arc::new(MemoryStore::new())).await.unwrap();
+        let map = json!({"StartAt": "A", "States": {"A": {"Type": "Map", "End": true,
+            "ItemProcessor": {"StartAt": "P", "States":
+                {"P": {"Type": "Task", "Resource": "work", "End": true}}}}}});
+        system.deploy("w", &map.to_string(), Format::Json).await.unwrap();
+        let items: Vec<usize> = (0..JOBS).collect();
+        let id = system.start("w", json!(items)).await.unwrap();
+        (system, id)
+    }
+
+    async fn started(system: &Orchestrator, id: ExecutionId) -> usize {
+        // The answer comes after everything decided so far.
+        system.execution(id).await.unwrap();
+        let history = system.history(id).await.unwrap();
+        history.iter().filter(|record| record.event.name() == "JobStarted").count()
+    }
+
+    #[tokio::test]
+    async fn however_often_it_is_paused_each_job_queues_once() {
+        let (system, id) = with_queue().await;
+        for _ in 0..30 {
+            system.pause(id, "me", None).await.unwrap();
+            system.resume(id, "me").await.unwrap();
+        }
+        assert_eq!(system.tools().dispatch.queued("work"), JOBS - 1);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_had_a_slot_just_before_its_type_was_paused_is_not_started() {
+        let (system, id) = with_queue().await;
+        assert_eq!(started(&system, id).await, 1);
+        system.pause_job_type("work", "me", None).await.unwrap();
+        // As if the slot had been given out before, and the shard came to it only now.
+        let (job, attempt, ticket) = (JobId(2), 1, 1);
+        let offer = Offer { execution: id, job, attempt, job_type: "work".into(), ticket };
+        system.tools().shards.note(id, Note::StartReserved(offer));
+        assert_eq!(started(&system, id).await, 1);
+        assert_eq!(system.tools().dispatch.queued("work"), JOBS, "it is back in the queue");
+    }
+}

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::event::{ExecutionCancelled, JobTypePaused, StateEntered, WorkflowResumed};
+use crate::engine::event::{
+    ExecutionCancelled, JobStarted, JobTypePaused, StateEntered, WorkflowResumed,
+};
 use crate::engine::{
     Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, Held,
     JobId, PauseScope, Program, Timestamp, Token, decide,
@@ -465,4 +467,19 @@ fn what_is_held_in_the_history_of_an_execution_is_noticed() {
     record.event = Arc::new(WorkflowResumed { workflow, by }.into());
     run.history.push(record);
     assert_eq!(run.checks(), ["histories-apart"]);
+}
+
+#[test]
+fn a_job_that_starts_while_its_execution_is_paused_is_noticed() {
+    let mut run = Run::start();
+    let scope = PauseScope::Execution;
+    run.command(Command::PauseExecution { scope, by: "me".into(), reason: None });
+    assert_eq!(run.checks(), [""; 0]);
+    let mut record = run.history.last().unwrap().clone();
+    record.sequence += 1;
+    record.position += 1;
+    let started = JobStarted { job: JobId(1), attempt: 1, worker: "w".into(), token: TOKEN };
+    record.event = Arc::new(started.into());
+    run.history.push(record);
+    assert_eq!(run.checks(), ["nothing-begins-while-paused"]);
 }

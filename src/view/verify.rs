@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use crate::engine::invariants;
 use crate::engine::{Event, Execution, ExecutionId, Timestamp};
 use crate::store::{Position, Record, Stream};
 
@@ -165,6 +166,10 @@ impl Verifier {
         }
         let (progress, begins) = (execution.progress, execution.sequence == 0);
         let was_aside = execution.set_aside.is_some();
+        if execution.is_paused() && invariants::begins(&record.event) {
+            let message = format!("{} while it is paused", record.event.name());
+            self.fault_at(record, "nothing-begins-while-paused", message);
+        }
         execution.apply(&record.event, record.time);
         // The fold counts; the record says. A gap is reported once.
         execution.sequence = record.sequence;

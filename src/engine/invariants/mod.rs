@@ -8,6 +8,7 @@ mod pause;
 mod state;
 
 pub use history::check_history;
+pub use pause::begins;
 
 use super::execution::Execution;
 

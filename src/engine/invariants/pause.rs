@@ -7,6 +7,29 @@ use crate::engine::event::{Event, JobScheduled};
 use crate::engine::id::JobId;
 use crate::engine::pause::PauseScope;
 
+/// Whether the event is a step of the machine or hands work out, and so never happens while its
+/// execution is paused. That a job is scheduled can only be judged by what was before.
+#[must_use]
+pub fn begins(event: &Event) -> bool {
+    match event {
+        Event::JobScheduled(JobScheduled { child, .. }) => child.is_some(),
+        Event::StateEntered(_)
+        | Event::StateExited(_)
+        | Event::FailureCaught(_)
+        | Event::RetryScheduled(_)
+        | Event::WaitStarted(_)
+        | Event::ForkStarted(_)
+        | Event::FrameStarted(_)
+        | Event::FrameSucceeded(_)
+        | Event::FrameFailed(_)
+        | Event::ItemStarted(_)
+        | Event::JobStarted(_)
+        | Event::ExecutionCompleted(_)
+        | Event::ExecutionFailed(_) => true,
+        _ => false,
+    }
+}
+
 /// The pauses that hold, and the jobs whose newest attempt was lost.
 #[derive(Default)]
 pub(super) struct SeenPauses {
@@ -42,27 +65,11 @@ impl SeenPauses {
         }
     }
 
-    /// Whether the event is a step of the machine, or hands work out.
     fn begins(&self, event: &Event) -> bool {
         match event {
             // What the end of a process cut off is made ready again, and kept back.
-            Event::JobScheduled(JobScheduled { job, child, .. }) => {
-                child.is_some() || !self.lost.contains(job)
-            }
-            Event::StateEntered(_)
-            | Event::StateExited(_)
-            | Event::FailureCaught(_)
-            | Event::RetryScheduled(_)
-            | Event::WaitStarted(_)
-            | Event::ForkStarted(_)
-            | Event::FrameStarted(_)
-            | Event::FrameSucceeded(_)
-            | Event::FrameFailed(_)
-            | Event::ItemStarted(_)
-            | Event::JobStarted(_)
-            | Event::ExecutionCompleted(_)
-            | Event::ExecutionFailed(_) => true,
-            _ => false,
+            Event::JobScheduled(JobScheduled { job, .. }) => !self.lost.contains(job),
+            event => begins(event),
         }
     }
 

@@ -141,7 +141,7 @@ fn without_an_engine_it_is_said_what_to_do() {
     let why = place.ran(&["why", "@"], 0).stdout;
     assert!(why.contains("is paused") && why.contains("everstep serve"), "{why}");
 
-    let (server, _rest) = place.spawn_until(&["serve"], "is ready");
+    let (server, _rest) = place.spawn_until(&["serve"], "paused: 1 workflow, 1 execution; see");
     place.ran(&["resume", "--workflow", "slow"], 0);
     let one = place.ran(&["resume", "@", "zzzzzz"], 3);
     assert!(one.stderr.contains("goes on") && one.stderr.contains("[NO_SUCH_EXECUTION]"));
