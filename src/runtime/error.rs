@@ -130,7 +130,7 @@ impl Error {
 
 fn did_you_mean(name: &str, known: &[String]) -> String {
     let near = nearest(name, known.iter().map(String::as_str));
-    near.map(|near| format!(", did you mean {near:?}?")).unwrap_or_default()
+    near.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
 }
 
 fn list(names: &[String]) -> String {
