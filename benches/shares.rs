@@ -98,6 +98,7 @@ fn events(program: &Program, limits: &EngineLimits, mint: &Mint, id: u64) -> Vec
         input: input(),
         parent: None,
         rerun_of: None,
+        pause: None,
     };
     let now = Timestamp(1_700_000_000_000);
     let events =

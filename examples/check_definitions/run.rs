@@ -104,6 +104,7 @@ impl Run {
             input: Json::from_value(&input),
             parent: None,
             rerun_of: None,
+            pause: None,
         };
         self.give(start)?;
         for _ in 0..PATIENCE {

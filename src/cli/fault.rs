@@ -158,6 +158,10 @@ impl From<runtime::Error> for Box<Fault> {
             Error::NoSuchWorkflow { .. } => {
                 fault(Exit::NotFound).hint("everstep start FILE, which makes it known too")
             }
+            Error::NoSuchJobType { .. } => fault(Exit::NotFound).hint("everstep validate FILE"),
+            Error::AlreadyPaused { .. } | Error::NotPaused { .. } => {
+                fault(Exit::NotAllowed).hint("everstep pause --list")
+            }
             Error::UnknownJobTypes { unknown, known } => unserved(&unknown, &known),
             Error::InvalidDefinition { faults } => {
                 let mut fault = fault(Exit::Invalid);

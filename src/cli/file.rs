@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::exit::Exit;
 use super::fault::Fault;
 use super::ndjson;
-use crate::engine::{Event, Execution, ExecutionId, Program};
+use crate::engine::{Event, Execution, ExecutionId, Held, Program};
 use crate::language::{self, DefinitionHash, Format};
 use crate::runtime::{Rows, Summary, find};
 use crate::store::{Position, Record, Stream};
@@ -64,10 +64,19 @@ impl FileLog {
             if let Ok(workflow) = language::parse(body.source.as_str(), Format::Json, &options) {
                 self.programs.insert(body.hash, Arc::new(Program::new(workflow)));
             }
-        } else {
+        } else if record.event.is_of_execution() {
             self.histories.entry(record.stream).or_default().push(self.records.len());
         }
         self.records.push(record);
+    }
+
+    /// Workflows and job types that are paused at the end of the file.
+    pub(super) fn held(&self) -> Held {
+        let mut held = Held::default();
+        for record in self.records.iter().filter(|record| record.event.is_control()) {
+            held.apply(&record.event, record.sequence, record.time);
+        }
+        held
     }
 
     pub(super) fn last_position(&self) -> Position {

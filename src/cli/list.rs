@@ -14,11 +14,12 @@ use crate::engine::{Status, Timestamp};
 use crate::language::DefinitionHash;
 use crate::language::machine_fields::Labels;
 use crate::runtime::{Rows, Summary};
-use crate::view::{FailureCard, duration, one_line};
+use crate::view::{FailureCard, PauseCard, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ListArgs {
-    /// Only executions in these statuses, or `unfinished` for all that have not ended
+    /// Only executions in these statuses, `unfinished` for all that have not ended, or
+    /// `paused`
     #[arg(long, value_delimiter = ',', value_name = "STATUS")]
     status: Vec<String>,
     /// Only executions of this workflow
@@ -56,6 +57,7 @@ struct Row<'s> {
     failure: Option<FailureCard>,
     started_at: String,
     ended_at: Option<String>,
+    paused: Option<PauseCard>,
     set_aside: Option<&'s str>,
 }
 
@@ -134,6 +136,7 @@ impl Labelled {
 fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
     let fits = |status: &String| match status.as_str() {
         "unfinished" => !row.status.is_terminal(),
+        "paused" => row.pauses.any(),
         status => status == row.status.as_str(),
     };
     let is_of = |name: &String| **name == *row.workflow;
@@ -158,6 +161,7 @@ fn for_programs(row: &Summary, labels: Labels) -> Row<'_> {
         failure: row.failure.as_ref().map(FailureCard::of),
         started_at: row.started_at.to_string(),
         ended_at: row.ended_at.map(|at| at.to_string()),
+        paused: PauseCard::of(&row.pauses),
         set_aside: row.set_aside.as_deref(),
     }
 }
@@ -167,7 +171,8 @@ fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
         Table::new(&["EXECUTION", "WORKFLOW", "STATUS", "PROGRESS", "STEP", "STARTED", "TOOK"]);
     for row in rows {
         let status = row.status.as_str();
-        let mark = Mark::of(status);
+        let is_paused = row.pauses.any();
+        let mark = Mark::of_execution(status, is_paused);
         let aside = if row.set_aside.is_some() { " (set aside)" } else { "" };
         let words = match (&row.failure, &row.step) {
             (Some(failure), _) => failure.error.to_string(),
@@ -183,7 +188,7 @@ fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
         table.row(vec![
             Cell::painted(Role::Strong, row.id.short()),
             Cell::new(one_line(&row.workflow, 40)),
-            Cell::painted(mark.role, mark.with_word(&context.ui, status) + aside),
+            Cell::painted(mark.role, mark.with_status(&context.ui, status, is_paused) + aside),
             Cell::new(format!("{:>3}%", row.progress)),
             Cell::new(one_line(&words, 40)),
             Cell::new(format!("{started} ago")),

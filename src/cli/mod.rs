@@ -22,8 +22,10 @@ mod live;
 mod log;
 mod moment;
 mod ndjson;
+mod pause;
 mod progress;
 mod rerun;
+mod resume;
 mod retry;
 mod run;
 mod serve;
@@ -117,6 +119,10 @@ enum Command {
     Retry(retry::RetryArgs),
     /// Start a new execution with the input of another one
     Rerun(rerun::RerunArgs),
+    /// Hold executions, a workflow, or jobs of a type
+    Pause(pause::PauseArgs),
+    /// Let go on what was paused
+    Resume(resume::ResumeArgs),
     /// Answer a job that waits for a callback
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
@@ -200,6 +206,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Retry(arguments) => retry::run(context, arguments).await,
         Command::Rerun(arguments) => rerun::run(context, arguments).await,
+        Command::Pause(arguments) => pause::run(context, &arguments).await,
+        Command::Resume(arguments) => resume::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),

@@ -15,7 +15,7 @@ use crate::store::{Record, Stream};
 struct Line<'l> {
     position: u64,
     sequence: u64,
-    /// None for events of workflows.
+    /// None for events of workflows, and of the whole system.
     execution: Option<ExecutionId>,
     time: String,
     event: &'l str,
@@ -41,11 +41,10 @@ pub(super) fn line(record: &Record) -> serde_json::Result<String> {
     let mut fields: Fields<'_> = serde_json::from_str(body.get())?;
     fields.retain(|name, _| !SECRET.contains(name));
     let data = serde_json::value::to_raw_value(&fields)?;
-    let is_definition = matches!(*record.event, Event::DefinitionStored(_));
     let line = serde_json::to_string(&Line {
         position: record.position,
         sequence: record.sequence,
-        execution: (!is_definition).then_some(ExecutionId(record.stream)),
+        execution: record.event.is_of_execution().then_some(ExecutionId(record.stream)),
         time: record.time.to_string(),
         event: name,
         data: &data,

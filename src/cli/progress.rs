@@ -107,6 +107,10 @@ fn now_line(card: &Card) -> String {
     if card.status != "running" {
         line.push_str(&format!("  {}", card.status.replace('_', " ")));
     }
+    if let Some(paused) = &card.paused {
+        let what = if paused.scope == "workflow" { "workflow paused" } else { "paused" };
+        line.push_str(&format!("  {what} by {}", one_line(&paused.by, MESSAGE)));
+    }
     if let Some(message) = waiting(card).or_else(|| message(card)) {
         line.push_str(&format!("  {message}"));
     }

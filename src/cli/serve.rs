@@ -6,7 +6,7 @@ use super::engine::{BoundArgs, Engine};
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::signals::Signals;
-use super::{Context, data};
+use super::{Context, data, pause, wait};
 use crate::config::Config;
 use crate::view::duration;
 
@@ -39,6 +39,10 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
         report.executions,
         duration(report.took_ms),
     ));
+    if let Some(held) = pause::held_words(&engine.orchestrator.paused().await?) {
+        let flag = wait::data_flag(context);
+        context.ui.say(&format!("  paused: {held}; see everstep pause --list{flag}"));
+    }
     let failure = tokio::select! {
         () = signals.next() => None,
         error = engine.orchestrator.failed() => Some(error),

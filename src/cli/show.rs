@@ -7,7 +7,7 @@ use super::progress::ms;
 use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
 use crate::engine::ExecutionId;
-use crate::view::{Card, ResultCard, StepCard, WaitingFor, counted, duration, one_line};
+use crate::view::{Card, PauseCard, ResultCard, StepCard, WaitingFor, counted, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ShowArgs {
@@ -57,20 +57,24 @@ fn next(card: &Card, is_past: bool) -> &'static [&'static str] {
         (false, true) if card.can_be_retried => &["why", "retry", "log show", "show --result"],
         (false, true) if card.failure.is_some() => &["why", "log show", "show --result"],
         (false, true) => &["log show", "show --result"],
+        (false, false) if card.paused.as_ref().is_some_and(|held| held.scope == "execution") => {
+            &["resume", "why", "cancel"]
+        }
         (false, false) => &["why", "log show", "cancel"],
     }
 }
 
 fn heading(context: &Context, card: &Card) -> String {
     let ui = &context.ui;
-    let mark = Mark::of(card.status);
+    let is_paused = card.paused.is_some();
+    let mark = Mark::of_execution(card.status, is_paused);
     let title = card.title.as_deref().map(|title| format!("  {}", one_line(title, 80)));
     format!(
         "{}{}  {}  {}  {}%  {}  event {}\n",
         ui.paint(Role::Strong, &card.workflow),
         title.unwrap_or_default(),
         card.handle.get(..6).unwrap_or(&card.handle),
-        ui.paint(mark.role, &mark.with_word(ui, card.status)),
+        ui.paint(mark.role, &mark.with_status(ui, card.status, is_paused)),
         card.progress,
         duration(ms(card.duration_seconds)),
         card.sequence,
@@ -122,6 +126,17 @@ fn step_words(step: &StepCard) -> String {
 /// The short name of an execution.
 fn handle(id: &str) -> String {
     id.parse::<ExecutionId>().map_or_else(|_| id.to_owned(), |id| id.short())
+}
+
+/// Who paused it.
+fn paused_line(paused: &PauseCard, workflow: &str) -> String {
+    let why = paused.reason.as_deref().map(|why| format!(": {}", one_line(why, 200)));
+    let what = match paused.scope {
+        "workflow" => format!("all of workflow {}", one_line(workflow, 80)),
+        _ => "it".to_owned(),
+    };
+    let (by, why) = (one_line(&paused.by, 80), why.unwrap_or_default());
+    format!("{by} paused {what} at {}{why}", paused.since)
 }
 
 /// What is to be said besides the steps.
@@ -179,6 +194,9 @@ fn notes(context: &Context, card: &Card) -> String {
             WaitingFor::Timer | WaitingFor::Retry => format!("a {}", waiting.reason.as_str()),
         };
         notes.push_str(&format!("waits for {what}{}\n", until.unwrap_or_default()));
+    }
+    if let Some(paused) = &card.paused {
+        notes.push_str(&format!("{}\n", paused_line(paused, &card.workflow)));
     }
     if let Some(cancel) = &card.cancel {
         let why = cancel.reason.as_deref().map(|why| format!(": {}", one_line(why, 200)));

@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Context;
-use super::data;
 use super::fault::Fault;
 use super::file::FileLog;
 use super::live::Live;
 use super::wait::{now, say_next};
-use crate::engine::{Execution, ExecutionId, Program, Timestamp};
+use super::{Context, data};
+use crate::engine::{Execution, ExecutionId, Held, Program, Timestamp};
 use crate::language::DefinitionHash;
-use crate::runtime::{self, Archive, Rows, Summary, find};
+use crate::runtime::{self, Archive, Paused, Rows, Summary, find};
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
 use crate::view::{Moments, PlaceQueue, Queues, SlotQueue};
 
@@ -163,6 +162,25 @@ impl Source {
             Self::Live(live) => Ok(shown(live.client().queues(id).await?)),
             Self::Cold(_) | Self::File(_) | Self::Empty => Ok(Queues::default()),
         }
+    }
+
+    /// Workflows and job types that are paused.
+    pub(super) async fn held(&self) -> Result<Held> {
+        Ok(match self {
+            Self::Live(live) => live.client().held().await?,
+            Self::Cold(archive) => archive.held(),
+            Self::File(file) => file.held(),
+            Self::Empty => Held::default(),
+        })
+    }
+
+    /// Everything that is paused.
+    pub(super) async fn paused(&self) -> Result<Paused> {
+        Ok(match self {
+            Self::Live(live) => live.client().paused().await?,
+            Self::Cold(archive) => archive.paused(),
+            Self::File(_) | Self::Empty => Paused::default(),
+        })
     }
 
     pub(super) async fn last_position(&self) -> Result<Position> {

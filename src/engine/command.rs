@@ -6,6 +6,7 @@ use super::child::{ChildEnd, Parent};
 use super::event::Failure;
 use super::execution::Timer;
 use super::id::{ExecutionId, JobId, Timestamp, Token};
+use super::pause::{PauseScope, PauseWish};
 use super::redrive::RedrivePlan;
 use crate::language::{DefinitionHash, Json};
 
@@ -26,6 +27,8 @@ pub enum Command {
         parent: Option<Parent>,
         /// The execution that it repeats.
         rerun_of: Option<ExecutionId>,
+        /// Set when its whole workflow is paused: it begins paused.
+        pause: Option<PauseWish>,
     },
     /// The execution has got the place that it needs to run.
     AdmitExecution,
@@ -150,9 +153,27 @@ pub enum Command {
         reason: Option<Arc<str>>,
         /// Where it goes on, with what.
         plan: Box<RedrivePlan>,
+        /// Set when its whole workflow is paused: it goes on paused.
+        pause: Option<PauseWish>,
     },
     /// Try again now what waits to be tried again.
     SkipBackoff,
+    /// Begin nothing more, until resumed.
+    PauseExecution {
+        /// The execution alone, or its whole workflow.
+        scope: PauseScope,
+        /// Who asks.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    },
+    /// Go on after a pause.
+    ResumeExecution {
+        /// Which pause ends.
+        scope: PauseScope,
+        /// Who asks.
+        by: Arc<str>,
+    },
     /// Put the execution aside: something of ours is wrong with it.
     SetAside {
         /// What.
@@ -183,6 +204,8 @@ impl Command {
             Self::CancelExecution { .. } => "to cancel",
             Self::RedriveExecution { .. } => "to retry",
             Self::SkipBackoff => "to retry now",
+            Self::PauseExecution { .. } => "to pause",
+            Self::ResumeExecution { .. } => "to resume",
             Self::SetAside { .. } => "to set aside",
         }
     }

@@ -61,9 +61,18 @@ pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
         return Vec::new();
     }
     let mut effects = Vec::new();
+    let resumed = events.iter().any(|event| matches!(event, Event::ExecutionResumed(_)));
+    if resumed {
+        // Nothing of what waits for a worker was owed before.
+        let jobs = execution.jobs.keys().filter_map(|job| job_effect(execution, *job));
+        effects.extend(jobs.filter(is_offer));
+    }
     for event in events {
         match event {
-            Event::JobScheduled(body) => effects.extend(job_effect(execution, body.job)),
+            Event::JobScheduled(body) => {
+                let effect = job_effect(execution, body.job);
+                effects.extend(effect.filter(|effect| !(resumed && is_offer(effect))));
+            }
             Event::ItemStarted(body) => {
                 let child = body.child;
                 let open = part_of(execution, body.frame, child);
@@ -86,9 +95,14 @@ fn part_of(execution: &Execution, frame: FrameId, child: ExecutionId) -> bool {
     run.is_some_and(|run| run.children.contains_key(&child))
 }
 
+fn is_offer(effect: &Effect) -> bool {
+    matches!(effect, Effect::OfferJob { .. })
+}
+
 fn job_effect(execution: &Execution, id: JobId) -> Option<Effect> {
     let job = execution.jobs.get(&id)?;
     match job.status {
+        JobStatus::Pending if execution.is_paused() => None,
         JobStatus::Pending => Some(Effect::OfferJob { job: id, attempt: job.attempt }),
         JobStatus::Running => {
             job.child.as_ref().map(|child| Effect::RunChild { child: child.execution })

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::child::{Child, Ending, Parent};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+use super::pause::PauseScope;
 use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
 
@@ -81,6 +82,24 @@ pub(crate) fn cut_shared(text: Arc<str>, limit: usize) -> Arc<str> {
 }
 
 impl Event {
+    /// Whether it is one of an execution; others stand in histories of their own.
+    #[must_use]
+    pub fn is_of_execution(&self) -> bool {
+        !matches!(self, Self::DefinitionStored(_)) && !self.is_control()
+    }
+
+    /// Whether it says what is held in the whole system; such events stand in one history.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        matches!(
+            self,
+            Self::WorkflowPaused(_)
+                | Self::WorkflowResumed(_)
+                | Self::JobTypePaused(_)
+                | Self::JobTypeResumed(_)
+        )
+    }
+
     /// Whether it ends its execution.
     #[must_use]
     pub fn is_end(&self) -> bool {
@@ -531,5 +550,54 @@ events! {
     ExecutionSetAside {
         /// Why.
         reason: Arc<str>,
+    }
+    /// Somebody paused the execution: nothing in it begins until it is resumed.
+    ExecutionPaused {
+        /// It alone, or its whole workflow.
+        scope: PauseScope,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    }
+    /// Somebody resumed the execution.
+    ExecutionResumed {
+        /// Which pause ends.
+        scope: PauseScope,
+        /// Who.
+        by: Arc<str>,
+    }
+    /// Somebody paused a workflow: each execution of it is paused, and begins so. Recorded in a
+    /// history that is no execution's, as the three that follow.
+    WorkflowPaused {
+        /// Which.
+        workflow: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    }
+    /// Somebody resumed a workflow.
+    WorkflowResumed {
+        /// Which.
+        workflow: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+    }
+    /// Somebody paused a job type: none of its jobs is given to a worker.
+    JobTypePaused {
+        /// Which.
+        job_type: Arc<str>,
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    }
+    /// Somebody resumed a job type.
+    JobTypeResumed {
+        /// Which.
+        job_type: Arc<str>,
+        /// Who.
+        by: Arc<str>,
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::child::{Child, ChildWait, Ending, Link, Parent};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+use super::pause::Pauses;
 use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
 
@@ -132,6 +133,8 @@ pub struct Execution {
     pub cancel: Option<Cancel>,
     /// Set when it was put aside, with the reason.
     pub set_aside: Option<Arc<str>>,
+    /// What holds it.
+    pub pauses: Pauses,
 }
 
 impl Execution {
@@ -173,6 +176,7 @@ impl Execution {
             closing: None,
             cancel: None,
             set_aside: None,
+            pauses: Pauses::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 //! nothing is wrong with the system.
 
 use super::execution::{Status, Timer};
-use super::id::{ExecutionId, JobId};
+use super::id::{ExecutionId, JobId, Timestamp};
 use crate::language::StateName;
 
 /// A typed refusal of a command.
@@ -26,6 +26,30 @@ pub enum Rejection {
         command: &'static str,
         /// Why it was put aside.
         reason: String,
+    },
+    /// The execution is paused.
+    #[error("{command} is not possible: {by} paused the {scope} at {since}")]
+    Paused {
+        /// What was asked.
+        command: &'static str,
+        /// What was paused: the execution, or its whole workflow.
+        scope: &'static str,
+        /// Who paused it.
+        by: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The execution is not paused, or not in the way that was to end.
+    #[error("to resume is not possible: the execution is not paused{}", not_alone(*.with_workflow))]
+    NotPaused {
+        /// Whether its whole workflow is.
+        with_workflow: bool,
+    },
+    /// The execution is over but for what has to stop first.
+    #[error("{command} is not possible: the execution is ending")]
+    Ending {
+        /// What was asked.
+        command: &'static str,
     },
     /// There is no such job, or it has ended.
     #[error("job {job} is not open")]
@@ -140,6 +164,10 @@ pub enum Rejection {
     },
 }
 
+fn not_alone(with_workflow: bool) -> &'static str {
+    if with_workflow { " itself, but its whole workflow is" } else { "" }
+}
+
 impl Rejection {
     /// The stable code, as listed in `docs/ERRORS.md`.
     #[must_use]
@@ -148,6 +176,9 @@ impl Rejection {
             Self::AlreadyStarted => "ALREADY_STARTED",
             Self::NotInStatus { .. } => "NOT_IN_STATUS",
             Self::SetAside { .. } => "SET_ASIDE",
+            Self::Paused { .. } => "PAUSED",
+            Self::NotPaused { .. } => "NOT_PAUSED",
+            Self::Ending { .. } => "ENDING",
             Self::JobNotOpen { .. } => "JOB_NOT_OPEN",
             Self::ChildNotOpen { .. } => "CHILD_NOT_OPEN",
             Self::StaleToken { .. } => "STALE_TOKEN",

@@ -98,6 +98,7 @@ fn replay_evaluates_no_expression() {
         input: json!({"in": {"n": 3}, "seconds": 5}).into(),
         parent: None,
         rerun_of: None,
+        pause: None,
     };
     let before = evaluations();
     loop {

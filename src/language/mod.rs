@@ -21,5 +21,6 @@ mod source;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use json::Json;
 pub use model::{DefinitionHash, State, StateKind, StateName, Workflow};
+pub(crate) use read::nearest::nearest;
 pub use read::{Checked, Options, check, check_state, is_state, parse};
 pub use source::Format;

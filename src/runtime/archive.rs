@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::controls::Controls;
 use super::definitions::Definitions;
 use super::error::Error;
 use super::orchestrator::read_execution;
+use super::pauses::Paused;
 use super::recovery;
 use super::summary::{Rows, Summary, with_finished};
-use crate::engine::{Execution, ExecutionId, Program};
+use crate::engine::{Execution, ExecutionId, Held, Program};
 use crate::language::DefinitionHash;
 use crate::store::{EventStore, Position, Record, Stream};
 
@@ -16,6 +18,7 @@ use crate::store::{EventStore, Position, Record, Stream};
 pub struct Archive {
     store: Arc<dyn EventStore>,
     definitions: Definitions,
+    controls: Controls,
     live: HashMap<Stream, Execution>,
     finished: HashMap<ExecutionId, Summary>,
 }
@@ -28,8 +31,10 @@ impl Archive {
     /// The log is damaged or cannot be read.
     pub async fn open(store: Arc<dyn EventStore>) -> Result<Self, Error> {
         let definitions = Definitions::default();
-        let recovered = recovery::recover(&*store, &definitions).await?;
-        Ok(Self { store, definitions, live: recovered.live, finished: recovered.finished })
+        let controls = Controls::default();
+        let recovered = recovery::recover(&*store, &definitions, &controls).await?;
+        let recovery::Recovered { live, finished, .. } = recovered;
+        Ok(Self { store, definitions, controls, live, finished })
     }
 
     /// Rows of some executions, the newest first, at most `limit`.
@@ -63,6 +68,18 @@ impl Archive {
         }
         let rows = self.list_rows(Rows::that_may_be(text), usize::MAX).await?;
         super::find::by_handle(rows.iter().map(|row| row.id), text)
+    }
+
+    /// Workflows and job types that are paused.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.controls.held()
+    }
+
+    /// Everything that is paused, as [`super::Orchestrator::paused`] gives it.
+    #[must_use]
+    pub fn paused(&self) -> Paused {
+        Paused::of(self.held(), self.live.values().map(Summary::of))
     }
 
     /// The version of a workflow with this content.

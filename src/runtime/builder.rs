@@ -13,6 +13,7 @@ use super::attempt::ReporterPlace;
 use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource, RandomIds, SystemClock};
 use super::committer::{Committer, Health};
+use super::controls::Controls;
 use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Service};
 use super::error::Error;
@@ -145,7 +146,8 @@ impl Builder {
     pub async fn open_store(self, store: Arc<dyn EventStore>) -> Result<Orchestrator, Error> {
         let epoch = store.acquire().await?;
         let definitions = Arc::new(Definitions::default());
-        let recovered = recover(&*store, &definitions, &*self.clock).await?;
+        let controls = Arc::new(Controls::default());
+        let recovered = recover(&*store, &definitions, &controls, &*self.clock).await?;
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
@@ -157,6 +159,9 @@ impl Builder {
         let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), runtime.clone()));
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
+        for job_type in controls.held().job_types.keys() {
+            dispatch.hold(job_type, true);
+        }
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
         let (rounds_done, rounds_out) = watch::channel(0);
@@ -174,6 +179,7 @@ impl Builder {
             reporters,
             store,
             definitions,
+            controls,
             names: Arc::default(),
             places: Arc::new(places),
             shards,
@@ -201,6 +207,7 @@ impl Builder {
             tools,
             deploying: Arc::new(Mutex::new(())),
             redriving: Arc::new(Mutex::new(())),
+            controlling: Arc::new(Mutex::new(())),
             rounds,
             rounds_done: rounds_out,
             durable: durable_out,
@@ -217,10 +224,11 @@ impl Builder {
 async fn recover(
     store: &dyn EventStore,
     definitions: &Definitions,
+    controls: &Controls,
     clock: &dyn Clock,
 ) -> Result<Recovered, Error> {
     let began = clock.now();
-    let mut recovered = recovery::recover(store, definitions).await?;
+    let mut recovered = recovery::recover(store, definitions, controls).await?;
     recovered.report.took_ms = clock.now().ms_since(began);
     Ok(recovered)
 }

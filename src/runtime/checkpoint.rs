@@ -10,6 +10,7 @@ use async_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::controls::Controls;
 use super::definitions::Definitions;
 use super::names::Names;
 use super::shard::Tools;
@@ -65,6 +66,7 @@ impl Rounds {
 pub(super) struct CheckpointWriter {
     store: Arc<dyn EventStore>,
     definitions: Arc<Definitions>,
+    controls: Arc<Controls>,
     names: Arc<Names>,
     parts: Receiver<Saved>,
     shards: usize,
@@ -77,6 +79,7 @@ impl CheckpointWriter {
         Self {
             store: tools.store.clone(),
             definitions: tools.definitions.clone(),
+            controls: tools.controls.clone(),
             names: tools.names.clone(),
             parts,
             shards: tools.shards.count(),
@@ -111,7 +114,7 @@ impl CheckpointWriter {
                         continue;
                     }
                     Checkpoint {
-                        snapshots: self.definition_snapshots(),
+                        snapshots: self.system_snapshots(),
                         finished: Vec::new(),
                         names: Vec::new(),
                         complete_to: current.1.filter(|_| is_whole),
@@ -136,12 +139,14 @@ impl CheckpointWriter {
         }
     }
 
-    fn definition_snapshots(&self) -> Vec<Snapshot> {
+    /// Of histories that are no execution's.
+    fn system_snapshots(&self) -> Vec<Snapshot> {
         let snapshot = |(stream, sequence, versions)| Snapshot {
             stream,
             sequence,
             bytes: serde_json::to_vec(&versions).unwrap_or_default(),
         };
-        self.definitions.saved().into_iter().map(snapshot).collect()
+        let definitions = self.definitions.saved().into_iter().map(snapshot);
+        definitions.chain(self.controls.snapshot()).collect()
     }
 }

@@ -210,7 +210,9 @@ impl Shard {
             input: order.input.clone(),
             parent: Some(order.parent.clone()),
             rerun_of: None,
+            pause: None,
         };
+        let command = self.held_with_workflow(command);
         self.slots.insert(id, Slot::new(Execution::new(id), Some(program)));
         if let Err(rejection) = self.decide_on(id, command, None) {
             self.slots.remove(&id);

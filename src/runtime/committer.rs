@@ -39,6 +39,8 @@ pub(super) enum Release {
     Show(oneshot::Sender<Option<Box<Execution>>>, Option<Box<Execution>>),
     /// Show a caller the rows of a list.
     List(oneshot::Sender<Vec<Summary>>, Vec<Summary>),
+    /// Tell a caller how many executions have changed.
+    Counted(oneshot::Sender<u64>, u64),
     /// Offer an attempt to workers.
     Offer(Offer),
     /// Run an attempt.
@@ -161,6 +163,7 @@ impl Committer {
             Release::Accepted(reply, accepted) => drop(reply.send(Ok(accepted))),
             Release::Show(reply, execution) => drop(reply.send(execution)),
             Release::List(reply, rows) => drop(reply.send(rows)),
+            Release::Counted(reply, count) => drop(reply.send(count)),
             Release::Offer(offer) => self.dispatch.offer(offer),
             Release::Run(attempt) => self.dispatch.run(*attempt),
             Release::Note(execution, note) => self.shards.note(execution, note),

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::controls;
 use crate::engine::Program;
 use crate::engine::event::DefinitionStored;
 use crate::language::DefinitionHash;
@@ -28,15 +29,25 @@ pub(super) struct SavedVersions(pub(super) Vec<DefinitionStored>);
 
 /// The history that holds the versions of a workflow.
 pub(super) fn stream_of(name: &str) -> Stream {
-    let digest = Sha256::digest(format!("everstep workflow {name}"));
+    stream_named(&format!("everstep workflow {name}"))
+}
+
+/// A history that is no execution's, by its name.
+pub(super) fn stream_named(name: &str) -> Stream {
+    let digest = Sha256::digest(name);
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Whether a stream holds a workflow's versions and not an execution's history.
+/// Whether a stream holds the history of an execution, and not one that the system has of its own.
+pub(super) fn is_execution_stream(stream: Stream) -> bool {
+    stream.get_version() != Some(uuid::Version::Custom)
+}
+
+/// Whether a stream holds a workflow's versions.
 pub(super) fn is_definition_stream(stream: Stream) -> bool {
-    stream.get_version() == Some(uuid::Version::Custom)
+    !is_execution_stream(stream) && stream != controls::stream()
 }
 
 impl Definitions {
@@ -94,6 +105,6 @@ mod tests {
         assert_ne!(stream_of("import"), stream_of("export"));
         let execution =
             uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000, &[7; 10]).into_uuid();
-        assert!(!is_definition_stream(execution));
+        assert!(!is_definition_stream(execution) && is_execution_stream(execution));
     }
 }

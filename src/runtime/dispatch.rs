@@ -27,6 +27,8 @@ pub(super) struct Offer {
     pub(super) job: JobId,
     pub(super) attempt: u32,
     pub(super) job_type: Arc<str>,
+    /// Its place in the queue of its type, once it has one.
+    pub(super) ticket: u64,
 }
 
 /// A job type's handler, and how many attempts of it may run at once.
@@ -116,6 +118,25 @@ impl Dispatch {
         next.into_iter().for_each(|offer| self.start(offer));
     }
 
+    /// Gives out no more attempts of a job type, or goes on with those that waited, in their order.
+    pub(super) fn hold(&self, job_type: &str, held: bool) {
+        let next = self.slots().hold(job_type, held);
+        next.into_iter().for_each(|offer| self.start(offer));
+    }
+
+    /// Puts an attempt back that was given slots just before its job type was paused; whether it is.
+    pub(super) fn put_back(&self, offer: &Offer) -> bool {
+        let Some(next) = self.slots().put_back(offer) else { return false };
+        next.into_iter().for_each(|offer| self.start(offer));
+        true
+    }
+
+    /// How many attempts of a job type queue.
+    #[cfg(test)]
+    pub(super) fn queued(&self, job_type: &str) -> usize {
+        self.slots().queued(job_type)
+    }
+
     /// The jobs of an execution that wait for slots.
     pub(super) fn queues_of(&self, execution: ExecutionId) -> Vec<JobQueue> {
         self.slots().queues_of(execution)
@@ -187,4 +208,83 @@ async fn work(dispatch: Arc<Dispatch>, pool: Arc<Pool>) {
         dispatch.give_back(&attempt.job_type);
     }
     pool.workers.fetch_sub(1, Ordering::SeqCst);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::shards::Lanes;
+    use super::*;
+    use crate::worker::{JobContext, Registry};
+
+    /// A dispatch with so many slots for `work`, and the lane into which it puts what has one.
+    fn dispatch(slots: usize) -> (Dispatch, Lanes) {
+        let mut registry = Registry::new();
+        registry.handle("work", |_: JobContext, input: serde_json::Value| async move { Ok(input) });
+        let service = Service {
+            job_type: "work".into(),
+            handler: registry.get("work").unwrap(),
+            concurrency: slots,
+        };
+        let (shards, mut lanes) = Shards::new(1, 4);
+        (Dispatch::new(vec![service], 64, shards, Handle::current()), lanes.remove(0))
+    }
+
+    fn offer(job: u32) -> Offer {
+        let execution = ExecutionId(uuid::Uuid::from_u128(1));
+        Offer { execution, job: JobId(job), attempt: 1, job_type: "work".into(), ticket: 0 }
+    }
+
+    /// What has been given a slot since this was asked last.
+    fn given_out(lanes: &Lanes) -> Vec<Offer> {
+        let notes = std::iter::from_fn(|| lanes.notes.try_recv().ok());
+        let offers = notes.filter_map(|note| match note {
+            Note::StartReserved(offer) => Some(offer),
+            _ => None,
+        });
+        offers.collect()
+    }
+
+    fn jobs(offers: &[Offer]) -> Vec<u32> {
+        offers.iter().map(|offer| offer.job.0).collect()
+    }
+
+    #[tokio::test]
+    async fn what_had_a_slot_just_before_the_pause_goes_back_to_its_place() {
+        let (dispatch, lanes) = dispatch(2);
+        (1..=4).for_each(|job| dispatch.offer(offer(job)));
+        let given = given_out(&lanes);
+        assert_eq!(jobs(&given), [1, 2]);
+        assert!(!dispatch.put_back(&given[0]), "it is not paused");
+        dispatch.hold("work", true);
+        // Shards come to them in any order.
+        assert!(dispatch.put_back(&given[1]) && dispatch.put_back(&given[0]));
+        dispatch.offer(offer(5));
+        assert_eq!((given_out(&lanes).len(), dispatch.queued("work")), (0, 5));
+        dispatch.hold("work", false);
+        assert_eq!(jobs(&given_out(&lanes)), [1, 2]);
+        (0..3).for_each(|_| dispatch.give_back("work"));
+        assert_eq!(jobs(&given_out(&lanes)), [3, 4, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_paused_type_reserves_no_slot_and_a_slot_that_comes_back_stays_free() {
+        let (dispatch, lanes) = dispatch(1);
+        assert!(dispatch.try_reserve("work"));
+        dispatch.offer(offer(1));
+        dispatch.hold("work", true);
+        dispatch.give_back("work");
+        assert!(given_out(&lanes).is_empty() && !dispatch.try_reserve("work"));
+        dispatch.hold("work", false);
+        assert_eq!(jobs(&given_out(&lanes)), [1]);
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_pause_begins_nothing_while_the_process_stops() {
+        let (dispatch, lanes) = dispatch(1);
+        dispatch.hold("work", true);
+        dispatch.offer(offer(1));
+        dispatch.pause();
+        dispatch.hold("work", false);
+        assert!(given_out(&lanes).is_empty());
+    }
 }

@@ -1,7 +1,7 @@
 //! What can go wrong when something is asked of a running system.
 
-use crate::engine::{ExecutionId, Rejection};
-use crate::language::Diagnostic;
+use crate::engine::{ExecutionId, Rejection, Timestamp};
+use crate::language::{Diagnostic, nearest};
 use crate::store;
 
 /// Why a request was not carried out.
@@ -25,12 +25,36 @@ pub enum Error {
         candidates: Vec<ExecutionId>,
     },
     /// There is no such workflow.
-    #[error("there is no workflow {name:?}; known: {}", list(known))]
+    #[error("there is no workflow {name:?}{}; known: {}", did_you_mean(name, known), list(known))]
     NoSuchWorkflow {
         /// What was asked for.
         name: String,
         /// The workflows there are.
         known: Vec<String>,
+    },
+    /// Nobody serves such jobs, and no workflow has any.
+    #[error("there is no job type {name:?}{}; known: {}", did_you_mean(name, known), list(known))]
+    NoSuchJobType {
+        /// What was asked for.
+        name: String,
+        /// The job types there are.
+        known: Vec<String>,
+    },
+    /// The workflow or job type is paused already.
+    #[error("{what} is paused already, by {by} since {since}")]
+    AlreadyPaused {
+        /// Which.
+        what: String,
+        /// Who paused it.
+        by: String,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// The workflow or job type is not paused.
+    #[error("{what} is not paused")]
+    NotPaused {
+        /// Which.
+        what: String,
     },
     /// The workflow needs workers that nobody registered.
     #[error("no worker serves {}; job types with a worker: {}", list(unknown), list(known))]
@@ -90,6 +114,9 @@ impl Error {
             Self::NoSuchExecution { .. } => "NO_SUCH_EXECUTION",
             Self::AmbiguousHandle { .. } => "AMBIGUOUS_HANDLE",
             Self::NoSuchWorkflow { .. } => "NO_SUCH_WORKFLOW",
+            Self::NoSuchJobType { .. } => "NO_SUCH_JOB_TYPE",
+            Self::AlreadyPaused { .. } => "PAUSED",
+            Self::NotPaused { .. } => "NOT_PAUSED",
             Self::UnknownJobTypes { .. } => "UNKNOWN_JOB_TYPES",
             Self::InvalidDefinition { .. } => "INVALID_DEFINITION",
             Self::BadName { .. } => "BAD_NAME",
@@ -99,6 +126,11 @@ impl Error {
             Self::Failed { .. } => "STOPPED_BY_STORE",
         }
     }
+}
+
+fn did_you_mean(name: &str, known: &[String]) -> String {
+    let near = nearest(name, known.iter().map(String::as_str));
+    near.map(|near| format!(" (did you mean {near:?}?)")).unwrap_or_default()
 }
 
 fn list(names: &[String]) -> String {

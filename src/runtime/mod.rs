@@ -9,6 +9,7 @@
 //! A shard is the only task that touches its executions; the committer is the only thread that
 //! writes the log; nothing leaves before it is durable. No decision about workflows is made here.
 
+mod align;
 mod archive;
 mod attempt;
 mod builder;
@@ -17,6 +18,7 @@ mod checkpoint;
 mod children;
 mod clock;
 mod committer;
+mod controls;
 mod definitions;
 mod dispatch;
 mod error;
@@ -25,6 +27,7 @@ pub mod find;
 mod limits;
 mod names;
 mod orchestrator;
+mod pauses;
 mod places;
 mod queues;
 mod recent;
@@ -46,6 +49,7 @@ pub use error::Error;
 pub use events::Events;
 pub use limits::Limits;
 pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
+pub use pauses::Paused;
 pub use places::PlaceQueue;
 pub use queues::Queues;
 pub use recovery::RecoveryReport;

@@ -46,6 +46,8 @@ pub(super) struct Inner {
     pub(super) deploying: Arc<Mutex<()>>,
     /// Held while what has ended is changed: read, decided on, and not moved meanwhile.
     pub(super) redriving: Arc<Mutex<()>>,
+    /// Held while something is paused or resumed in the whole system.
+    pub(super) controlling: Arc<Mutex<()>>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) rounds_done: watch::Receiver<u64>,
     pub(super) durable: watch::Receiver<Position>,
@@ -107,6 +109,14 @@ pub(super) struct Origin {
 }
 
 impl Orchestrator {
+    pub(super) fn tools(&self) -> &Tools {
+        &self.inner.tools
+    }
+
+    pub(super) fn controlling(&self) -> Arc<Mutex<()>> {
+        self.inner.controlling.clone()
+    }
+
     /// Begins to put a system together.
     #[must_use]
     pub fn builder() -> Builder {
@@ -236,10 +246,6 @@ impl Orchestrator {
         Err(Error::NameTaken { workflow: start.workflow.clone(), name, execution })
     }
 
-    pub(super) fn tools(&self) -> &Tools {
-        &self.inner.tools
-    }
-
     async fn begin(&self, start: Start, origin: Origin) -> Result<ExecutionId, Error> {
         let definitions = &self.inner.tools.definitions;
         let version = match origin.version {
@@ -259,6 +265,8 @@ impl Orchestrator {
             input: start.input,
             parent: None,
             rerun_of: origin.rerun_of,
+            // The shard knows whether the workflow is paused.
+            pause: None,
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Start { execution, program, command, reply };
@@ -390,13 +398,19 @@ impl Orchestrator {
     /// # Errors
     /// The store cannot be read.
     pub async fn list_rows(&self, wanted: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
+        let rows = self.rows_in_memory().await?;
+        Ok(with_finished(rows, &*self.inner.tools.store, wanted, limit).await?)
+    }
+
+    /// Rows of executions that have not ended, or not long ago.
+    pub(super) async fn rows_in_memory(&self) -> Result<Vec<Summary>, Error> {
         let mut rows = Vec::new();
         for shard in 0..self.inner.tools.shards.count() {
             let (reply, answer) = oneshot::channel();
             self.inner.tools.shards.request_at(shard, Request::List { reply }).await?;
             rows.extend(self.answer(answer).await?);
         }
-        Ok(with_finished(rows, &*self.inner.tools.store, wanted, limit).await?)
+        Ok(rows)
     }
 
     /// Finds an execution by its id, by any beginning of its handle that no other shares, or by
@@ -604,7 +618,7 @@ pub async fn read_execution(
 /// # Errors
 /// There is no such execution.
 pub(super) fn folded(execution: ExecutionId, records: &[Record]) -> Result<Execution, Error> {
-    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
+    if records.is_empty() || !super::definitions::is_execution_stream(execution.0) {
         return Err(Error::NoSuchExecution { id: execution.to_string() });
     }
     let history = records.iter().map(|record| (&*record.event, record.time));

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::controls::{self, Controls};
 use super::definitions::{Definitions, SavedVersions, is_definition_stream};
 use super::summary::Summary;
 use crate::engine::event::DefinitionStored;
@@ -50,9 +51,10 @@ pub struct RecoveryReport {
 pub(super) async fn recover(
     store: &dyn EventStore,
     definitions: &Definitions,
+    controls: &Controls,
 ) -> Result<Recovered, Error> {
     let (snapshots, from) = store.read_checkpoint().await?;
-    let (mut recovered, mut next) = match restore(snapshots, definitions) {
+    let (mut recovered, mut next) = match restore(snapshots, definitions, controls) {
         Some(restored) => (restored, from),
         // A checkpoint is only a cache: without it the whole log is read.
         None => (Recovered::default(), 1),
@@ -66,7 +68,7 @@ pub(super) async fn recover(
         next = newest + 1;
         for record in &records {
             recovered.take_up(record, store).await?;
-            recovered.take(record, definitions);
+            recovered.take(record, definitions, controls);
         }
     }
     recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
@@ -74,16 +76,25 @@ pub(super) async fn recover(
 }
 
 /// Unpacks snapshots; nothing when one of them cannot be read.
-fn restore(snapshots: Vec<Snapshot>, definitions: &Definitions) -> Option<Recovered> {
+fn restore(
+    snapshots: Vec<Snapshot>,
+    definitions: &Definitions,
+    controls: &Controls,
+) -> Option<Recovered> {
     let mut recovered = Recovered::default();
-    let mut versions = Vec::new();
+    let (mut versions, mut held) = (Vec::new(), None);
     for snapshot in snapshots {
         if is_definition_stream(snapshot.stream) {
             let saved: SavedVersions = serde_json::from_slice(&snapshot.bytes).ok()?;
             versions.extend(saved.0);
+        } else if snapshot.stream == controls::stream() {
+            held = Some(snapshot.bytes);
         } else {
             recovered.add(decode_execution(&snapshot.bytes).ok()?);
         }
+    }
+    if held.is_some_and(|held| !controls.restore(&held)) {
+        return None;
     }
     for stored in versions {
         add_definition(stored, definitions);
@@ -116,12 +127,15 @@ impl Recovered {
     }
 
     /// Folds in one record of the tail.
-    fn take(&mut self, record: &Record, definitions: &Definitions) {
+    fn take(&mut self, record: &Record, definitions: &Definitions, controls: &Controls) {
         if let Event::DefinitionStored(stored) = &*record.event {
             if record.sequence > definitions.version_count(&stored.name) {
                 add_definition(stored.clone(), definitions);
             }
             return;
+        }
+        if record.event.is_control() {
+            return controls.apply(&record.event, record.sequence, record.time);
         }
         if record.sequence == 1 {
             let fresh = Execution::new(ExecutionId(record.stream));

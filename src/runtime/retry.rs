@@ -69,6 +69,8 @@ impl Orchestrator {
             by: by.into(),
             reason: reason.map(Into::into),
             plan: Box::new(plan.clone()),
+            // The shard knows whether the workflow is paused.
+            pause: None,
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Redrive { ended: Box::new(ended), program, command, reply };

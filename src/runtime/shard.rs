@@ -12,11 +12,13 @@ use async_channel::Sender;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use super::align::Alignment;
 use super::attempt::ReporterPlace;
 use super::checkpoint::Saved;
 use super::children::{end_note, progress_note, set_aside_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
+use super::controls::Controls;
 use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
@@ -51,6 +53,7 @@ pub(super) struct Tools {
     pub(super) mint: Mint,
     pub(super) store: Arc<dyn EventStore>,
     pub(super) definitions: Arc<Definitions>,
+    pub(super) controls: Arc<Controls>,
     pub(super) names: Arc<Names>,
     pub(super) places: Arc<Places>,
     pub(super) shards: Shards,
@@ -77,6 +80,8 @@ pub(super) struct Shard {
     finished: HashMap<ExecutionId, Summary>,
     /// What a running checkpoint still has to save.
     saving: Option<Saving>,
+    /// What still has to follow workflows that were paused or resumed.
+    pub(super) alignments: VecDeque<Alignment>,
 }
 
 /// What a running checkpoint still has to save.
@@ -124,6 +129,7 @@ impl Shard {
             recent: Recent::default(),
             finished: HashMap::new(),
             saving: None,
+            alignments: VecDeque::new(),
         }
     }
 
@@ -145,7 +151,10 @@ impl Shard {
             }
             self.slots.insert(id, slot);
             if has_program {
+                // A crash may have come before it followed its workflow. Nothing of it may begin then.
+                self.align_pause(id);
                 self.resume(id);
+                self.align_resume_recovered(id);
             } else {
                 self.set_aside(id, "its definition is missing from the log");
             }
@@ -180,6 +189,7 @@ impl Shard {
             self.fire_due_timers();
             self.advance_some();
             self.save_some();
+            self.align_some();
             if !open {
                 self.flush().await;
                 return;
@@ -207,7 +217,7 @@ impl Shard {
     }
 
     fn has_own_work(&self) -> bool {
-        !self.advances.is_empty() || self.saving.is_some()
+        !self.advances.is_empty() || self.saving.is_some() || !self.alignments.is_empty()
     }
 
     fn next_timer(&self) -> impl Future<Output = ()> + use<> {
@@ -252,6 +262,7 @@ impl Shard {
             Request::Start { execution, program, command, reply } => {
                 let fresh = Slot::new(Execution::new(execution), Some(program));
                 self.slots.entry(execution).or_insert(fresh);
+                let command = self.held_with_workflow(command);
                 self.answer(execution, command, reply);
                 if self.slots.get(&execution).is_some_and(|slot| slot.execution.sequence == 0) {
                     self.slots.remove(&execution);
@@ -268,6 +279,12 @@ impl Shard {
                 Some(slot) if !slot.execution.status.is_terminal() => slot.waiters.push(reply),
                 _ => self.show(execution, reply),
             },
+            Request::Align { workflow: Some(workflow), by, reply } => {
+                self.align_workflow(&workflow, by, reply);
+            }
+            Request::Align { workflow: None, reply, .. } => {
+                self.release(Release::Counted(reply, 0));
+            }
             Request::List { reply } => {
                 let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
                 let rows = live.chain(self.finished.values().cloned()).collect();
@@ -280,6 +297,7 @@ impl Shard {
     /// read all of the history.
     fn redrive(&mut self, ended: Execution, program: Arc<Program>, command: Command, reply: Reply) {
         let (id, sequence) = (ended.id, ended.sequence);
+        let command = self.redriven_with_workflow(command, &ended.workflow);
         let is_over = |slot: &Slot| slot.execution.status.is_terminal();
         if self.slots.get(&id).is_some_and(|slot| !is_over(slot)) {
             return self.answer(id, command, reply);
@@ -323,7 +341,7 @@ impl Shard {
     }
 
     /// Lets something go once everything decided so far is durable.
-    fn release(&mut self, release: Release) {
+    pub(super) fn release(&mut self, release: Release) {
         self.units.push(Unit { transition: None, releases: vec![release] });
     }
 
@@ -425,10 +443,14 @@ impl Shard {
     }
 
     fn start_reserved(&mut self, offer: &Offer) {
-        let Offer { execution, job, attempt, job_type } = offer;
+        let Offer { execution, job, attempt, job_type, .. } = offer;
         let Some(slot) = self.slots.get_mut(execution) else {
             return self.tools.dispatch.give_back(job_type);
         };
+        if self.tools.dispatch.put_back(offer) {
+            return;
+        }
+        slot.came_back(offer);
         let first_sequence = slot.execution.sequence + 1;
         let mut decided = Decided::default();
         let now = self.tools.clock.now();

@@ -38,6 +38,9 @@ pub(super) enum Request {
     Show { execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>> },
     /// Show an execution once it has ended, if it is in memory.
     ShowEnded { execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>> },
+    /// Bring the executions of a workflow in line with whether it is paused; without one only answer
+    /// once everything decided before is durable. Says how many changed.
+    Align { workflow: Option<Arc<str>>, by: Arc<str>, reply: oneshot::Sender<u64> },
     /// Show all executions in memory, and those that ended since the last checkpoint.
     List { reply: oneshot::Sender<Vec<Summary>> },
 }

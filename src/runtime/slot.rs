@@ -1,6 +1,6 @@
 //! An execution in memory: its fold, its program, and the attempts of it that run here.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(super) struct Slot {
     pub(super) execution: Execution,
     program: Option<Arc<Program>>,
     attempts: HashMap<JobId, Running>,
+    /// Attempts that are offered to workers and have not come back: they are not offered twice.
+    offered: HashSet<(JobId, u32)>,
     pub(super) waiters: Vec<oneshot::Sender<Option<Box<Execution>>>>,
     pub(super) armed: Option<Timestamp>,
     pub(super) is_dirty: bool,
@@ -54,6 +56,7 @@ impl Slot {
             execution,
             program,
             attempts: HashMap::new(),
+            offered: HashSet::new(),
             waiters: Vec::new(),
             armed: None,
             is_dirty: false,
@@ -112,13 +115,19 @@ impl Slot {
         let Some(job_type) = self.execution.jobs.get(&job).map(|job| job.job_type.clone()) else {
             return;
         };
+        if self.offered.contains(&(job, attempt)) {
+            // It still queues from before a pause, and keeps its place.
+            return;
+        }
         if tools.dispatch.try_reserve(&job_type) {
             if !self.start(tools, now, (job, attempt), decided) {
                 tools.dispatch.give_back(&job_type);
             }
         } else {
             let execution = self.execution.id;
-            decided.releases.push(Release::Offer(Offer { execution, job, attempt, job_type }));
+            self.offered.insert((job, attempt));
+            let offer = Offer { execution, job, attempt, job_type, ticket: 0 };
+            decided.releases.push(Release::Offer(offer));
         }
     }
 
@@ -156,6 +165,11 @@ impl Slot {
                 tracing::error!(%execution, code, "an execution does not take its place");
             }
         }
+    }
+
+    /// An attempt that was offered has a slot, or would have one.
+    pub(super) fn came_back(&mut self, offer: &Offer) {
+        self.offered.remove(&(offer.job, offer.attempt));
     }
 
     /// What the execution wants to begin under the id `child`, if it still does.

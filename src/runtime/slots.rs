@@ -33,6 +33,8 @@ pub(super) struct Slots {
 struct Line {
     limit: usize,
     free: usize,
+    /// Whether the job type is paused.
+    held: bool,
     /// Who waits, with a number: first come, first served.
     waiting: VecDeque<(u64, Offer)>,
 }
@@ -64,7 +66,7 @@ impl Slots {
     pub(super) fn new(limit: usize, types: impl IntoIterator<Item = (Arc<str>, usize)>) -> Self {
         let line = |(job_type, limit): (Arc<str>, usize)| {
             let limit = limit.max(1);
-            (job_type, Line { limit, free: limit, waiting: VecDeque::new() })
+            (job_type, Line { limit, free: limit, held: false, waiting: VecDeque::new() })
         };
         let limit = limit.max(1);
         let lines = types.into_iter().map(line).collect();
@@ -79,23 +81,43 @@ impl Slots {
     /// Takes the slots for an attempt, if they are free. Nobody waits then who could have them.
     pub(super) fn try_reserve(&mut self, job_type: &str) -> bool {
         let Some(line) = self.lines.get_mut(job_type) else { return false };
-        let reserve = line.free > 0 && self.free > 0 && !self.stopped;
+        let reserve = line.free > 0 && !line.held && self.free > 0 && !self.stopped;
         line.free -= usize::from(reserve);
         self.free -= usize::from(reserve);
         reserve
     }
 
     /// Takes the slots for an attempt, and gives it back to be started; or lets it wait.
-    pub(super) fn offer(&mut self, offer: Offer) -> Option<Offer> {
+    pub(super) fn offer(&mut self, mut offer: Offer) -> Option<Offer> {
+        self.last += 1;
+        offer.ticket = self.last;
         if self.try_reserve(&offer.job_type) {
             return Some(offer);
         }
         // One that nobody here serves stays pending in the log until somebody does.
         let line = self.lines.get_mut(&offer.job_type)?;
-        self.last += 1;
-        line.waiting.push_back((self.last, offer));
+        line.waiting.push_back((offer.ticket, offer));
         self.waiting += 1;
         None
+    }
+
+    /// Gives out no more slots of a job type, or goes on with those that wait, in their order.
+    pub(super) fn hold(&mut self, job_type: &str, held: bool) -> Vec<Offer> {
+        let Some(line) = self.lines.get_mut(job_type) else { return Vec::new() };
+        line.held = held;
+        self.fill()
+    }
+
+    /// Puts an attempt back that was given slots just before its job type was paused; nothing when
+    /// it is not paused. What is to be started instead has its slots.
+    pub(super) fn put_back(&mut self, offer: &Offer) -> Option<Vec<Offer>> {
+        let line = self.lines.get_mut(&offer.job_type).filter(|line| line.held)?;
+        line.free += 1;
+        let place = line.waiting.partition_point(|(ticket, _)| *ticket < offer.ticket);
+        line.waiting.insert(place, (offer.ticket, offer.clone()));
+        self.waiting += 1;
+        self.free += 1;
+        Some(self.fill())
     }
 
     /// Gives the slots of an attempt back: it ended, or never began. What is to be started now has
@@ -112,7 +134,7 @@ impl Slots {
     fn fill(&mut self) -> Vec<Offer> {
         let mut next = Vec::new();
         while self.waiting > 0 && self.free > 0 && !self.stopped {
-            let could_start = self.lines.values_mut().filter(|line| line.free > 0);
+            let could_start = self.lines.values_mut().filter(|line| line.free > 0 && !line.held);
             let oldest = could_start.min_by_key(|line| line.first());
             let Some(line) = oldest else { break };
             let Some((_, offer)) = line.waiting.pop_front() else { break };
@@ -122,6 +144,12 @@ impl Slots {
             next.push(offer);
         }
         next
+    }
+
+    /// How many wait of a job type.
+    #[cfg(test)]
+    pub(super) fn queued(&self, job_type: &str) -> usize {
+        self.lines.get(job_type).map_or(0, |line| line.waiting.len())
     }
 
     /// The jobs of an execution that wait here.
@@ -167,7 +195,7 @@ mod tests {
 
     fn offer(n: u32, job_type: &str) -> Offer {
         let execution = ExecutionId(Uuid::from_u128(u128::from(n)));
-        Offer { execution, job: JobId(n), attempt: 1, job_type: job_type.into() }
+        Offer { execution, job: JobId(n), attempt: 1, job_type: job_type.into(), ticket: 0 }
     }
 
     fn types() -> Vec<(Arc<str>, usize)> {

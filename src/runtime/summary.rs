@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::child::{Link, Parent};
-use crate::engine::{Execution, ExecutionId, Failure, FrameId, Place, Status, Timestamp};
+use crate::engine::{Execution, ExecutionId, Failure, FrameId, Pauses, Place, Status, Timestamp};
 use crate::language::DefinitionHash;
 use crate::store::{self, EventStore, NameKey};
 
@@ -42,6 +42,9 @@ pub struct Summary {
     pub ended_at: Option<Timestamp>,
     /// Set when it was put aside.
     pub set_aside: Option<Arc<str>>,
+    /// What holds it.
+    #[serde(default, skip_serializing_if = "Pauses::is_none")]
+    pub pauses: Pauses,
 }
 
 impl Summary {
@@ -65,6 +68,7 @@ impl Summary {
             started_at: execution.started_at,
             ended_at: execution.ended_at,
             set_aside: execution.set_aside.clone(),
+            pauses: execution.pauses.clone(),
         }
     }
 

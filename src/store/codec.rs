@@ -118,6 +118,12 @@ macro_rules! event_table {
             50 1 ExecutionAdmitted
             38 1 ExecutionRedriven
             39 1 PartsKept
+            44 1 ExecutionPaused
+            45 1 ExecutionResumed
+            46 1 WorkflowPaused
+            47 1 WorkflowResumed
+            48 1 JobTypePaused
+            49 1 JobTypeResumed
         }
     };
 }
@@ -177,7 +183,7 @@ pub fn decode_body(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecErro
 
 /// Whether the event with this tag ends an execution, or stands alone in its history.
 pub(super) fn ends_history(tag: u16) -> bool {
-    matches!(tag, 1 | 24..=27)
+    matches!(tag, 1 | 24..=27 | 46..=49)
 }
 
 /// A fold as bytes: a version, a checksum, the fold.
@@ -281,7 +287,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(tag in 0u16..40, raw: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(tag in 0u16..60, raw: Vec<u8>) {
             drop(decode_body(tag, 1, &raw));
             drop(decode_execution(&raw));
         }
@@ -304,7 +310,11 @@ mod tests {
                 "ExecutionCancelled",
                 "ExecutionCompleted",
                 "ExecutionFailed",
-                "ExecutionTimedOut"
+                "ExecutionTimedOut",
+                "WorkflowPaused",
+                "WorkflowResumed",
+                "JobTypePaused",
+                "JobTypeResumed"
             ]
         );
     }

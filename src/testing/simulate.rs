@@ -12,8 +12,8 @@ use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Mint, Program, RedriveRequest, Rejection, Timer, Timestamp, Token, decide,
-    effects_after, pending_effects, redrive,
+    JobStatus, Mint, PauseScope, PauseWish, Program, RedriveRequest, Rejection, Timer, Timestamp,
+    Token, decide, effects_after, pending_effects, redrive,
 };
 use crate::language::{Json, StateName};
 use crate::store::codec::{decode_execution, encode_execution};
@@ -104,7 +104,8 @@ impl Simulation {
             }
         });
         let plan = Box::new(plan.map_err(|rejection| rejection.to_string())?);
-        let command = Command::RedriveExecution { by: "anyone".into(), reason: None, plan };
+        let command =
+            Command::RedriveExecution { by: "anyone".into(), reason: None, plan, pause: None };
         self.give(command)?.map_err(|rejection| rejection.to_string())
     }
 
@@ -135,6 +136,11 @@ impl Simulation {
             input: Json::from_value(&input(self.random.draw())),
             parent: None,
             rerun_of: None,
+            // Of a workflow that is paused.
+            pause: self
+                .random
+                .one_in(10)
+                .then(|| PauseWish { by: "operator".into(), reason: None }),
         }
     }
 
@@ -194,6 +200,7 @@ impl Simulation {
                 open.attempt == *attempt
                     && open.status == JobStatus::Pending
                     && execution.set_aside.is_none()
+                    && !execution.is_paused()
             }),
             Effect::TakePlace => execution.waits_for_place(),
             Effect::RunChild { child } => children::is_wanted(execution, *child),
@@ -234,7 +241,7 @@ impl Simulation {
             }
             4 | 5 => self.stale_command(),
             6 => self.premature_timer(),
-            9 => Command::SkipBackoff,
+            11 => Command::SkipBackoff,
             7 if self.random.one_in(2) => {
                 Command::CancelExecution { by: "anyone".into(), reason: None }
             }
@@ -244,8 +251,24 @@ impl Simulation {
                 worker: "hasty".into(),
                 token: Token([9; 16]),
             },
+            9 => self.pause_command(),
+            10 => self.resume_command(),
             _ => self.useful_command(),
         }
+    }
+
+    fn any_scope(&mut self) -> PauseScope {
+        if self.random.one_in(2) { PauseScope::Workflow } else { PauseScope::Execution }
+    }
+
+    fn pause_command(&mut self) -> Command {
+        let scope = self.any_scope();
+        let reason = self.random.one_in(2).then(|| "made up".into());
+        Command::PauseExecution { scope, by: "anyone".into(), reason }
+    }
+
+    fn resume_command(&mut self) -> Command {
+        Command::ResumeExecution { scope: self.any_scope(), by: "anyone".into() }
     }
 
     /// A command that leads on: what is ready, a worker's next word, or the next timer.
@@ -255,6 +278,12 @@ impl Simulation {
         }
         if !self.execution.ready.is_empty() {
             return Command::Advance;
+        }
+        let paused = self.execution.pauses.all().next().map(|(scope, _)| scope);
+        if let Some(scope) = paused
+            && self.random.one_in(4)
+        {
+            return Command::ResumeExecution { scope, by: "operator".into() };
         }
         let children = children::known(&self.execution);
         if let Some(child) = self.random.pick(&children).copied()

@@ -10,7 +10,7 @@ use super::text::seconds;
 use super::waiting::Waiting;
 use crate::engine::execution::Cancel;
 use crate::engine::{
-    Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, StepStatus, Timestamp,
+    Execution, ExecutionId, Failure, Job, JobId, JobStatus, Pauses, Program, StepStatus, Timestamp,
 };
 use crate::language::machine_fields::Labels;
 
@@ -77,6 +77,8 @@ pub struct Card {
     pub failure: Option<FailureCard>,
     /// Set when it was asked to stop.
     pub cancel: Option<CancelCard>,
+    /// Set while it is paused; the status stays what it is.
+    pub paused: Option<PauseCard>,
     /// Set when it was put aside, with the reason: it waits for people.
     pub set_aside: Option<Arc<str>>,
     /// The sequence of the last event that this card knows of.
@@ -135,6 +137,19 @@ pub struct CancelCard {
     pub at: String,
 }
 
+/// A pause that holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PauseCard {
+    /// Who paused it.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<Arc<str>>,
+    /// Since when, as RFC 3339.
+    pub since: String,
+    /// What was paused: `execution`, or its whole `workflow`.
+    pub scope: &'static str,
+}
+
 /// How a job is named outside of its execution: `<execution id>:<number>`.
 #[must_use]
 pub fn job_label(execution: ExecutionId, job: JobId) -> String {
@@ -152,6 +167,20 @@ impl FailureCard {
 impl CancelCard {
     pub(super) fn of(cancel: &Cancel) -> Self {
         Self { by: cancel.by.clone(), reason: cancel.reason.clone(), at: cancel.at.to_string() }
+    }
+}
+
+impl PauseCard {
+    /// The pause that has to end first, the execution's own; none when nothing holds it.
+    #[must_use]
+    pub fn of(pauses: &Pauses) -> Option<Self> {
+        let (scope, pause) = pauses.all().next()?;
+        Some(Self {
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+            since: pause.at.to_string(),
+            scope: scope.as_str(),
+        })
     }
 }
 
@@ -230,6 +259,7 @@ impl Card {
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
             cancel: execution.cancel.as_ref().map(CancelCard::of),
+            paused: PauseCard::of(&execution.pauses),
             set_aside: execution.set_aside.clone(),
             sequence: execution.sequence,
             steps,

@@ -101,6 +101,7 @@ fn state(program: &Program, execution: &Execution) -> IndexMap<Key, Value> {
     add("output", json!(execution.output));
     add("failure", json!(card.failure));
     add("cancel", json!(card.cancel));
+    add("paused", json!(card.paused));
     add("set_aside", json!(card.set_aside));
     add("redrives", json!(card.redrives));
     for step in &card.steps {

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
 
-use crate::engine::{Event, Execution, ExecutionId, Timestamp};
+use crate::engine::Event;
+use crate::engine::{Execution, ExecutionId, Timestamp};
 use crate::store::{Record, Stream};
 
 /// An hour in milliseconds.
@@ -88,8 +89,8 @@ impl LogCounter {
         *self.hours.entry(record.time.0 / HOUR).or_default() += 1;
         self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
         self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
-        if matches!(*record.event, Event::DefinitionStored(_)) {
-            self.workflows += 1;
+        if !record.event.is_of_execution() {
+            self.workflows += u64::from(!record.event.is_control());
             return;
         }
         let begin = || Counted::Open(Box::new(Execution::new(ExecutionId(record.stream))));

@@ -18,7 +18,7 @@ mod verify;
 mod waiting;
 mod why;
 
-pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
+pub use card::{CancelCard, Card, FailureCard, JobCard, PauseCard, job_label};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
 pub use limits::PlaceCard;

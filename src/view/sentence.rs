@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::text::{counted, one_line};
 use crate::engine::event::{ExecutionRedriven, ForkStarted, JobProgressed, RetryScheduled};
-use crate::engine::{Data, Event, Failure, FrameId, JobId};
+use crate::engine::{Data, Event, Failure, FrameId, JobId, PauseScope};
 use crate::language::{Json, StateName};
 
 /// How much of a payload or a cause a sentence shows, in characters.
@@ -69,8 +69,45 @@ pub fn sentence(event: &Event) -> String {
         Event::CancelExtended(body) => {
             format!("executions that it began have not stopped; they have until {}", body.deadline)
         }
-        _ => of_child(event).or_else(|| of_job(event)).unwrap_or_default(),
+        _ => of_child(event)
+            .or_else(|| of_job(event))
+            .or_else(|| of_pause(event))
+            .unwrap_or_default(),
     }
+}
+
+/// The sentences about what is paused and goes on.
+fn of_pause(event: &Event) -> Option<String> {
+    let with = |scope: PauseScope| match scope {
+        PauseScope::Execution => "",
+        PauseScope::Workflow => " with its whole workflow",
+    };
+    let why = |reason: &Option<std::sync::Arc<str>>| {
+        let why = reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+        why.unwrap_or_default()
+    };
+    let who = |by: &str| one_line(by, SHOWN);
+    Some(match event {
+        Event::ExecutionPaused(body) => {
+            format!("{} paused it{}{}", who(&body.by), with(body.scope), why(&body.reason))
+        }
+        Event::ExecutionResumed(body) => {
+            format!("{} resumed it{}", who(&body.by), with(body.scope))
+        }
+        Event::WorkflowPaused(body) => {
+            format!("{} paused workflow {}{}", who(&body.by), body.workflow, why(&body.reason))
+        }
+        Event::WorkflowResumed(body) => {
+            format!("{} resumed workflow {}", who(&body.by), body.workflow)
+        }
+        Event::JobTypePaused(body) => {
+            format!("{} paused job type {}{}", who(&body.by), body.job_type, why(&body.reason))
+        }
+        Event::JobTypeResumed(body) => {
+            format!("{} resumed job type {}", who(&body.by), body.job_type)
+        }
+        _ => return None,
+    })
 }
 
 /// The sentences about executions that this one began.

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::*;
-use crate::engine::event::{ExecutionCancelled, StateEntered};
+use crate::engine::event::{
+    ExecutionCancelled, JobStarted, JobTypePaused, StateEntered, WorkflowResumed,
+};
 use crate::engine::{
-    Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, JobId,
-    Program, Timestamp, Token, decide,
+    Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, Held,
+    JobId, PauseScope, Program, Timestamp, Token, decide,
 };
 use crate::language::{self, Format, Json, Options};
 use crate::store::Record;
@@ -63,6 +65,7 @@ impl Run {
             input: Json::empty_object(),
             parent: None,
             rerun_of: None,
+            pause: None,
         });
         run
     }
@@ -254,12 +257,20 @@ fn what_the_engine_never_writes_is_a_fault() {
 
 impl Run {
     fn why(&self, workers: Workers<'_>) -> Why {
-        self.why_in(workers, &Queues::default())
+        self.why_among(workers, &Queues::default(), &Held::default())
     }
 
     fn why_in(&self, workers: Workers<'_>, queues: &Queues) -> Why {
+        self.why_among(workers, queues, &Held::default())
+    }
+
+    fn why_with(&self, workers: Workers<'_>, held: &Held) -> Why {
+        self.why_among(workers, &Queues::default(), held)
+    }
+
+    fn why_among(&self, workers: Workers<'_>, queues: &Queues, held: &Held) -> Why {
         let now = Timestamp(self.now);
-        Why::of(&self.program, &self.execution, &self.history, workers, queues, now)
+        Why::of(&self.program, &self.execution, &self.history, workers, queues, held, now)
     }
 }
 
@@ -491,4 +502,82 @@ fn why_says_that_an_execution_was_set_aside() {
     run.command(Command::SetAside { reason: "a bug".into() });
     let why = run.why(Workers::Of(&[]));
     assert_eq!((why.state, why.set_aside.as_deref()), (WhyState::SetAside, Some("a bug")));
+}
+
+fn held() -> Held {
+    let mut held = Held::default();
+    let (job_type, by) = ("fetch".into(), "operator".into());
+    let event = JobTypePaused { job_type, by, reason: Some("moving".into()) };
+    held.apply(&event.into(), 1, Timestamp(1_700_000_000_000));
+    held
+}
+
+#[test]
+fn why_says_who_paused_an_execution_since_when_and_why() {
+    let mut run = Run::start();
+    for (scope, reason) in [(PauseScope::Workflow, None), (PauseScope::Execution, Some("hot"))] {
+        let reason = reason.map(Into::into);
+        run.command(Command::PauseExecution { scope, by: "me".into(), reason });
+    }
+    let since = run.execution.updated_at;
+    run.now += 60_000;
+    let why = run.why(Workers::Of(&[]));
+    // The job that waits is held by the same, and is not named for itself.
+    assert_eq!(kinds(&why), [ReasonKind::Paused, ReasonKind::WorkflowPaused]);
+    assert_eq!((why.state, why.status), (WhyState::Paused, "running"));
+    assert_eq!(why.reasons[0].sentence, format!("me paused it at {since}, 1m00s ago: hot"));
+    assert!(why.reasons[1].sentence.starts_with("me paused all of workflow three at "));
+    let card = run.card();
+    let paused = card.paused.unwrap();
+    assert_eq!((card.status, paused.scope, &*paused.by), ("running", "execution", "me"));
+    assert_eq!((paused.since, paused.reason.as_deref()), (since.to_string(), Some("hot")));
+    assert_eq!(card.waiting, None, "no worker is what it waits for");
+}
+
+#[test]
+fn why_says_who_paused_the_type_of_a_job_that_waits() {
+    let run = Run::start();
+    let why = run.why_with(Workers::Of(&["fetch".to_owned()]), &held());
+    assert_eq!((why.state, kinds(&why)), (WhyState::Waiting, vec![ReasonKind::JobTypePaused]));
+    let told = &why.reasons[0].sentence;
+    assert!(told.contains("operator paused job type fetch at 2023"), "{told}");
+    assert!(told.ends_with("ago: moving"), "{told}");
+    let mut run = Run::start();
+    run.start_job(1);
+    assert_eq!(kinds(&run.why_with(Workers::Of(&[]), &held())), [ReasonKind::AtWork]);
+}
+
+#[test]
+fn every_event_has_its_words() {
+    for (tag, _, name) in crate::store::codec::EVENTS {
+        let event = crate::testing::arbitrary::event(*tag, 1).unwrap();
+        assert!(!sentence(&event).is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn what_is_held_in_the_history_of_an_execution_is_noticed() {
+    let mut run = Run::start();
+    let mut record = run.history.last().unwrap().clone();
+    record.sequence += 1;
+    record.position += 1;
+    let (workflow, by) = ("three".into(), "me".into());
+    record.event = Arc::new(WorkflowResumed { workflow, by }.into());
+    run.history.push(record);
+    assert_eq!(run.checks(), ["histories-apart"]);
+}
+
+#[test]
+fn a_job_that_starts_while_its_execution_is_paused_is_noticed() {
+    let mut run = Run::start();
+    let scope = PauseScope::Execution;
+    run.command(Command::PauseExecution { scope, by: "me".into(), reason: None });
+    assert_eq!(run.checks(), [""; 0]);
+    let mut record = run.history.last().unwrap().clone();
+    record.sequence += 1;
+    record.position += 1;
+    let started = JobStarted { job: JobId(1), attempt: 1, worker: "w".into(), token: TOKEN };
+    record.event = Arc::new(started.into());
+    run.history.push(record);
+    assert_eq!(run.checks(), ["nothing-begins-while-paused"]);
 }

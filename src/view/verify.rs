@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::engine::{Event, Execution, ExecutionId, Status, Timestamp};
+use crate::engine::{Event, Execution, ExecutionId, Place, Status, Timestamp, invariants};
 use crate::store::{Position, Record, Stream};
 
 /// Faults that a report names; the rest are counted.
@@ -54,8 +54,24 @@ pub struct Verifier {
 #[derive(Debug)]
 enum History {
     Open(Box<Execution>),
-    Definition { sequence: u64 },
-    Ended { sequence: u64, time: Timestamp, status: Status },
+    Definition {
+        sequence: u64,
+    },
+    /// What is held in the whole system.
+    Controls {
+        sequence: u64,
+    },
+    Ended(Ended),
+}
+
+/// What is kept of an execution that has ended: enough to go on after a redrive, whose event holds
+/// the rest.
+#[derive(Debug)]
+struct Ended {
+    sequence: u64,
+    time: Timestamp,
+    status: Status,
+    place: Option<Place>,
 }
 
 impl Default for Verifier {
@@ -81,9 +97,8 @@ impl Verifier {
         let history = match self.histories.remove(&record.stream) {
             None => self.begin(record),
             Some(History::Definition { sequence }) => self.definition(record, sequence),
-            Some(History::Ended { sequence, time, status }) => {
-                self.after_end(record, sequence, time, status)
-            }
+            Some(History::Controls { sequence }) => self.control(record, sequence),
+            Some(History::Ended(ended)) => self.after_end(record, ended),
             Some(History::Open(execution)) => self.fold(record, execution),
         };
         self.histories.insert(record.stream, history);
@@ -109,6 +124,9 @@ impl Verifier {
             self.report.workflows += 1;
             return self.definition(record, 0);
         }
+        if record.event.is_control() {
+            return self.control(record, 0);
+        }
         self.report.executions += 1;
         if !matches!(*record.event, Event::ExecutionStarted(_)) {
             let message = format!("the history begins with {}", record.event.name());
@@ -126,18 +144,22 @@ impl Verifier {
         History::Definition { sequence: record.sequence }
     }
 
-    fn after_end(
-        &mut self,
-        record: &Record,
-        sequence: u64,
-        time: Timestamp,
-        status: Status,
-    ) -> History {
+    fn control(&mut self, record: &Record, before: u64) -> History {
+        self.check_sequence(record, before);
+        if !record.event.is_control() {
+            let message = format!("{} in the history of what is held", record.event.name());
+            self.fault_at(record, "histories-apart", message);
+        }
+        History::Controls { sequence: record.sequence }
+    }
+
+    fn after_end(&mut self, record: &Record, ended: Ended) -> History {
+        let Ended { sequence, time, status, place } = ended;
         if matches!(*record.event, Event::ExecutionRedriven(_)) && status.can_be_redriven() {
-            // The event holds what it takes to go on.
             let ended = Execution {
                 sequence,
                 updated_at: time,
+                place,
                 ..Execution::new(ExecutionId(record.stream))
             };
             return self.fold(record, Box::new(ended));
@@ -145,17 +167,26 @@ impl Verifier {
         self.check_sequence(record, sequence);
         let message = format!("{} after the end", record.event.name());
         self.fault_at(record, "nothing-after-the-end", message);
-        History::Ended { sequence: record.sequence, time: time.max(record.time), status }
+        let time = time.max(record.time);
+        History::Ended(Ended { sequence: record.sequence, time, status, place })
     }
 
     fn fold(&mut self, record: &Record, mut execution: Box<Execution>) -> History {
         self.check_sequence(record, execution.sequence);
+        if !record.event.is_of_execution() {
+            let message = format!("{} in the history of an execution", record.event.name());
+            self.fault_at(record, "histories-apart", message);
+        }
         if record.time < execution.updated_at {
             let message = format!("{} is before {}", record.time, execution.updated_at);
             self.fault_at(record, "time-runs-forward", message);
         }
         let (progress, begins) = (execution.progress, execution.sequence == 0);
         let was_aside = execution.set_aside.is_some();
+        if execution.is_paused() && invariants::begins(&record.event) {
+            let message = format!("{} while it is paused", record.event.name());
+            self.fault_at(record, "nothing-begins-while-paused", message);
+        }
         execution.apply(&record.event, record.time);
         // The fold counts; the record says. A gap is reported once.
         execution.sequence = record.sequence;
@@ -174,7 +205,7 @@ impl Verifier {
                 self.fault_at(record, "parents-end-last", message);
             }
             let (sequence, time, status) = (record.sequence, record.time, execution.status);
-            return History::Ended { sequence, time, status };
+            return History::Ended(Ended { sequence, time, status, place: execution.place });
         }
         History::Open(execution)
     }

@@ -140,9 +140,10 @@ fn callback(execution: &Execution) -> Option<Waiting> {
     })
 }
 
-/// The job that has waited longest for a worker.
+/// The job that has waited longest for a worker. While the execution is paused none does.
 fn pending(execution: &Execution) -> Option<Waiting> {
-    let pending = execution.jobs.values().filter(|job| job.status == JobStatus::Pending);
+    let of_jobs = execution.jobs.values().filter(|_| !execution.is_paused());
+    let pending = of_jobs.filter(|job| job.status == JobStatus::Pending);
     let job = pending.min_by_key(|job| job.scheduled_at)?;
     Some(Waiting {
         reason: WaitingFor::Worker,

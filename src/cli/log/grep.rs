@@ -11,9 +11,9 @@ use super::super::fault::{Fault, Outcome};
 use super::super::moment::since;
 use super::super::source::SourceArgs;
 use super::super::ui::{Cell, Role, Table};
-use super::line::{EventDocument, Told, document, role, tell};
+use super::line::{EventDocument, Told, document, execution_of, role, tell};
 use super::pages::Pages;
-use crate::engine::{Event, ExecutionId, Timestamp};
+use crate::engine::Timestamp;
 use crate::store::{Record, Stream};
 use crate::view::Places;
 
@@ -214,10 +214,7 @@ fn table(lines: Vec<(Record, Told, bool)>) -> Table {
     }
     let mut table = Table::new(&["EXECUTION", "SEQ", "TIME", "EVENT", "STEP", "DETAIL"]);
     for (record, told, is_match) in lines {
-        let id = match &*record.event {
-            Event::DefinitionStored(_) => "-".to_owned(),
-            _ => ExecutionId(record.stream).short(),
-        };
+        let id = execution_of(&record);
         let role = if is_match { role(&record) } else { Role::Faint };
         table.row(vec![
             Cell::new(id),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::ui::Role;
-use crate::engine::Event;
+use crate::engine::ExecutionId;
 use crate::store::Record;
 use crate::view::{Places, one_line, sentence};
 
@@ -15,7 +15,7 @@ pub(super) struct EventDocument {
     position: u64,
     /// Place in its history.
     sequence: u64,
-    /// The execution; absent for events of workflows.
+    /// The execution; absent for events of workflows, and of the whole system.
     execution: Option<String>,
     time: String,
     /// The event's name.
@@ -40,11 +40,10 @@ pub(super) fn tell(record: &Record, places: &mut Places) -> Told {
 }
 
 pub(super) fn document(record: &Record, told: Told) -> EventDocument {
-    let is_definition = matches!(*record.event, Event::DefinitionStored(_));
     EventDocument {
         position: record.position,
         sequence: record.sequence,
-        execution: (!is_definition).then(|| record.stream.to_string()),
+        execution: record.event.is_of_execution().then(|| record.stream.to_string()),
         time: record.time.to_string(),
         event: record.event.name(),
         step_name: told.step,
@@ -53,12 +52,21 @@ pub(super) fn document(record: &Record, told: Told) -> EventDocument {
     }
 }
 
+/// The execution whose event it is, as people read it.
+pub(super) fn execution_of(record: &Record) -> String {
+    if !record.event.is_of_execution() {
+        return "-".to_owned();
+    }
+    ExecutionId(record.stream).short()
+}
+
 /// The colour of an event's name.
 pub(super) fn role(record: &Record) -> Role {
     match record.event.name() {
         "JobFailed" | "JobTimedOut" | "FrameFailed" | "ExecutionFailed" | "ExecutionTimedOut"
         | "ExecutionSetAside" => Role::Bad,
-        "FailureCaught" | "RetryScheduled" | "AttemptLost" | "CancelRequested" => Role::Caution,
+        "FailureCaught" | "RetryScheduled" | "AttemptLost" | "CancelRequested"
+        | "ExecutionPaused" | "WorkflowPaused" | "JobTypePaused" => Role::Caution,
         "ExecutionCompleted" => Role::Good,
         _ => Role::Plain,
     }

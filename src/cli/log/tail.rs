@@ -9,8 +9,7 @@ use super::super::signals::Signals;
 use super::super::source::Source;
 use super::super::ui::{Output, Role};
 use super::super::{Context, data};
-use super::line::{document, tell};
-use crate::engine::{Event, ExecutionId};
+use super::line::{document, execution_of, tell};
 use crate::store::{Check, Record, Stream};
 use crate::view::Places;
 
@@ -97,10 +96,7 @@ impl Tail<'_> {
         let told = tell(record, self.places.entry(record.stream).or_default());
         self.forget(record);
         let ui = &self.context.ui;
-        let id = match &*record.event {
-            Event::DefinitionStored(_) => "-".to_owned(),
-            _ => ExecutionId(record.stream).short(),
-        };
+        let id = execution_of(record);
         let (position, time, event) = (record.position, record.time, record.event.name());
         let step = told.step.unwrap_or_default();
         if ui.output == Output::Plain {

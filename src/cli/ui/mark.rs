@@ -18,6 +18,7 @@ impl Mark {
         let (glyph, ascii, role) = match status {
             "running" => ("◐", ">", Role::Active),
             "waiting" | "retrying" => ("◷", "~", Role::Caution),
+            "paused" => ("‖", "=", Role::Caution),
             "cancelling" => ("◌", "/", Role::Plain),
             "completed" => ("✓", "+", Role::Good),
             "completed_with_errors" => ("✓!", "!", Role::Caution),
@@ -32,6 +33,16 @@ impl Mark {
     /// The glyph alone.
     pub(crate) fn glyph(self, ui: &Ui) -> &'static str {
         if ui.is_ascii { self.ascii } else { self.glyph }
+    }
+
+    /// The look of an execution's status: while it is paused that is what counts.
+    pub(crate) fn of_execution(status: &str, is_paused: bool) -> Self {
+        Self::of(if is_paused { "paused" } else { status })
+    }
+
+    /// Glyph and word of an execution: the status stays, and that it is paused is said beside it.
+    pub(crate) fn with_status(self, ui: &Ui, status: &str, is_paused: bool) -> String {
+        self.with_word(ui, status) + if is_paused { " (paused)" } else { "" }
     }
 
     /// Glyph and word.
@@ -55,6 +66,7 @@ mod tests {
             seen.push(mark.ascii);
         }
         assert_eq!(Mark::of(StepStatus::Failed.as_str()), Mark::of("timed_out"));
+        assert!(!seen.contains(&Mark::of("paused").ascii));
         assert_eq!(Mark::of("waiting").ascii, "~");
     }
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::Context;
-use super::super::wait::data_flag;
+use super::super::wait::{data_flag, quoted};
 use crate::engine::ExecutionId;
 use crate::view::{Reason, ReasonKind, Why, WhyState};
 
@@ -27,7 +27,7 @@ pub(super) fn advice(context: &Context, id: ExecutionId, why: &Why) -> Vec<Advic
     match why.state {
         WhyState::Ended => advice.extend(after_end(&id, why)),
         WhyState::SetAside => advice.push(("to report it", format!("log show {id} --json"))),
-        WhyState::Working | WhyState::Waiting | WhyState::Stopping => {
+        WhyState::Working | WhyState::Waiting | WhyState::Paused | WhyState::Stopping => {
             let now = why.reasons.iter().filter_map(|reason| for_reason(&id, reason, true));
             let later = why.reasons.iter().filter_map(|reason| for_reason(&id, reason, false));
             for more in now.chain(later) {
@@ -66,6 +66,14 @@ fn for_reason(id: &str, reason: &Reason, is_now: bool) -> Option<(&'static str, 
     let child = reason.execution_handle.as_deref().unwrap_or_default();
     let job_type = reason.job_type.as_deref().unwrap_or_default();
     Some(match reason.kind {
+        ReasonKind::Paused => ("to resume it", format!("resume {id}")),
+        ReasonKind::WorkflowPaused => {
+            let workflow = quoted(reason.workflow.as_deref().unwrap_or_default());
+            ("to resume all of it", format!("resume --workflow {workflow}"))
+        }
+        ReasonKind::JobTypePaused => {
+            ("to resume such jobs", format!("resume --job-type {}", quoted(job_type)))
+        }
         ReasonKind::NoWorker => {
             ("to serve it", format!("serve --config FILE, with [jobs.{job_type:?}] in FILE"))
         }

@@ -13,7 +13,7 @@ use super::fault::{Fault, Outcome};
 use super::source::{Source, SourceArgs};
 use super::ui::{Mark, Role};
 use super::wait::now;
-use crate::engine::ExecutionId;
+use crate::engine::{ExecutionId, Held};
 use crate::view::{FailureCard, Why, WhyState, Workers, duration, one_line};
 
 /// How many executions below the one that is asked about are looked at, one below the other.
@@ -45,7 +45,9 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
         (Source::File(_), None) => Workers::Unknown,
         (_, None) => Workers::None,
     };
-    let why = look(&source, id, workers, DEPTH).await?;
+    let held = source.held().await?;
+    let around = Around { source: &source, workers, held: &held };
+    let why = look(around, id, DEPTH).await?;
     let ui = &context.ui;
     // There is nothing to go on with in a file.
     let is_file = arguments.source.file.is_some();
@@ -69,46 +71,50 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// What is looked at beside the execution.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    source: &'a Source,
+    workers: Workers<'a>,
+    held: &'a Held,
+}
+
 type Looked<'l> = Pin<Box<dyn Future<Output = Result<Why, Box<Fault>>> + Send + 'l>>;
 
 /// Looks at an execution, and at what it waits for.
-fn look<'l>(source: &'l Source, id: ExecutionId, workers: Workers<'l>, depth: u32) -> Looked<'l> {
+fn look(around: Around<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
     Box::pin(async move {
+        let Around { source, workers, held } = around;
         let (execution, history) = source.whole(id).await?;
         let program = source.program(execution.definition).await?;
         let queues = source.queues(id).await?;
-        let mut why = Why::of(&program, &execution, &history, workers, &queues, now());
+        let mut why = Why::of(&program, &execution, &history, workers, &queues, held, now());
         if depth == 0 {
             return Ok(why);
         }
         let children = why.reasons.iter_mut().filter(|reason| reason.execution.is_some());
         for reason in children.take(BREADTH) {
             let child = reason.execution.as_deref();
-            reason.child = look_below(source, child, workers, depth).await;
+            reason.child = look_below(around, child, depth).await;
         }
         let failed = why.end.as_mut().and_then(|end| end.first_failure.as_mut());
         if let Some(point) = failed {
             let child = point.execution.as_deref();
-            point.child = look_below(source, child, workers, depth).await;
+            point.child = look_below(around, child, depth).await;
         }
         Ok(why)
     })
 }
 
 /// What is below is told where it can be: an execution that has not begun has no history yet.
-async fn look_below(
-    source: &Source,
-    child: Option<&str>,
-    workers: Workers<'_>,
-    depth: u32,
-) -> Option<Box<Why>> {
+async fn look_below(around: Around<'_>, child: Option<&str>, depth: u32) -> Option<Box<Why>> {
     let child: ExecutionId = child?.parse().ok()?;
-    look(source, child, workers, depth - 1).await.ok().map(Box::new)
+    look(around, child, depth - 1).await.ok().map(Box::new)
 }
 
 fn heading(context: &Context, why: &Why) -> String {
     let ui = &context.ui;
-    let mark = Mark::of(why.status);
+    let mark = Mark::of_execution(why.status, why.state == WhyState::Paused);
     format!(
         "{} {} {}\n",
         ui.paint(Role::Strong, &one_line(&why.workflow, 80)),
@@ -127,6 +133,7 @@ fn stands(why: &Why) -> String {
         WhyState::Working => "is at work".to_owned(),
         WhyState::Waiting => "is waiting".to_owned(),
         WhyState::Stopping => "is stopping".to_owned(),
+        WhyState::Paused => "is paused".to_owned(),
         WhyState::SetAside => "was set aside".to_owned(),
         WhyState::Ended => match why.status {
             "cancelled" => "was cancelled".to_owned(),

@@ -3,6 +3,7 @@
 
 mod fork;
 mod job;
+mod pause;
 mod redrive;
 
 use super::child::Ending;
@@ -14,6 +15,7 @@ use super::execution::{
     Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
+use super::pause::Pauses;
 use crate::language::Json;
 
 impl Execution {
@@ -34,7 +36,11 @@ impl Execution {
         self.sequence += 1;
         self.updated_at = at;
         match event {
-            Event::DefinitionStored(_) => {}
+            Event::DefinitionStored(_)
+            | Event::WorkflowPaused(_)
+            | Event::WorkflowResumed(_)
+            | Event::JobTypePaused(_)
+            | Event::JobTypeResumed(_) => {}
             Event::ExecutionStarted(body) => self.started(body, at),
             Event::ExecutionAdmitted(body) => self.admitted(body.deadline, at),
             Event::ExecutionRedriven(body) => self.redriven(body, at),
@@ -75,6 +81,8 @@ impl Execution {
             Event::ExecutionTimedOut(_) => {
                 self.failed(Status::TimedOut, Failure::timeout(false), at);
             }
+            Event::ExecutionPaused(body) => self.paused(body, at),
+            Event::ExecutionResumed(body) => self.resumed(body),
             Event::ExecutionSetAside(body) => self.set_aside = Some(body.reason.clone()),
         }
     }
@@ -221,6 +229,7 @@ impl Execution {
     fn cancel_requested(&mut self, body: &CancelRequested, at: Timestamp) {
         self.status = Status::Cancelling;
         self.closing = None;
+        self.pauses = Pauses::default();
         self.cancel = Some(Cancel { by: body.by.clone(), reason: body.reason.clone(), at });
         let has_worker = |job: &&mut Job| job.status == JobStatus::Running && job.child.is_none();
         for job in self.jobs.values_mut().filter(has_worker) {
@@ -239,6 +248,7 @@ impl Execution {
     /// Nothing is waited for any more but executions that stop.
     fn close(&mut self, ending: &Ending) {
         self.closing = Some(ending.clone());
+        self.pauses = Pauses::default();
         self.ready.clear();
         self.timers.clear();
     }
@@ -282,6 +292,7 @@ impl Execution {
         self.timers.clear();
         self.leaving.clear();
         self.closing = None;
+        self.pauses = Pauses::default();
     }
 
     /// What `data` stands for in `frame`.
@@ -311,6 +322,7 @@ impl Execution {
     fn refresh(&mut self, id: FrameId) {
         let actionable = self.status == Status::Running
             && self.closing.is_none()
+            && !self.is_paused()
             && self.frames.get(&id).is_some_and(|frame| match &frame.activity {
                 Activity::Ready => true,
                 Activity::Forked(fork) => fork.is_actionable(),

@@ -46,6 +46,7 @@ impl Decision<'_> {
         token: Token,
     ) -> Result<(), Rejection> {
         self.require(&[Status::Running])?;
+        self.require_not_paused()?;
         let open = self.execution.jobs.get(&job).ok_or(Rejection::JobNotOpen { job })?;
         if open.status != JobStatus::Pending || open.attempt != attempt {
             return Err(Rejection::NotPending { job, attempt });

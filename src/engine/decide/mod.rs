@@ -15,6 +15,7 @@ mod fork;
 mod job;
 mod map_run;
 mod number;
+mod pause;
 pub(super) mod probe;
 mod redrive;
 mod start;
@@ -31,6 +32,7 @@ use super::execution::{Activity, Execution, Status};
 use super::id::{ExecutionId, FrameId, Timestamp};
 use super::limits::EngineLimits;
 use super::mint::Mint;
+use super::pause::PauseWish;
 use super::program::Program;
 use super::rejection::Rejection;
 
@@ -105,9 +107,17 @@ struct Decision<'a> {
 impl Decision<'_> {
     fn take(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
-            Command::StartExecution { workflow, definition, name, input, parent, rerun_of } => {
-                let request =
-                    start::Request { workflow, definition, name, input, parent, rerun_of };
+            Command::StartExecution {
+                workflow,
+                definition,
+                name,
+                input,
+                parent,
+                rerun_of,
+                pause,
+            } => {
+                let begun = start::Begun { parent, rerun_of, pause };
+                let request = start::Request { workflow, definition, name, input, begun };
                 self.start_execution(request)
             }
             Command::AdmitExecution => self.admit_execution(),
@@ -133,8 +143,14 @@ impl Decision<'_> {
             }
             Command::Advance => self.advance(),
             Command::CancelExecution { by, reason } => self.cancel_execution(by, reason),
-            Command::RedriveExecution { by, reason, plan } => self.redrive(by, reason, *plan),
+            Command::RedriveExecution { by, reason, plan, pause } => {
+                self.redrive(by, reason, *plan, pause)
+            }
             Command::SkipBackoff => self.skip_backoff(),
+            Command::PauseExecution { scope, by, reason } => {
+                self.pause_execution(scope, PauseWish { by, reason })
+            }
+            Command::ResumeExecution { scope, by } => self.resume_execution(scope, by),
             Command::SetAside { reason } => self.set_aside_on_request(reason),
         }
     }
@@ -206,6 +222,7 @@ impl Decision<'_> {
 
     fn advance(&mut self) -> Result<(), Rejection> {
         self.require(&[Status::Running])?;
+        self.require_not_paused()?;
         if self.execution.ready.is_empty() { Err(Rejection::NothingToDo) } else { Ok(()) }
     }
 

@@ -7,6 +7,7 @@ use super::Decision;
 use crate::engine::event::{ExecutionRedriven, Failure, PartsKept, RetryStarted};
 use crate::engine::execution::{Activity, JobStatus, Status};
 use crate::engine::id::FrameId;
+use crate::engine::pause::{PauseScope, PauseWish};
 use crate::engine::redrive::{self, KeptParts, RedrivePlan};
 use crate::engine::rejection::Rejection;
 use crate::language::StateKind;
@@ -17,6 +18,7 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
         plan: RedrivePlan,
+        pause: Option<PauseWish>,
     ) -> Result<(), Rejection> {
         redrive::check(self.execution, self.action)?;
         if plan.sequence != self.execution.sequence {
@@ -46,6 +48,9 @@ impl Decision<'_> {
         self.enter(FrameId::ROOT, step);
         if let Some(parts) = plan.parts {
             self.reopen(parts);
+        }
+        if let Some(wish) = pause {
+            self.pause(PauseScope::Workflow, wish);
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::engine::child::{Link, Parent};
 use crate::engine::event::{ExecutionAdmitted, ExecutionStarted};
 use crate::engine::execution::Status;
 use crate::engine::id::{ExecutionId, Timestamp};
+use crate::engine::pause::{PauseScope, PauseWish};
 use crate::engine::place::{Newcomer, Place};
 use crate::engine::rejection::Rejection;
 use crate::language::{DefinitionHash, Json};
@@ -17,13 +18,23 @@ pub(super) struct Request {
     pub(super) definition: DefinitionHash,
     pub(super) name: Option<Arc<str>>,
     pub(super) input: Json,
+    pub(super) begun: Begun,
+}
+
+/// How it comes to begin.
+pub(super) struct Begun {
+    /// The execution that begins it.
     pub(super) parent: Option<Parent>,
+    /// The execution that it repeats.
     pub(super) rerun_of: Option<ExecutionId>,
+    /// Set when its whole workflow is paused.
+    pub(super) pause: Option<PauseWish>,
 }
 
 impl Decision<'_> {
     pub(super) fn start_execution(&mut self, request: Request) -> Result<(), Rejection> {
-        let Request { workflow, definition, name, input, parent, rerun_of } = request;
+        let Request { workflow, definition, name, input, begun } = request;
+        let Begun { parent, rerun_of, pause } = begun;
         if self.execution.sequence > 0 {
             return Err(Rejection::AlreadyStarted);
         }
@@ -47,6 +58,9 @@ impl Decision<'_> {
             place,
             rerun_of,
         });
+        if let Some(wish) = pause {
+            self.pause(PauseScope::Workflow, wish);
+        }
         Ok(())
     }
 

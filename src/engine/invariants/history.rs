@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::pause::SeenPauses;
 use super::{Violation, ensure};
 use crate::engine::child::{Child, ChildWait};
 use crate::engine::event::{Event, ExecutionRedriven, JobScheduled};
@@ -46,6 +47,7 @@ struct Seen {
     items: BTreeMap<ExecutionId, FrameId>,
     /// Executions that were asked to stop.
     leaving: BTreeSet<ExecutionId>,
+    pauses: SeenPauses,
 }
 
 /// The attempts of a job.
@@ -83,6 +85,7 @@ impl Seen {
         }
         ensure(!self.ended, "nothing_follows_the_end", String::new)?;
         self.take_place_event(event)?;
+        self.pauses.take(event)?;
         self.take_frame_event(event)?;
         self.take_child_event(event)?;
         self.take_job_event(event)?;
@@ -186,7 +189,13 @@ impl Seen {
             | Event::ExecutionCompleted(_)
             | Event::ExecutionFailed(_)
             | Event::ExecutionTimedOut(_)
-            | Event::ExecutionSetAside(_) => Ok(()),
+            | Event::ExecutionSetAside(_)
+            | Event::ExecutionPaused(_)
+            | Event::ExecutionResumed(_)
+            | Event::WorkflowPaused(_)
+            | Event::WorkflowResumed(_)
+            | Event::JobTypePaused(_)
+            | Event::JobTypeResumed(_) => Ok(()),
         }
     }
 
@@ -283,7 +292,13 @@ impl Seen {
             | Event::ExecutionCompleted(_)
             | Event::ExecutionFailed(_)
             | Event::ExecutionTimedOut(_)
-            | Event::ExecutionSetAside(_) => Ok(()),
+            | Event::ExecutionSetAside(_)
+            | Event::ExecutionPaused(_)
+            | Event::ExecutionResumed(_)
+            | Event::WorkflowPaused(_)
+            | Event::WorkflowResumed(_)
+            | Event::JobTypePaused(_)
+            | Event::JobTypeResumed(_) => Ok(()),
         }
     }
 

@@ -4,9 +4,11 @@
 //! command; debug builds do so in [`super::decide()`]; `log verify` holds them against a log.
 
 mod history;
+mod pause;
 mod state;
 
 pub use history::check_history;
+pub use pause::begins;
 
 use super::execution::Execution;
 
@@ -38,6 +40,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("times_are_in_order", state::times_are_in_order),
     ("a_place_is_waited_for_or_held", state::a_place_is_waited_for_or_held),
     ("closing_waits_for_something", state::closing_waits_for_something),
+    ("only_what_goes_on_is_paused", state::only_what_goes_on_is_paused),
 ];
 
 /// Holds every rule against an execution, as it is between two commands.

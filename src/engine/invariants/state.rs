@@ -15,12 +15,26 @@ pub(super) fn ready_frames_are_those_that_can_move(e: &Execution) -> Result<(), 
         Activity::Forked(fork) => fork.is_actionable(),
         Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => false,
     };
-    let running = e.status == Status::Running && e.closing.is_none();
+    let running = e.status == Status::Running && e.closing.is_none() && !e.is_paused();
     let expected: BTreeSet<FrameId> =
         e.frames.iter().filter(|(_, f)| running && can_move(f)).map(|(id, _)| *id).collect();
     ensure(e.ready == expected, NAME, || {
         format!("{:?} are ready, but {expected:?} can move", e.ready)
     })
+}
+
+pub(super) fn only_what_goes_on_is_paused(e: &Execution) -> Result<(), Violation> {
+    const NAME: &str = "only_what_goes_on_is_paused";
+    let goes_on = matches!(e.status, Status::Pending | Status::Running) && e.closing.is_none();
+    ensure(!e.is_paused() || (goes_on && e.sequence > 0), NAME, || {
+        format!("{:?} while {:?}, closing {:?}", e.pauses, e.status, e.closing)
+    })?;
+    for (_, pause) in e.pauses.all() {
+        ensure((e.started_at..=e.updated_at).contains(&pause.at), NAME, || {
+            format!("paused at {}, not between {} and {}", pause.at, e.started_at, e.updated_at)
+        })?;
+    }
+    Ok(())
 }
 
 pub(super) fn timers_are_what_is_waited_for(e: &Execution) -> Result<(), Violation> {

@@ -75,6 +75,7 @@ impl Run {
             input: Json::from_value(input),
             parent: None,
             rerun_of: None,
+            pause: None,
         }
     }
 
@@ -195,7 +196,7 @@ impl Run {
     pub(super) fn redrive_with(&mut self, request: &RedriveRequest) {
         let plan = self.plan(request).unwrap_or_else(|rejection| panic!("no plan: {rejection}"));
         let (by, reason) = ("me".into(), None);
-        self.when(Command::RedriveExecution { by, reason, plan: Box::new(plan) });
+        self.when(Command::RedriveExecution { by, reason, plan: Box::new(plan), pause: None });
     }
 
     /// Goes on after the end.

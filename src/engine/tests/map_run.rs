@@ -336,8 +336,16 @@ fn start_as_part(run: &mut Run) {
     };
     let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
     let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    let (name, rerun_of) = (None, None);
-    run.when(Command::StartExecution { workflow, definition, name, input, parent, rerun_of });
+    let (name, rerun_of, pause) = (None, None, None);
+    run.when(Command::StartExecution {
+        workflow,
+        definition,
+        name,
+        input,
+        parent,
+        rerun_of,
+        pause,
+    });
 }
 
 #[test]

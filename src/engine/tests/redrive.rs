@@ -148,7 +148,7 @@ fn what_has_not_ended_or_has_completed_is_not_retried() {
 fn two_plans_of_one_end_give_one_redrive_and_a_refusal() {
     let mut run = failed();
     let plan = Box::new(run.plan(&RedriveRequest::default()).unwrap());
-    let command = Command::RedriveExecution { by: "me".into(), reason: None, plan };
+    let command = Command::RedriveExecution { by: "me".into(), reason: None, plan, pause: None };
     run.when(command.clone());
     assert_eq!(run.try_command(command.clone()).unwrap_err().code(), "NOT_IN_STATUS");
     run.fail_only("Mine");
@@ -222,7 +222,7 @@ fn a_change_that_does_not_fit_is_refused_with_the_reason() {
     let set = vec![("$".to_owned(), json!("x".repeat(20)).into())];
     let plan = run.plan(&RedriveRequest { set, ..RedriveRequest::default() }).unwrap();
     let (by, reason, plan) = ("me".into(), None, Box::new(plan));
-    let refused = run.try_command(Command::RedriveExecution { by, reason, plan });
+    let refused = run.try_command(Command::RedriveExecution { by, reason, plan, pause: None });
     assert_eq!(refused.unwrap_err().code(), "TOO_LARGE");
 }
 
@@ -294,7 +294,15 @@ fn what_another_execution_waited_for_is_retried_by_that_one() {
         };
         let parent = Some(Parent { execution, link, depth: 1 });
         let (name, rerun_of) = (None, None);
-        let start = Command::StartExecution { workflow, definition, name, input, parent, rerun_of };
+        let start = Command::StartExecution {
+            workflow,
+            definition,
+            name,
+            input,
+            parent,
+            rerun_of,
+            pause: None,
+        };
         run.when(start);
         run.fail_only("Mine");
         match run.plan(&RedriveRequest::default()) {
@@ -392,7 +400,7 @@ fn a_redrive_says_who_and_why_and_all_that_it_needs() {
     let mut run = failed();
     let plan = Box::new(run.plan(&RedriveRequest::default()).unwrap());
     let reason = Some("the disk is back".into());
-    run.when(Command::RedriveExecution { by: "ops".into(), reason, plan });
+    run.when(Command::RedriveExecution { by: "ops".into(), reason, plan, pause: None });
     let Event::ExecutionRedriven(body) = &run.last[0] else { panic!("another event") };
     assert_eq!((&*body.by, body.reason.as_deref()), ("ops", Some("the disk is back")));
     assert_eq!((&*body.step, body.input.value()), ("B", json!({"n": 7})));

@@ -11,7 +11,7 @@ mod flow;
 mod machine;
 mod machine_fields;
 mod map;
-mod nearest;
+pub(crate) mod nearest;
 mod object;
 mod reachability;
 mod resource;

@@ -7,7 +7,7 @@ const LONGEST: usize = 80;
 
 /// The candidate that differs least from `name`, if one is near enough to be a slip of the hand:
 /// a third of its letters, and at most three. Case counts half as much as a letter.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

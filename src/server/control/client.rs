@@ -13,13 +13,13 @@ use super::error::Error;
 use super::lines::{LineError, Lines};
 use super::place::{self, own_user};
 use super::protocol::{
-    Answer, Beat, Cancel, Complete, Deploy, Fail, Find, FollowFrom, Hello, List, LogPart,
-    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Redrive, Refusal,
-    Request, RerunOf, Wire,
+    Answer, Beat, Cancel, Complete, Deploy, Fail, Find, FollowFrom, Hello, Hold, LetGo, List,
+    LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Redrive,
+    Refusal, Request, RerunOf, Resume, Wire,
 };
-use crate::engine::{Execution, ExecutionId, RedriveRequest};
+use crate::engine::{Execution, ExecutionId, Held, RedriveRequest};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{Deployed, Queues, Record, Rerun, Rows, Start, Summary};
+use crate::runtime::{Deployed, Paused, Queues, Record, Rerun, Rows, Start, Summary};
 use crate::view::RetryCard;
 
 /// How long an engine may take to accept a connection and to say what it is.
@@ -149,6 +149,88 @@ impl Client {
         let Rerun { name, input, same_version } = rerun;
         let inputs = input.into_iter().collect();
         self.ask(Request::Rerun(RerunOf { execution, name, inputs, same_version })).await
+    }
+
+    /// Pauses an execution. On return that is durable.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution, it has ended or is ending, or it is paused already.
+    pub async fn pause(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
+        self.ask(Request::Pause(Cancel { execution, by, reason })).await
+    }
+
+    /// Lets an execution go on that was paused by itself.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution, it has ended or is ending, or it is not paused.
+    pub async fn resume(&self, execution: ExecutionId, by: &str) -> Result<(), Error> {
+        self.ask(Request::Resume(Resume { execution, by: by.to_owned() })).await
+    }
+
+    /// Pauses a workflow with all of its executions; how many were paused by this.
+    ///
+    /// # Errors
+    /// Refused: there is no such workflow, or it is paused already.
+    pub async fn pause_workflow(
+        &self,
+        workflow: &str,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<u64, Error> {
+        self.ask(Request::PauseWorkflow(hold(workflow, by, reason))).await
+    }
+
+    /// Lets a workflow go on; how many of its executions were resumed by this.
+    ///
+    /// # Errors
+    /// Refused: it is not paused.
+    pub async fn resume_workflow(&self, workflow: &str, by: &str) -> Result<u64, Error> {
+        let (name, by) = (workflow.to_owned(), by.to_owned());
+        self.ask(Request::ResumeWorkflow(LetGo { name, by })).await
+    }
+
+    /// Pauses a job type: none of its jobs is given to a worker.
+    ///
+    /// # Errors
+    /// Refused: there is no such job type, or it is paused already.
+    pub async fn pause_job_type(
+        &self,
+        job_type: &str,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        self.ask(Request::PauseJobType(hold(job_type, by, reason))).await
+    }
+
+    /// Lets jobs of a type be given to workers again.
+    ///
+    /// # Errors
+    /// Refused: it is not paused.
+    pub async fn resume_job_type(&self, job_type: &str, by: &str) -> Result<(), Error> {
+        let (name, by) = (job_type.to_owned(), by.to_owned());
+        self.ask(Request::ResumeJobType(LetGo { name, by })).await
+    }
+
+    /// Everything that is paused.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub async fn paused(&self) -> Result<Paused, Error> {
+        self.ask(Request::Paused).await
+    }
+
+    /// Workflows and job types that are paused.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub async fn held(&self) -> Result<Held, Error> {
+        self.ask(Request::Held).await
     }
 
     /// Gives a job that waits for a callback its result. On return it is durable.
@@ -385,6 +467,10 @@ impl Connection {
             None => answer.ok.as_ref().map(|_| None).ok_or_else(no_answer),
         }
     }
+}
+
+fn hold(name: &str, by: &str, reason: Option<&str>) -> Hold {
+    Hold { name: name.to_owned(), by: by.to_owned(), reason: reason.map(str::to_owned) }
 }
 
 fn no_answer() -> Error {

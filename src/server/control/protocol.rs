@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 
 use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
-use crate::engine::{Event, Execution, ExecutionId, RedriveRequest, Rejection, Token};
+use crate::engine::{Event, Execution, ExecutionId, Held, RedriveRequest, Rejection, Token};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{self, Deployed, Queues, Record, Rows, Start, Summary};
+use crate::runtime::{self, Deployed, Paused, Queues, Record, Rows, Start, Summary};
 use crate::view::RetryCard;
 
 /// The version of the protocol. Both sides must speak the same.
@@ -57,6 +57,14 @@ pub(super) enum Request {
     Redrive(Redrive),
     SkipBackoff(One),
     Rerun(RerunOf),
+    Pause(Cancel),
+    Resume(Resume),
+    PauseWorkflow(Hold),
+    ResumeWorkflow(LetGo),
+    PauseJobType(Hold),
+    ResumeJobType(LetGo),
+    Paused,
+    Held,
     CompleteCallback(Complete),
     FailCallback(Fail),
     CallbackHeartbeat(Beat),
@@ -87,6 +95,9 @@ parameters! {
     Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
     Redrive { execution: ExecutionId, by: String, reason: Option<String>, request: RedriveRequest, }
     RerunOf { execution: ExecutionId, name: Option<String>, inputs: Vec<Json>, same_version: bool, }
+    Resume { execution: ExecutionId, by: String, }
+    Hold { name: String, by: String, reason: Option<String>, }
+    LetGo { name: String, by: String, }
     One { execution: ExecutionId, }
     OneDefinition { definition: DefinitionHash, }
     Complete { token: String, output: Json, }
@@ -157,6 +168,14 @@ impl Request {
                 }
                 Self::Rerun(rerun)
             }
+            "pause" => Self::Pause(parameters(line)?),
+            "resume" => Self::Resume(parameters(line)?),
+            "pause_workflow" => Self::PauseWorkflow(parameters(line)?),
+            "resume_workflow" => Self::ResumeWorkflow(parameters(line)?),
+            "pause_job_type" => Self::PauseJobType(parameters(line)?),
+            "resume_job_type" => Self::ResumeJobType(parameters(line)?),
+            "paused" => Self::Paused,
+            "held" => Self::Held,
             "complete_callback" => {
                 let complete: Complete = parameters(line)?;
                 // As the input of a start.
@@ -247,6 +266,10 @@ fn hint(error: &runtime::Error) -> Option<String> {
         }
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
+        runtime::Error::NoSuchJobType { .. } => "mend the name",
+        runtime::Error::AlreadyPaused { .. } | runtime::Error::NotPaused { .. } => {
+            "list what is paused"
+        }
         runtime::Error::UnknownJobTypes { .. } => {
             "bind the job type to a command or handler, and start the engine again"
         }
@@ -394,6 +417,8 @@ impl Wire for Record {
 }
 
 impl Wire for Summary {}
+impl Wire for Paused {}
+impl Wire for Held {}
 impl Wire for Hello {}
 impl Wire for Deployed {}
 impl Wire for Queues {}

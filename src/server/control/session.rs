@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::lines::{LineError, Lines};
 use super::protocol::{
-    AnswerLine, Beat, Cancel, Complete, Deploy, Fail, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES,
-    MAX_REQUEST_BYTES, Part, Redrive, Refusal, Request, RerunOf, Wire, line_of,
+    AnswerLine, Beat, Cancel, Complete, Deploy, Fail, FollowFrom, Hello, Hold, LetGo, LogPart,
+    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Part, Redrive, Refusal, Request, RerunOf, Resume, Wire,
+    line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;
@@ -113,6 +114,28 @@ impl Session {
                 let rerun = Rerun { name, input: inputs.into_iter().next(), same_version };
                 answers.give(engine.rerun(execution, rerun).await).await?;
             }
+            Request::Pause(Cancel { execution, by, reason }) => {
+                answers.give(engine.pause(execution, &by, reason.as_deref()).await).await?;
+            }
+            Request::Resume(Resume { execution, by }) => {
+                answers.give(engine.resume(execution, &by).await).await?;
+            }
+            Request::PauseWorkflow(Hold { name, by, reason }) => {
+                let paused = engine.pause_workflow(&name, &by, reason.as_deref()).await;
+                answers.give(paused).await?;
+            }
+            Request::ResumeWorkflow(LetGo { name, by }) => {
+                answers.give(engine.resume_workflow(&name, &by).await).await?;
+            }
+            Request::PauseJobType(Hold { name, by, reason }) => {
+                let paused = engine.pause_job_type(&name, &by, reason.as_deref()).await;
+                answers.give(paused).await?;
+            }
+            Request::ResumeJobType(LetGo { name, by }) => {
+                answers.give(engine.resume_job_type(&name, &by).await).await?;
+            }
+            Request::Paused => answers.give(engine.paused().await).await?,
+            Request::Held => answers.ok(engine.held()).await?,
             Request::CompleteCallback(Complete { token, output }) => {
                 answers.give(engine.complete_callback(&token, output).await).await?;
             }

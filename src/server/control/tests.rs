@@ -156,6 +156,15 @@ fn line_breaks_between_tokens_become_spaces_of_the_same_length() {
     assert_eq!(arrived.as_str(), "[1, \r  {\"a\": \"x\\ny\"}]");
 }
 
+fn hold(name: &str) -> protocol::Hold {
+    let reason = Some("why\nnot".to_owned());
+    protocol::Hold { name: name.to_owned(), by: "me".to_owned(), reason }
+}
+
+fn let_go(name: &str) -> protocol::LetGo {
+    protocol::LetGo { name: name.to_owned(), by: "me".to_owned() }
+}
+
 #[test]
 fn every_request_is_read_as_it_was_written() {
     let execution = ExecutionId(uuid::Uuid::from_u128(5));
@@ -168,6 +177,14 @@ fn every_request_is_read_as_it_was_written() {
         }),
         Request::Start(greeting(r#"{"n":1e3,"deep":[[[null]]]}"#)),
         Request::Cancel(protocol::Cancel { execution, by: "me".to_owned(), reason: None }),
+        Request::Pause(protocol::Cancel { execution, by: "me".to_owned(), reason: None }),
+        Request::Resume(protocol::Resume { execution, by: "me".to_owned() }),
+        Request::PauseWorkflow(hold("a")),
+        Request::ResumeWorkflow(let_go("a")),
+        Request::PauseJobType(hold("b")),
+        Request::ResumeJobType(let_go("b")),
+        Request::Paused,
+        Request::Held,
         Request::Execution(protocol::One { execution }),
         Request::Ended(protocol::One { execution }),
         Request::Definition(protocol::OneDefinition { definition: DefinitionHash([9; 32]) }),

@@ -1,5 +1,6 @@
 //! Reasons that jobs are.
 
+use super::pauses::held;
 use super::{Reason, ReasonKind, Seen, Workers};
 use crate::engine::{Execution, ExecutionId, Job, JobId, JobStatus, Status, Timer, Timestamp};
 use crate::view::job_label;
@@ -11,7 +12,11 @@ impl Seen<'_> {
     }
 
     fn of_job(&self, id: JobId, job: &Job) -> Option<Reason> {
+        let held_type = self.held.job_types.get(&job.job_type);
         let kind = match (job.status, &job.child) {
+            (JobStatus::Pending, _) if held_type.is_some() => ReasonKind::JobTypePaused,
+            // What holds all of it is said once.
+            (JobStatus::Pending, _) if self.execution.is_paused() => return None,
             (JobStatus::Pending, _) => self.missing_worker(job),
             (JobStatus::Running, Some(_)) => ReasonKind::Execution,
             (JobStatus::Running, None) => self.unless_cut_off(ReasonKind::AtWork),
@@ -28,6 +33,10 @@ impl Seen<'_> {
         };
         let due = |wanted: Timer| due(self.execution, |timer| timer == wanted);
         let deadline = (kind == ReasonKind::WorkerStopping).then(|| due(Timer::CancelDeadline));
+        let empty = match held_type.filter(|_| kind == ReasonKind::JobTypePaused) {
+            Some(pause) => held(kind, pause),
+            None => Reason::new(kind),
+        };
         let reason = Reason {
             step_name: self.place(job),
             job_id: Some(job_label(self.execution.id, id)),
@@ -36,13 +45,13 @@ impl Seen<'_> {
             worker: job.worker.clone(),
             progress: job.percent,
             message: job.message.clone(),
-            since: since.or(Some(job.scheduled_at)),
+            since: empty.since.or(since).or(Some(job.scheduled_at)),
             until: deadline.flatten(),
             times_out_at: due(Timer::JobTimeout(id, job.attempt)),
             heartbeat_due_at: due(Timer::Heartbeat(id, job.attempt)),
             execution: child.map(|child| child.to_string()),
             execution_handle: child.map(|child| child.short()),
-            ..Reason::new(kind)
+            ..empty
         };
         Some(self.with_slot(id, reason))
     }

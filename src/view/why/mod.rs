@@ -5,6 +5,7 @@ mod end;
 mod facts;
 mod frames;
 mod jobs;
+mod pauses;
 mod queues;
 mod words;
 
@@ -14,7 +15,7 @@ use serde::{Serialize, Serializer};
 
 use self::facts::Facts;
 use super::card::{CancelCard, FailureCard};
-use crate::engine::{Execution, Program, Status, Timer, Timestamp};
+use crate::engine::{Execution, Held, Program, Status, Timer, Timestamp};
 use crate::language::StateName;
 use crate::store::Record;
 
@@ -77,6 +78,8 @@ pub enum WhyState {
     Waiting,
     /// It ends once workers and executions have stopped.
     Stopping,
+    /// Somebody paused it, or its whole workflow.
+    Paused,
     /// It was put aside, and waits for people.
     SetAside,
     /// It has ended.
@@ -118,6 +121,12 @@ pub struct Reason {
     /// When the next sign of life is due, as RFC 3339.
     #[serde(serialize_with = "rfc_3339")]
     pub heartbeat_due_at: Option<Timestamp>,
+    /// The workflow that is paused, or of the execution that is.
+    pub workflow: Option<Arc<str>>,
+    /// Who paused it.
+    pub by: Option<Arc<str>>,
+    /// Why that was.
+    pub reason: Option<Arc<str>>,
     /// What failed last.
     pub last_error: Option<FailureCard>,
     /// The sequence of the event of that failure.
@@ -158,6 +167,12 @@ pub enum ReasonKind {
     WorkersBusy,
     /// The process runs as many jobs as it may.
     ProcessBusy,
+    /// Somebody paused the job's type.
+    JobTypePaused,
+    /// Somebody paused the execution.
+    Paused,
+    /// Somebody paused its whole workflow.
+    WorkflowPaused,
     /// A worker is at work.
     AtWork,
     /// The process that had the attempt is gone.
@@ -186,10 +201,12 @@ struct Seen<'s> {
     facts: Facts<'s>,
     workers: Workers<'s>,
     queues: &'s Queues,
+    held: &'s Held,
 }
 
 impl Why {
-    /// Why the execution of `program` with this history, all of it, does not go on at `now`.
+    /// Why the execution of `program` with this history, all of it, does not go on at `now`, while
+    /// `held` is paused in the whole system.
     #[must_use]
     pub fn of(
         program: &Program,
@@ -197,11 +214,12 @@ impl Why {
         history: &[Record],
         workers: Workers<'_>,
         queues: &Queues,
+        held: &Held,
         now: Timestamp,
     ) -> Self {
         let facts = Facts::of(history);
         let end = End::of(execution, history);
-        let seen = Seen { program, execution, facts, workers, queues };
+        let seen = Seen { program, execution, facts, workers, queues, held };
         let mut reasons = if end.is_some() { Vec::new() } else { seen.reasons() };
         let state = state(execution, &reasons, workers);
         let more_reasons = reasons.len().saturating_sub(REASONS_NAMED);
@@ -247,6 +265,8 @@ fn state(execution: &Execution, reasons: &[Reason], workers: Workers<'_>) -> Why
         WhyState::SetAside
     } else if execution.status == Status::Cancelling || execution.closing.is_some() {
         WhyState::Stopping
+    } else if execution.is_paused() {
+        WhyState::Paused
     } else if reasons.iter().any(works) {
         WhyState::Working
     } else {
@@ -262,7 +282,9 @@ impl Seen<'_> {
         reasons.extend(self.of_leaving());
         // What has no time of its own stands before what goes on by itself, so that it is seen.
         reasons.sort_by_key(|reason| (reason.until.is_some(), reason.until, reason.since));
-        reasons
+        let mut all = self.of_pauses();
+        all.append(&mut reasons);
+        all
     }
 }
 
@@ -283,6 +305,9 @@ impl Reason {
             until: None,
             times_out_at: None,
             heartbeat_due_at: None,
+            workflow: None,
+            by: None,
+            reason: None,
             last_error: None,
             last_error_event: None,
             place: None,

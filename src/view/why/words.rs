@@ -71,6 +71,17 @@ fn what(reason: &Reason, now: Timestamp) -> String {
             ahead(reason)
         ),
         ReasonKind::Place => place_words(reason, &since),
+        ReasonKind::JobTypePaused => {
+            format!(
+                "attempt {attempt} waits: {}",
+                paused(reason, &format!("job type {job_type}"), now)
+            )
+        }
+        ReasonKind::Paused => paused(reason, "it", now),
+        ReasonKind::WorkflowPaused => {
+            let workflow = reason.workflow.as_deref().unwrap_or_default();
+            paused(reason, &format!("all of workflow {}", one_line(workflow, 80)), now)
+        }
         ReasonKind::AtWork => at_work(reason, &since),
         ReasonKind::CutOff => {
             format!("attempt {attempt} was cut off with its process; the next start deals with it")
@@ -114,6 +125,15 @@ fn place_words(reason: &Reason, since: &str) -> String {
     }
     told.push_str(&format!("; it has for {since}"));
     told
+}
+
+/// Who paused what, when and why.
+fn paused(reason: &Reason, what: &str, now: Timestamp) -> String {
+    let by = one_line(reason.by.as_deref().unwrap_or_default(), 80);
+    let at = reason.since.unwrap_or(now);
+    let ago = duration(now.ms_since(at));
+    let why = reason.reason.as_deref().map(|why| format!(": {}", one_line(why, 200)));
+    format!("{by} paused {what} at {at}, {ago} ago{}", why.unwrap_or_default())
 }
 
 fn retry(reason: &Reason, until: &str) -> String {

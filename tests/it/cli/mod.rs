@@ -3,6 +3,7 @@
 mod children;
 mod inspect;
 mod limits;
+mod pause;
 mod retry;
 
 use std::io::{BufRead, BufReader, Write};

@@ -10,6 +10,7 @@ mod chance;
 mod children;
 mod history;
 mod import;
+mod pause;
 mod place;
 mod retry;
 mod run;
