@@ -10,6 +10,7 @@ mod log_stats;
 mod moment;
 mod result;
 mod sentence;
+mod skipped;
 mod step;
 mod text;
 mod verify;
