@@ -45,7 +45,7 @@ impl everstep::worker::JobHandler for Noop {
         job: everstep::worker::JobContext,
     ) -> everstep::worker::BoxFuture<'_, everstep::worker::JobOutcome> {
         let input = job.input().clone();
-        Box::pin(std::future::ready(everstep::worker::JobOutcome::Succeeded(input)))
+        Box::pin(std::future::ready(everstep::worker::JobOutcome::succeeded(input)))
     }
 }
 

@@ -135,7 +135,7 @@ async fn write(writers: u64, sender: &Sender<Waiting>, until: Instant) -> Vec<Du
                         job: JobId(1),
                         attempt: 1,
                         output: output.clone(),
-                        with_errors: false,
+                        errors: 0,
                     }
                     .into();
                     let transition = Transition {

@@ -205,7 +205,7 @@ impl Run {
         } else {
             self.wishes.grant(result_path, &mut self.random)
         };
-        Command::CompleteJob { job: id, token, output: Json::from_value(&output) }
+        Command::CompleteJob { job: id, token, output: Json::from_value(&output), errors: 0 }
     }
 
     /// An error that the state's Retry or Catch names.

@@ -65,6 +65,8 @@ pub enum Command {
         token: Token,
         /// The result.
         output: Json,
+        /// How many things failed on the way; they count as errors of the execution.
+        errors: u32,
     },
     /// A worker failed, or a callback says so.
     FailJob {

@@ -401,8 +401,8 @@ events! {
         attempt: u32,
         /// The result.
         output: Json,
-        /// Whether it is that of an execution which completed with errors: it counts as one.
-        with_errors: bool,
+        /// How many things failed on the way. An execution that completed with errors counts as one.
+        errors: u32,
     }
     /// A job's attempt failed.
     JobFailed {

@@ -579,4 +579,10 @@ pub struct Step {
     pub parts_completed: u32,
     /// Parts that failed.
     pub parts_failed: u32,
+    /// Things that failed in jobs which succeeded all the same.
+    pub errors: u32,
+    /// How many things its own job has done, when it counted.
+    pub processed: Option<u64>,
+    /// How many things there were.
+    pub total: Option<u64>,
 }

@@ -25,7 +25,9 @@ impl Orchestrator {
     ) -> Result<(), Error> {
         let CallbackToken { execution, job, token } = read(token)?;
         let output = output.into();
-        self.command(execution, Command::CompleteJob { job, token, output }).await.map(drop)
+        self.command(execution, Command::CompleteJob { job, token, output, errors: 0 })
+            .await
+            .map(drop)
     }
 
     /// Says that a job that waits for a callback has failed: its `Retry` and `Catch` decide what

@@ -191,7 +191,9 @@ async fn work(dispatch: Arc<Dispatch>, pool: Arc<Pool>) {
         let outcome = pool.handler.run(attempt.context()).await;
         let (job, token) = (attempt.id.job, attempt.token);
         let command = match outcome {
-            JobOutcome::Succeeded(output) => Command::CompleteJob { job, token, output },
+            JobOutcome::Succeeded { output, errors } => {
+                Command::CompleteJob { job, token, output, errors }
+            }
             JobOutcome::Failed(failure) => Command::FailJob { job, token, failure },
             JobOutcome::Cancelled => Command::AcknowledgeCancel { job, token },
         };

@@ -56,7 +56,7 @@ impl JobHandler for WriteResults {
     fn run(&self, job: JobContext) -> BoxFuture<'_, JobOutcome> {
         Box::pin(async move {
             match self.write(&job).await {
-                Ok(Some(result)) => JobOutcome::Succeeded(result),
+                Ok(Some(result)) => JobOutcome::succeeded(result),
                 Ok(None) => JobOutcome::Cancelled,
                 Err(failure) => JobOutcome::Failed(failure),
             }

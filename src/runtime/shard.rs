@@ -387,6 +387,9 @@ impl Shard {
             self.hand_on(*execution, first_sequence, decided);
         } else {
             self.tools.dispatch.give_back(job_type);
+            if decided.panicked {
+                drop(self.set_aside_after_panic(*execution, first_sequence));
+            }
         }
     }
 
@@ -511,8 +514,10 @@ impl Shard {
         first_sequence: u64,
     ) -> Result<(), Rejection> {
         let reason = "the engine panicked while it decided on a command; this is a bug";
-        // Of one that has not begun nothing is in the log, and nothing shall be.
-        if first_sequence > 1 {
+        if first_sequence == 1 {
+            // Of one that has not begun nothing is in the log, and nothing shall be.
+            self.slots.remove(&id);
+        } else {
             if let Some(slot) = self.slots.get_mut(&id) {
                 slot.execution.sequence = first_sequence - 1;
             }

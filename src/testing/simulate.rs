@@ -279,7 +279,7 @@ impl Simulation {
             },
             _ => {
                 let output = Json::from_value(&result(self.random.draw()));
-                Command::CompleteJob { job, token, output }
+                Command::CompleteJob { job, token, output, errors: 0 }
             }
         })
     }
@@ -291,7 +291,7 @@ impl Simulation {
         match self.random.below(3) {
             0 => Command::AcknowledgeCancel { job, token },
             1 => Command::FailJob { job, token, failure: Failure::new("Late", "late") },
-            _ => Command::CompleteJob { job, token, output: Json::null() },
+            _ => Command::CompleteJob { job, token, output: Json::null(), errors: 0 },
         }
     }
 

@@ -29,7 +29,7 @@ pub fn transition(number: u64, first_sequence: u64, count: u64) -> Transition {
         let output = text(&format!("{number}:{sequence}"));
         match sequence % 3 {
             0 => WaitStarted { frame: FrameId::ROOT, until: Timestamp(sequence) }.into(),
-            1 => JobSucceeded { job: JobId(1), attempt: 1, output, with_errors: false }.into(),
+            1 => JobSucceeded { job: JobId(1), attempt: 1, output, errors: 0 }.into(),
             _ => RetryStarted { frame: FrameId::ROOT }.into(),
         }
     };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::text::one_line;
+use super::text::{counted, one_line};
 use crate::engine::event::{ForkStarted, JobProgressed, RetryScheduled};
 use crate::engine::{Data, Event, Failure, FrameId, JobId};
 use crate::language::{Json, StateName};
@@ -98,7 +98,13 @@ fn of_job(event: &Event) -> Option<String> {
         }
         Event::JobProgressed(body) => progressed(body),
         Event::JobHeartbeat(body) => format!("job {} gave a sign of life", body.job),
-        Event::JobSucceeded(body) => format!("job {} gave {}", body.job, json(&body.output)),
+        Event::JobSucceeded(body) => {
+            let errors = match body.errors {
+                0 => String::new(),
+                errors => format!(", with {}", counted(u64::from(errors), "error")),
+            };
+            format!("job {} gave {}{errors}", body.job, json(&body.output))
+        }
         Event::JobFailed(body) => {
             format!("job {} attempt {}: {}", body.job, body.attempt, failure(&body.failure))
         }

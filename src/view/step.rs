@@ -40,6 +40,12 @@ pub struct StepCard {
     pub parts_completed: u32,
     /// Parts that failed.
     pub parts_failed: u32,
+    /// Things that failed in jobs which succeeded all the same.
+    pub errors: u32,
+    /// How many things its job has done, when it counts.
+    pub processed: Option<u64>,
+    /// How many things there are.
+    pub total: Option<u64>,
     /// The open map run, when it is a distributed Map.
     pub map_run: Option<MapRunCard>,
     /// Its newest job.
@@ -130,6 +136,9 @@ fn one(
         parts: step.map_or(0, |step| step.parts),
         parts_completed: step.map_or(0, |step| step.parts_completed),
         parts_failed: step.map_or(0, |step| step.parts_failed),
+        errors: step.map_or(0, |step| step.errors),
+        processed: step.and_then(|step| step.processed),
+        total: step.and_then(|step| step.total),
         map_run: open_fork(execution, &state.name).and_then(MapRunCard::of),
         job_id: step.and_then(|step| step.job).map(|job| job_label(execution.id, job)),
         started_at: step.map(|step| step.entered_at.to_string()),

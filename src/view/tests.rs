@@ -158,7 +158,7 @@ fn at_the_wait() -> Run {
     let mut run = Run::start();
     run.start_job(1);
     let output = Json::parse(r#"{"big": false}"#).unwrap();
-    run.command(Command::CompleteJob { job: JobId(1), token: TOKEN, output });
+    run.command(Command::CompleteJob { job: JobId(1), token: TOKEN, output, errors: 0 });
     run
 }
 
@@ -360,7 +360,7 @@ fn a_difference_has_what_changed_and_nothing_else() {
     assert_eq!(Difference::of(&run.program, &before, &before).changes, []);
     run.start_job(1);
     let output = Json::parse(r#"{"big": false}"#).unwrap();
-    run.command(Command::CompleteJob { job: JobId(1), token: TOKEN, output });
+    run.command(Command::CompleteJob { job: JobId(1), token: TOKEN, output, errors: 0 });
     let difference = Difference::of(&run.program, &before, &run.execution);
     let of = |subject, name: Option<&str>, field| {
         let mut found = difference.changes.iter().filter(|change| {

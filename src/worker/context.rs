@@ -1,6 +1,7 @@
 //! What a worker is given with a job.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::watch;
 
@@ -15,6 +16,17 @@ pub struct JobContext {
     input: Json,
     cancel: CancelToken,
     progress: Arc<dyn ProgressSink>,
+    errors: Errors,
+}
+
+/// How many things failed in an attempt that goes on all the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Errors(Arc<AtomicU32>);
+
+impl Errors {
+    pub(super) fn count(&self) -> u32 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// A report of progress. What is missing stays as it was.
@@ -49,7 +61,17 @@ impl JobContext {
         cancel: CancelToken,
         progress: Arc<dyn ProgressSink>,
     ) -> Self {
-        Self { id, job_type, input, cancel, progress }
+        Self { id, job_type, input, cancel, progress, errors: Errors::default() }
+    }
+
+    /// Counts things that failed although the attempt goes on. Should it succeed, they count in the
+    /// execution's `summary.total_errors`, and it ends as `completed_with_errors`.
+    pub fn count_errors(&self, count: u32) {
+        self.errors.0.fetch_add(count, Ordering::SeqCst);
+    }
+
+    pub(super) fn errors(&self) -> Errors {
+        self.errors.clone()
     }
 
     /// Which attempt this is.

@@ -22,11 +22,24 @@ pub use registry::{JobError, Registry};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobOutcome {
     /// With a result.
-    Succeeded(Json),
+    Succeeded {
+        /// The result.
+        output: Json,
+        /// How many things failed on the way: they count in `summary.total_errors`.
+        errors: u32,
+    },
     /// With an error.
     Failed(Failure),
     /// It stopped because it was asked to.
     Cancelled,
+}
+
+impl JobOutcome {
+    /// With a result, and nothing failed on the way.
+    #[must_use]
+    pub fn succeeded(output: Json) -> Self {
+        Self::Succeeded { output, errors: 0 }
+    }
 }
 
 /// A boxed future.

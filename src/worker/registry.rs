@@ -196,6 +196,7 @@ where
     fn run(&self, job: JobContext) -> BoxFuture<'_, JobOutcome> {
         Box::pin(async move {
             let cancel = job.cancel_token().clone();
+            let errors = job.errors();
             // Reading, running and writing all call code of the handler's author.
             let attempt = Box::pin(async move {
                 let input = (self.read)(job.input()).map_err(|error| {
@@ -207,7 +208,7 @@ where
                 })
             });
             match caught(attempt).await.unwrap_or_else(Err) {
-                Ok(result) => JobOutcome::Succeeded(result),
+                Ok(output) => JobOutcome::Succeeded { output, errors: errors.count() },
                 Err(error) if error.error == CANCELLED && cancel.is_cancelled() => {
                     JobOutcome::Cancelled
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use everstep::language::choice::COMPARATORS;
 
-use crate::source_text::{files_below, read, root};
+use crate::source_text::{quoted, read, root, tests};
 
 /// A row of the tables.
 struct Row {
@@ -33,26 +33,6 @@ fn row(line: &str) -> Option<Row> {
         supported: supported.trim().to_owned(),
         tests: quoted(tests),
     })
-}
-
-/// What stands between backquotes.
-fn quoted(text: &str) -> Vec<String> {
-    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
-/// The names of all functions under `#[test]` or `#[tokio::test…]`.
-fn tests() -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    for source in files_below("src", ".rs").iter().chain(&files_below("tests", ".rs")) {
-        let text = source.without_comments();
-        for mark in ["#[test]", "#[tokio::test"] {
-            for after in text.split(mark).skip(1) {
-                let name = after.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
-                names.extend(name.map(str::to_owned));
-            }
-        }
-    }
-    names
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod folder;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
 mod language_table;
+mod promises;
 #[cfg(feature = "testing")]
 mod runtime;
 mod source_text;

@@ -1,5 +1,6 @@
 //! Rust source as text: enough of the language to leave out comments, texts and tests.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A source file of the project.
@@ -114,6 +115,26 @@ pub(crate) fn lines_with(code: &str, word: &str) -> Vec<usize> {
     lines
 }
 
+/// What stands between backquotes.
+pub(crate) fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The names of all functions under `#[test]` or `#[tokio::test…]`.
+pub(crate) fn tests() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for source in files_below("src", ".rs").iter().chain(&files_below("tests", ".rs")) {
+        let text = source.without_comments();
+        for mark in ["#[test]", "#[tokio::test"] {
+            for after in text.split(mark).skip(1) {
+                let name = after.split("fn ").nth(1).and_then(|rest| rest.split('(').next());
+                names.extend(name.map(str::to_owned));
+            }
+        }
+    }
+    names
+}
+
 /// `text` with comments, and if asked texts and characters, overwritten by spaces.
 fn blanked(text: &str, texts_too: bool) -> String {
     let mut out = String::with_capacity(text.len());
@@ -154,14 +175,14 @@ fn token(rest: &str) -> (usize, Kind) {
         return (length, Kind::Text);
     }
     if rest.starts_with('"') {
-        return (quoted(rest, '"'), Kind::Text);
+        return (quoted_text(rest, '"'), Kind::Text);
     }
     if let Some(after) = rest.strip_prefix('\'') {
         // A lifetime has a name and no quote after its first character.
         let mut characters = after.chars();
         let first = characters.next();
         if first == Some('\\') || characters.next() == Some('\'') {
-            return (quoted(rest, '\''), Kind::Text);
+            return (quoted_text(rest, '\''), Kind::Text);
         }
         return (1, Kind::Code);
     }
@@ -200,7 +221,7 @@ fn raw_text(rest: &str) -> Option<usize> {
     Some(rest.len() - body.len() + body_length)
 }
 
-fn quoted(rest: &str, quote: char) -> usize {
+fn quoted_text(rest: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
         match c {

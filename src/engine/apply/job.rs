@@ -95,7 +95,7 @@ impl Execution {
         job.percent = body.percent.or(job.percent);
         job.processed = body.processed.or(job.processed);
         job.total = body.total.or(job.total);
-        let frame = job.frame;
+        let (frame, processed, total) = (job.frame, job.processed, job.total);
         if let Some(message) = &body.message {
             job.message = Some(message.clone());
             self.message = Some(message.clone());
@@ -103,17 +103,23 @@ impl Execution {
                 step.message = Some(message.clone());
             }
         }
+        if let Some(step) = self.step_of(frame) {
+            (step.processed, step.total) = (processed, total);
+        }
         self.move_heartbeat(body.job, at);
     }
 
     pub(super) fn job_succeeded(&mut self, body: &JobSucceeded) {
-        let JobSucceeded { job: id, ref output, with_errors, .. } = *body;
-        self.total_errors += u32::from(with_errors);
+        let JobSucceeded { job: id, ref output, errors, .. } = *body;
+        self.total_errors = self.total_errors.saturating_add(errors);
         let job = self.jobs.get(&id).map(|job| (job.frame, job.is_own()));
         let Some((frame_id, is_own)) = job else { return };
         self.forget_job(id);
         if let Some(frame) = self.frames.get_mut(&frame_id) {
             frame.result = Some(output.clone());
+        }
+        if let Some(step) = self.outer_step() {
+            step.errors = step.errors.saturating_add(errors);
         }
         if let Some(step) = self.step_of(frame_id) {
             step.status = StepStatus::Running;

@@ -108,6 +108,8 @@ impl Execution {
             let step = self.steps.entry(body.state.clone()).or_insert_with(|| Step::new(at));
             step.status = StepStatus::Running;
             step.ended_at = None;
+            step.errors = 0;
+            (step.processed, step.total) = (None, None);
         }
         self.set_activity(body.frame, Activity::Ready);
     }
@@ -120,8 +122,8 @@ impl Execution {
         frame.data = output;
         frame.variables.extend(body.assigned.iter().cloned());
         if let Some(step) = self.step_of(body.frame) {
-            step.status = match step.parts_failed {
-                0 => StepStatus::Completed,
+            step.status = match (step.parts_failed, step.errors) {
+                (0, 0) => StepStatus::Completed,
                 _ => StepStatus::CompletedWithErrors,
             };
             step.ended_at = Some(at);
@@ -300,6 +302,11 @@ impl Execution {
         self.steps.get_mut(state)
     }
 
+    /// The outermost machine's current step, whatever frame something happens in.
+    fn outer_step(&mut self) -> Option<&mut Step> {
+        self.step_of(FrameId::ROOT)
+    }
+
     fn set_step(&mut self, frame: FrameId, status: StepStatus) {
         if let Some(step) = self.step_of(frame) {
             step.status = status;
@@ -364,6 +371,9 @@ impl Step {
             parts: 0,
             parts_completed: 0,
             parts_failed: 0,
+            errors: 0,
+            processed: None,
+            total: None,
         }
     }
 }

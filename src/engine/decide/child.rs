@@ -50,7 +50,7 @@ impl Decision<'_> {
         } else {
             let told = json!({"ExecutionArn": child.to_string(), "StartDate": at.0});
             let output = Json::from_value(&told);
-            self.emit(JobSucceeded { job, attempt, output, with_errors: false });
+            self.emit(JobSucceeded { job, attempt, output, errors: 0 });
         }
         true
     }
@@ -133,8 +133,9 @@ impl Decision<'_> {
             let failure = result_too_large(&name, output.len_bytes(), limit);
             self.fail_child_job(job, failure);
         } else {
-            let with_errors = end.status == Status::CompletedWithErrors;
-            self.emit(JobSucceeded { job, attempt, output, with_errors });
+            // The child counts its own; for its parent it is one thing that went not quite well.
+            let errors = u32::from(end.status == Status::CompletedWithErrors);
+            self.emit(JobSucceeded { job, attempt, output, errors });
         }
     }
 

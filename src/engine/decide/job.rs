@@ -79,6 +79,7 @@ impl Decision<'_> {
         job: JobId,
         token: Token,
         output: Json,
+        errors: u32,
     ) -> Result<(), Rejection> {
         self.require(&[Status::Running, Status::Cancelling])?;
         let (open, holder) = self.holder(job, token)?;
@@ -97,7 +98,7 @@ impl Decision<'_> {
             let failure = result_too_large(&name, output.len_bytes(), limit);
             self.emit(JobFailed { job, attempt, failure });
         } else {
-            self.emit(JobSucceeded { job, attempt, output, with_errors: false });
+            self.emit(JobSucceeded { job, attempt, output, errors });
         }
         self.end_cancel_when_quiet();
         Ok(())

@@ -113,7 +113,9 @@ impl Decision<'_> {
             Command::ReportProgress { job, token, percent, message, processed, total } => {
                 self.report_progress(job, token, job::Report { percent, message, processed, total })
             }
-            Command::CompleteJob { job, token, output } => self.complete_job(job, token, output),
+            Command::CompleteJob { job, token, output, errors } => {
+                self.complete_job(job, token, output, errors)
+            }
             Command::FailJob { job, token, failure } => self.fail_job(job, token, failure),
             Command::AcknowledgeCancel { job, token } => self.acknowledge_cancel(job, token),
             Command::Heartbeat { job, token } => self.heartbeat(job, token),

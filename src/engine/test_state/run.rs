@@ -143,7 +143,7 @@ impl<'t> Bench<'t> {
             self.command(Command::StartJob { job, attempt: 1, worker: "test".into(), token })?;
         }
         self.command(match self.test.mock.clone() {
-            Some(Ok(output)) => Command::CompleteJob { job, token, output },
+            Some(Ok(output)) => Command::CompleteJob { job, token, output, errors: 0 },
             Some(Err(failure)) => Command::FailJob { job, token, failure },
             None => Command::AcknowledgeCancel { job, token },
         })

@@ -29,7 +29,7 @@ fn told_token(run: &Run, job: u32) -> Token {
 }
 
 fn answer(token: Token, output: serde_json::Value) -> Command {
-    Command::CompleteJob { job: JobId(1), token, output: Json::from(output) }
+    Command::CompleteJob { job: JobId(1), token, output: Json::from(output), errors: 0 }
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_result_that_comes_while_cancelling_is_kept() {
     let token = run.take_only();
     run.cancel();
     let output = Json::from_value(&json!("done"));
-    run.when(Command::CompleteJob { job: JobId(1), token, output });
+    run.when(Command::CompleteJob { job: JobId(1), token, output, errors: 0 });
     assert_eq!(
         (run.names().as_str(), run.status()),
         ("JobSucceeded ExecutionCancelled", "cancelled")

@@ -213,7 +213,7 @@ fn an_execution_can_carry_the_token_of_a_callback() {
     assert_eq!(run.names(), "CallbackAwaited");
     assert_eq!(pending_effects(&run.execution), []);
     let (job, token) = (token.job, token.token);
-    run.when(Command::CompleteJob { job, token, output: json!("back").into() });
+    run.when(Command::CompleteJob { job, token, output: json!("back").into(), errors: 0 });
     assert_eq!(run.output(), json!("back"));
 }
 

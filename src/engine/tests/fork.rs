@@ -51,6 +51,7 @@ fn a_branch_that_fails_cancels_its_siblings() {
         job: crate::engine::JobId(3),
         token,
         output: crate::language::Json::null(),
+        errors: 0,
     };
     assert_eq!(run.try_command(late).unwrap_err().code(), "NOT_IN_STATUS");
 }

@@ -8,7 +8,7 @@ use crate::engine::{Command, JobId, Token};
 use crate::language::Json;
 
 fn complete(token: Token) -> Command {
-    Command::CompleteJob { job: JobId(1), token, output: Json::null() }
+    Command::CompleteJob { job: JobId(1), token, output: Json::null(), errors: 0 }
 }
 
 fn two_tasks() -> serde_json::Value {
@@ -126,4 +126,15 @@ fn an_execution_that_was_set_aside_takes_no_more_commands() {
     run.when(Command::SetAside { reason: "broken".into() });
     assert_eq!(run.try_command(complete(token)).unwrap_err().code(), "SET_ASIDE");
     assert!(crate::engine::pending_effects(&run.execution).is_empty());
+}
+
+#[test]
+fn errors_that_a_job_counted_make_a_partial_success() {
+    let mut run = given(&only(task(json!({})))).started(&json!({}));
+    let token = run.take(1);
+    let output = Json::from(json!({"done": 4}));
+    run.when(Command::CompleteJob { job: JobId(1), token, output, errors: 2 });
+    assert_eq!((run.status(), run.execution.total_errors), ("completed_with_errors", 2));
+    let step = run.execution.steps.values().next().unwrap();
+    assert_eq!((step.status.as_str(), step.errors), ("completed_with_errors", 2));
 }

@@ -146,7 +146,7 @@ impl Run {
     pub(super) fn complete(&mut self, job: u32, output: &Value) {
         let token = self.token_of(job);
         let output = Json::from_value(output);
-        self.when(Command::CompleteJob { job: JobId(job), token, output });
+        self.when(Command::CompleteJob { job: JobId(job), token, output, errors: 0 });
     }
 
     /// Completes the only open job.

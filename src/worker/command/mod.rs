@@ -135,7 +135,7 @@ impl CommandHandler {
         drop(running);
         match self.result(&end, &said) {
             _ if matches!(end, End::Cancelled) => JobOutcome::Cancelled,
-            Ok(result) => JobOutcome::Succeeded(result),
+            Ok(output) => JobOutcome::Succeeded { output, errors: said.heard.errors() },
             Err(error) => JobOutcome::Failed(error.into()),
         }
     }

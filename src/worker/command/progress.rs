@@ -19,17 +19,23 @@ pub(super) struct Heard {
     tail: VecDeque<u8>,
     cut: bool,
     named: Option<(String, String)>,
+    errors: u32,
     line: Vec<u8>,
 }
 
 impl Heard {
     pub(super) fn new() -> Self {
-        Self { tail: VecDeque::new(), cut: false, named: None, line: Vec::new() }
+        Self { tail: VecDeque::new(), cut: false, named: None, errors: 0, line: Vec::new() }
     }
 
     /// The error name and cause of the last `::error` line.
     pub(super) fn named(&self) -> Option<(&str, &str)> {
         self.named.as_ref().map(|(name, cause)| (name.as_str(), cause.as_str()))
+    }
+
+    /// How many things failed, by the last `::errors` line.
+    pub(super) fn errors(&self) -> u32 {
+        self.errors
     }
 
     /// The end of the ordinary text, fit for a terminal.
@@ -80,6 +86,7 @@ impl Heard {
         match protocol::parse(&String::from_utf8_lossy(&bytes)) {
             Line::Progress(report) => job.report(report),
             Line::Heartbeat => job.heartbeat(),
+            Line::Errors(count) => self.errors = count,
             Line::Error { name, cause } => self.named = Some((name.to_owned(), cause.to_owned())),
             Line::Text(text) => {
                 tracing::debug!(attempt = ?job.id(), job_type = job.job_type(), text, "command");
@@ -129,5 +136,11 @@ mod tests {
         let (heard, _) = heard(b"\x1b[31mred\x1b[0m \xff\n::error Bad worse\n").await;
         assert_eq!(heard.tail(), "[31mred[0m \u{fffd}");
         assert_eq!(heard.named(), Some(("Bad", "worse")));
+    }
+
+    #[tokio::test]
+    async fn the_last_count_of_errors_counts() {
+        let (heard, _) = heard(b"::errors 3\n::errors 2\n").await;
+        assert_eq!(heard.errors(), 2);
     }
 }

@@ -17,6 +17,8 @@ pub(super) enum Line<'a> {
     Progress(ProgressReport),
     /// `::heartbeat`.
     Heartbeat,
+    /// `::errors 3`: how many things failed, should the command succeed all the same.
+    Errors(u32),
     /// `::error NAME CAUSE`: what failed, should the command fail.
     Error { name: &'a str, cause: &'a str },
     /// Anything else.
@@ -35,6 +37,7 @@ fn understood(line: &str) -> Option<Line<'_>> {
         "progress" => progress(rest).map(Line::Progress),
         "count" => count(rest).map(Line::Progress),
         "heartbeat" => Some(Line::Heartbeat),
+        "errors" => rest.trim().parse().ok().map(Line::Errors),
         "error" => {
             let (name, cause) = first_word(rest);
             let well_formed = !name.is_empty() && name.len() <= MAX_ERROR_BYTES;
@@ -133,6 +136,7 @@ mod tests {
         assert_eq!(parse("::error Shop.SoldOut no cogs left"), named);
         assert_eq!(parse("::error A"), Line::Error { name: "A", cause: "" });
         assert_eq!(parse("::heartbeat"), Line::Heartbeat);
+        assert_eq!(parse("::errors 3"), Line::Errors(3));
     }
 
     #[test]
@@ -151,6 +155,9 @@ mod tests {
             "::count a/b",
             "::count 1/",
             "::error",
+            "::errors",
+            "::errors some",
+            "::errors -1",
             "::progressive 4",
             "::unknown 1",
         ];
@@ -164,7 +171,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_understood_within_the_limits(
-            line in prop_oneof![".*", "::(progress|count|error|heartbeat) ?[-0-9/]{0,24} ?.*"]
+            line in prop_oneof![".*", "::(progress|count|errors?|heartbeat) ?[-0-9/]{0,24} ?.*"]
         ) {
             match parse(&line) {
                 Line::Progress(report) => {
@@ -181,6 +188,7 @@ mod tests {
                     prop_assert!(line.contains(name) && line.contains(cause));
                 }
                 Line::Heartbeat => prop_assert!(line.starts_with("::heartbeat")),
+                Line::Errors(_) => prop_assert!(line.starts_with("::errors ")),
                 Line::Text(text) => {
                     prop_assert_eq!(text, line.strip_suffix('\r').unwrap_or(&line));
                 }

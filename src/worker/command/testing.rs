@@ -72,7 +72,7 @@ pub(crate) fn context(input: &str) -> (JobContext, watch::Sender<bool>, Arc<Sink
 
 pub(crate) fn outcome_of(outcome: JobOutcome) -> Result<Json, Failure> {
     match outcome {
-        JobOutcome::Succeeded(result) => Ok(result),
+        JobOutcome::Succeeded { output, .. } => Ok(output),
         JobOutcome::Failed(failure) => Err(failure),
         JobOutcome::Cancelled => panic!("the attempt was cancelled"),
     }

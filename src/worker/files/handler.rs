@@ -141,7 +141,7 @@ impl JobHandler for ReadItems {
                 Err(JobError::new(HANDLER_PANICKED, format!("reading the items failed: {error}")))
             });
             match read {
-                Ok(items) => JobOutcome::Succeeded(items),
+                Ok(items) => JobOutcome::succeeded(items),
                 Err(error) if error.error() == CANCELLED && cancel.is_cancelled() => {
                     JobOutcome::Cancelled
                 }
