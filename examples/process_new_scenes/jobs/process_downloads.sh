@@ -5,8 +5,8 @@
 # Result: {"status", "total_items", "processed_items", "synced_items", "skipped_items",
 #         "failed_items", "total_files_under_duration", "errors": [{"item", "error"}]}
 #
-# What an earlier execution linked is not looked at again. A broken file fails alone, and is looked
-# at again next time: it may be complete then. Run again it gives the same: what this execution has
+# What an earlier execution linked is not looked at again. A broken file fails alone, counts as an
+# error, and is looked at again next time: it may be complete then. Run again it gives the same: what this execution has
 # linked already counts as linked by it.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -22,9 +22,9 @@ SHORTEST=30
 if json_field shortest_seconds; then SHORTEST=$VALUE; fi
 case $SHORTEST in '' | *[!0-9]*) fail Scenes.BadInput "shortest_seconds is not a whole number" ;; esac
 
-[ -d "$DOWNLOADS" ] || fail Scenes.NoDownloads "$DOWNLOADS is not a folder"
 mkdir -p -- "$LIBRARY/files" 2>/dev/null || fail Scenes.NoLibrary "$LIBRARY cannot be made"
 enter_library
+[ -d "$DOWNLOADS" ] || fail Scenes.NoDownloads "$DOWNLOADS is not a folder"
 HANDLED=$LIBRARY/downloads.tsv
 [ -e "$HANDLED" ] || : >"$HANDLED"
 
@@ -89,6 +89,7 @@ mv -f -- "$NEW" "$HANDLED"
 
 STATUS=completed
 [ "$failed" -eq 0 ] || STATUS=completed_with_errors
+printf '::errors %d\n' "$failed" >&2
 all_done "$TOTAL" "$synced new items, $skipped skipped, $failed failed"
 printf '{"status":"%s","total_items":%d,"processed_items":%d,"synced_items":%d,"skipped_items":%d,' \
     "$STATUS" "$TOTAL" "$done" "$synced" "$skipped"
