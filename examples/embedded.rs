@@ -5,37 +5,29 @@
 
 use std::time::Duration;
 
+use everstep::language::builder::{Concurrency, Definition, JobType, Machine, Retrier, State};
 use everstep::language::{Format, Json};
 use everstep::runtime::{Error, Orchestrator};
 use everstep::worker::{JobContext, JobError};
 use serde::{Deserialize, Serialize};
 
-const DEFINITION: &str = r#"
-Comment: Greets everybody on a list, three at a time.
-QueryLanguage: JSONata
-StartAt: Greet
-States:
-  Greet:
-    Type: Map
-    Items: "{% $states.input.names %}"
-    MaxConcurrency: 3
-    ItemProcessor:
-      StartAt: Greet one
-      States:
-        Greet one:
-          Type: Task
-          Resource: greet
-          Retry:
-            - ErrorEquals: [Shy]
-              IntervalSeconds: 1
-              MaxAttempts: 2
-          End: true
-    Next: Count
-  Count:
-    Type: Task
-    Resource: count
-    End: true
-"#;
+/// Greets everybody on a list, three at a time; two lists at once and no more.
+fn definition() -> Definition {
+    let greet =
+        State::task("greet").retry(Retrier::on(["Shy"]).interval_seconds(1).max_attempts(2));
+    Definition::jsonata()
+        .comment("Greets everybody on a list, three at a time.")
+        .concurrency(Concurrency::limit(2))
+        .job_type("greet", JobType::new().unit("guests", "guest"))
+        .state(
+            "Greet",
+            State::map(Machine::new().state("Greet one", greet))
+                .items("{% $states.input.names %}")
+                .max_concurrency(3)
+                .next("Count"),
+        )
+        .state("Count", State::task("count"))
+}
 
 #[derive(Serialize, Deserialize)]
 struct Greeting {
@@ -67,7 +59,7 @@ async fn main() -> Result<(), Error> {
         .await?;
     println!("{} events in the log", everstep.last_position());
 
-    everstep.deploy("greetings", DEFINITION, Format::Yaml).await?;
+    everstep.deploy("greetings", &definition().text(), Format::Json).await?;
     let input = serde_json::json!({"names": ["ada", "grace", "xenia", "edsger", "barbara"]});
     let mut events = everstep.events(everstep.last_position() + 1, None);
     let id = everstep.start("greetings", Json::from(input)).await?;

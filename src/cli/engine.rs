@@ -9,7 +9,7 @@ use super::fault::Fault;
 use super::live::{self, Served};
 use super::signals::Signals;
 use crate::config::Config;
-use crate::engine::{Program, Status};
+use crate::engine::Program;
 use crate::runtime::{Limits, Orchestrator, Summary};
 use crate::store::{self, Check, EventStore, SledOptions, SledStore};
 use crate::worker::{Registry, command};
@@ -123,7 +123,7 @@ impl Engine {
 
 /// Whether an execution can go on by itself.
 pub(super) fn is_unfinished(row: &Summary) -> bool {
-    !row.status.is_terminal() && row.set_aside.is_none() && row.status != Status::Pending
+    !row.status.is_terminal() && row.set_aside.is_none()
 }
 
 async fn stop_leftovers(context: &Context, data: &Path) {

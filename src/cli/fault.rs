@@ -125,10 +125,17 @@ fn locked(path: &std::path::Path, pid: Option<u32>) -> Box<Fault> {
 impl From<Rejection> for Box<Fault> {
     fn from(rejection: Rejection) -> Self {
         let exit = match rejection {
-            Rejection::TooLarge { .. } => Exit::Other,
+            Rejection::TooLarge { .. } | Rejection::PlaceKeyFailed { .. } => Exit::Other,
             _ => Exit::NotAllowed,
         };
-        Fault::new(rejection.code(), exit, rejection.to_string())
+        let fault = Fault::new(rejection.code(), exit, rejection.to_string());
+        match &rejection {
+            Rejection::PlaceTaken { holders, .. } => match holders.first() {
+                Some(holder) => fault.hint(format!("everstep show {}", holder.short())),
+                None => fault,
+            },
+            _ => fault,
+        }
     }
 }
 

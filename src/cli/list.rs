@@ -1,13 +1,18 @@
 //! `everstep list`: executions, the newest first.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde::Serialize;
 
 use super::exit::Exit;
 use super::fault::Outcome;
-use super::source::SourceArgs;
+use super::source::{Source, SourceArgs};
 use super::ui::{Cell, Mark, Output, Role, Table};
 use super::{Context, data, wait};
-use crate::engine::Timestamp;
+use crate::engine::{Status, Timestamp};
+use crate::language::DefinitionHash;
+use crate::language::machine_fields::Labels;
 use crate::runtime::{Rows, Summary};
 use crate::view::{FailureCard, duration, one_line};
 
@@ -22,6 +27,9 @@ pub(super) struct ListArgs {
     /// Only executions that this one began: its id, a beginning of its handle, or @ for the newest
     #[arg(long, value_name = "ID")]
     parent: Option<String>,
+    /// Only executions whose workflow has this label; may be given more than once
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
     /// At most this many
     #[arg(short = 'n', long, default_value_t = 50)]
     limit: usize,
@@ -35,6 +43,9 @@ struct Row<'s> {
     id: String,
     handle: String,
     workflow: &'s str,
+    labels: Labels,
+    /// What it shares its place by, where its workflow says how many may run.
+    place: Option<&'s str>,
     name: Option<&'s str>,
     parent: Option<String>,
     status: &'static str,
@@ -50,7 +61,9 @@ struct Row<'s> {
 
 pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     let source = arguments.source.open(context).await?;
-    let is_filtered = !arguments.status.is_empty() || arguments.workflow.is_some();
+    let is_filtered = !arguments.status.is_empty()
+        || arguments.workflow.is_some()
+        || !arguments.labels.is_empty();
     let limit = if is_filtered { usize::MAX } else { arguments.limit };
     let which = match &arguments.parent {
         None => Rows::Own,
@@ -58,10 +71,16 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     };
     let mut rows = source.list(which, limit).await?;
     rows.retain(|row| wanted(arguments, row));
+    let mut labels = Labelled::default();
+    if !arguments.labels.is_empty() {
+        labels.learn(&source, &rows).await;
+        rows.retain(|row| labels.fit(row, &arguments.labels));
+    }
     rows.truncate(arguments.limit);
     let ui = &context.ui;
     if ui.is_json() {
-        let rows: Vec<Row<'_>> = rows.iter().map(for_programs).collect();
+        labels.learn(&source, &rows).await;
+        let rows: Vec<Row<'_>> = rows.iter().map(|row| for_programs(row, labels.of(row))).collect();
         ui.items("everstep.executions/v1", &rows)?;
         return Ok(Exit::Done);
     }
@@ -76,6 +95,42 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     Ok(Exit::Done)
 }
 
+/// Reads `NAME=VALUE`.
+fn label(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The labels of the versions that executions run; each version is asked for once.
+#[derive(Default)]
+struct Labelled(HashMap<DefinitionHash, Labels>);
+
+impl Labelled {
+    /// Asks for the versions of `rows`. One that cannot be read has no labels.
+    async fn learn(&mut self, source: &Source, rows: &[Summary]) {
+        for definition in rows.iter().filter_map(|row| row.definition) {
+            if let Entry::Vacant(unknown) = self.0.entry(definition) {
+                let program = source.program(definition).await.ok();
+                let labels = program.map(|program| program.workflow.labels.clone());
+                unknown.insert(labels.unwrap_or_default());
+            }
+        }
+    }
+
+    fn of(&self, row: &Summary) -> Labels {
+        let labels = row.definition.and_then(|definition| self.0.get(&definition));
+        labels.cloned().unwrap_or_default()
+    }
+
+    fn fit(&self, row: &Summary, wanted: &[(String, String)]) -> bool {
+        let labels = row.definition.and_then(|definition| self.0.get(&definition));
+        let has = |(name, value): &(String, String)| {
+            labels.is_some_and(|labels| labels.get(name) == Some(value))
+        };
+        wanted.iter().all(has)
+    }
+}
+
 fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
     let fits = |status: &String| match status.as_str() {
         "unfinished" => !row.status.is_terminal(),
@@ -86,11 +141,13 @@ fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
         && arguments.workflow.as_ref().is_none_or(is_of)
 }
 
-fn for_programs(row: &Summary) -> Row<'_> {
+fn for_programs(row: &Summary, labels: Labels) -> Row<'_> {
     Row {
         id: row.id.to_string(),
         handle: row.id.handle(),
         workflow: &row.workflow,
+        labels,
+        place: row.place.as_ref().map(|place| &*place.key),
         name: row.name.as_deref(),
         parent: row.parent.as_ref().map(|parent| parent.execution.to_string()),
         status: row.status.as_str(),
@@ -115,6 +172,10 @@ fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
         let words = match (&row.failure, &row.step) {
             (Some(failure), _) => failure.error.to_string(),
             (None, Some(step)) => step.to_string(),
+            (None, None) if row.status == Status::Pending => {
+                let key = row.place.as_ref().map(|place| place.key_words(&row.workflow));
+                format!("waits for a place: {}", key.unwrap_or_default())
+            }
             (None, None) => String::new(),
         };
         let started = duration(now.ms_since(row.started_at));

@@ -121,7 +121,7 @@ fn exit_of(code: &str) -> Exit {
             Exit::NotFound
         }
         "INVALID_DEFINITION" => Exit::Invalid,
-        "NOT_IN_STATUS" | "SET_ASIDE" => Exit::NotAllowed,
+        "NOT_IN_STATUS" | "SET_ASIDE" | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" => Exit::NotAllowed,
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,
     }

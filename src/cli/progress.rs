@@ -102,6 +102,9 @@ fn now_line(card: &Card) -> String {
             let done = step.parts_completed + step.parts_failed;
             line.push_str(&format!("  {done}/{} parts", step.parts));
         }
+        if let Some(counted) = step.and_then(|step| step.counted.as_deref()) {
+            line.push_str(&format!("  {}", one_line(counted, MESSAGE)));
+        }
     }
     if card.status != "running" {
         line.push_str(&format!("  {}", card.status.replace('_', " ")));
@@ -125,6 +128,7 @@ fn waiting(card: &Card) -> Option<String> {
     let waiting = card.waiting.as_ref()?;
     let until = waiting.until.as_deref().unwrap_or_default();
     match waiting.reason {
+        WaitingFor::Place => Some("waits for a place".to_owned()),
         WaitingFor::Timer => Some(format!("waits until {until}")),
         WaitingFor::Retry => Some(format!("tries again at {until}")),
         WaitingFor::Callback => Some("waits for a callback".to_owned()),

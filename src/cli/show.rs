@@ -106,6 +106,7 @@ fn step_words(step: &StepCard) -> String {
         });
         words.push(format!("{} of {} parts{failed}{run}", step.parts_completed, step.parts));
     }
+    words.extend(step.counted.as_ref().map(|counted| one_line(counted, 120)));
     if step.attempts > 1 {
         words.push(format!("attempt {}", step.attempts));
     }
@@ -129,16 +130,24 @@ fn notes(context: &Context, card: &Card) -> String {
     if let Some(parent) = &card.parent {
         notes.push_str(&format!("  begun by execution {}\n", handle(parent)));
     }
+    if !card.labels.is_empty() {
+        let labels =
+            card.labels.iter().map(|(name, value)| one_line(&format!("{name}={value}"), 80));
+        notes.push_str(&format!("  labels  {}\n", labels.collect::<Vec<_>>().join("  ")));
+    }
     for job in &card.active_sub_jobs {
         let mark = Mark::of(job.status);
         let words = job.message.as_deref().map(|message| one_line(message, 100));
         notes.push_str(&format!(
-            "  {} job {} {}{}  {}%  attempt {}  {}\n",
+            "  {} job {} {}{}  {}%{}  attempt {}  {}\n",
             ui.paint(mark.role, mark.glyph(ui)),
             job.id.rsplit(':').next().unwrap_or_default(),
-            job.job_type,
+            one_line(job.label.as_deref().unwrap_or(&job.job_type), 120),
             job.execution.as_ref().map_or_else(String::new, |id| format!(" {}", handle(id))),
             job.progress,
+            job.counted
+                .as_ref()
+                .map_or_else(String::new, |counted| { format!("  {}", one_line(counted, 120)) }),
             job.attempt,
             words.unwrap_or_default()
         ));
@@ -155,6 +164,10 @@ fn notes(context: &Context, card: &Card) -> String {
                     waiting.execution.as_deref().map(handle).unwrap_or_default()
                 )
             }
+            WaitingFor::Place => match waiting.place.as_deref() {
+                None | Some("") => format!("a place: all of {}", card.workflow),
+                Some(key) => format!("a place: {}", one_line(key, 80)),
+            },
             WaitingFor::Timer | WaitingFor::Retry => format!("a {}", waiting.reason.as_str()),
         };
         notes.push_str(&format!("waits for {what}{}\n", until.unwrap_or_default()));

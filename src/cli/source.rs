@@ -11,9 +11,9 @@ use super::live::Live;
 use super::wait::{now, say_next};
 use crate::engine::{Execution, ExecutionId, Program, Timestamp};
 use crate::language::DefinitionHash;
-use crate::runtime::{Archive, Rows, Summary, find};
+use crate::runtime::{self, Archive, Rows, Summary, find};
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
-use crate::view::Moments;
+use crate::view::{Moments, PlaceQueue, Queues, SlotQueue};
 
 /// What can be asked about executions and their log.
 pub(super) enum Source {
@@ -157,6 +157,14 @@ impl Source {
         })
     }
 
+    /// What an execution queues for in the running engine; nothing when none runs.
+    pub(super) async fn queues(&self, id: ExecutionId) -> Result<Queues> {
+        match self {
+            Self::Live(live) => Ok(shown(live.client().queues(id).await?)),
+            Self::Cold(_) | Self::File(_) | Self::Empty => Ok(Queues::default()),
+        }
+    }
+
     pub(super) async fn last_position(&self) -> Result<Position> {
         Ok(match self {
             Self::Live(live) => live.last_position().await?,
@@ -167,8 +175,21 @@ impl Source {
     }
 }
 
-fn no_such(id: ExecutionId) -> crate::runtime::Error {
-    crate::runtime::Error::NoSuchExecution { id: id.to_string() }
+/// The same in the words of views.
+fn shown(queues: runtime::Queues) -> Queues {
+    let place = queues.place.map(|place| {
+        let runtime::PlaceQueue { limit, holders, ahead, .. } = place;
+        PlaceQueue { limit, holders, ahead }
+    });
+    let slot = |queue: runtime::JobQueue| {
+        let of_process = queue.full == runtime::FullSlots::OfProcess;
+        (queue.job, SlotQueue { of_process, limit: queue.limit, ahead: queue.ahead })
+    };
+    Queues { place, jobs: queues.jobs.into_iter().map(slot).collect() }
+}
+
+fn no_such(id: ExecutionId) -> runtime::Error {
+    runtime::Error::NoSuchExecution { id: id.to_string() }
 }
 
 /// A sequence that an execution's history does not have.

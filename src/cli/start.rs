@@ -13,7 +13,7 @@ use super::{Context, data, input};
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::{Format, Json};
 use crate::runtime::Start;
-use crate::view::Card;
+use crate::view::{Card, one_line};
 
 /// How often an execution that is waited for is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -69,8 +69,13 @@ pub(super) async fn run(context: &Context, arguments: StartArgs) -> Outcome {
     let start = Start { workflow: workflow.clone(), input, name: arguments.name };
     let id = live.start(start).await?;
     if !arguments.wait {
-        context.ui.print(&started(context, id, &workflow))?;
-        say_next(context, id, &["show", "cancel"]);
+        let execution = live.execution(id).await?;
+        context.ui.print(&started(context, &execution))?;
+        if let Some(place) = execution.place.as_ref().filter(|_| execution.waits_for_place()) {
+            let key = one_line(&place.key_words(&workflow), 80);
+            context.ui.say(&format!("queued: it waits for a place ({key}, limit {})", place.limit));
+        }
+        say_next(context, id, &["show", "why", "cancel"]);
         return Ok(Exit::Done);
     }
     context.ui.say(&format!("started {workflow} {}", id.short()));
@@ -79,7 +84,8 @@ pub(super) async fn run(context: &Context, arguments: StartArgs) -> Outcome {
 }
 
 /// What is printed about a start: the id, or a document.
-fn started(context: &Context, id: ExecutionId, workflow: &str) -> String {
+fn started(context: &Context, execution: &Execution) -> String {
+    let id = execution.id;
     if !context.ui.is_json() {
         return format!("{id}\n");
     }
@@ -88,7 +94,8 @@ fn started(context: &Context, id: ExecutionId, workflow: &str) -> String {
         "schema": "everstep.started/v1",
         "id": id.to_string(),
         "handle": handle,
-        "workflow": workflow,
+        "workflow": execution.workflow,
+        "status": execution.status.as_str(),
     });
     format!("{document}\n")
 }

@@ -49,6 +49,8 @@ struct RawLimits {
     items_bytes: Option<Spanned<u64>>,
     child_depth: Option<Spanned<u64>>,
     lost_attempts: Option<Spanned<u64>>,
+    running_jobs: Option<Spanned<u64>>,
+    waiting_executions: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +85,8 @@ const MAP_RUN_CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
 /// Up to half of what one record of the log can hold.
 const ITEMS_BYTES: RangeInclusive<u64> = 1024..=64 * 1024 * 1024;
 const CHILD_DEPTH: RangeInclusive<u64> = 1..=1000;
+const RUNNING_JOBS: RangeInclusive<u64> = 1..=65_536;
+const WAITING_EXECUTIONS: RangeInclusive<u64> = 1..=1_000_000;
 const LOST_ATTEMPTS: RangeInclusive<u64> = 0..=1000;
 
 /// Turns the file's text into a config, and faults in it into errors with places.
@@ -148,6 +152,12 @@ impl Checker<'_> {
             items_bytes: self.size(raw.items_bytes.as_ref(), "items_bytes", ITEMS_BYTES)?,
             child_depth: self.small(raw.child_depth.as_ref(), "child_depth", CHILD_DEPTH)?,
             lost_attempts: self.small(lost, "lost_attempts", LOST_ATTEMPTS)?,
+            running_jobs: self.size(raw.running_jobs.as_ref(), "running_jobs", RUNNING_JOBS)?,
+            waiting_executions: self.size(
+                raw.waiting_executions.as_ref(),
+                "waiting_executions",
+                WAITING_EXECUTIONS,
+            )?,
         })
     }
 

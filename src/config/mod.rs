@@ -55,7 +55,7 @@ pub struct EngineConfig {
     pub grace: Option<Duration>,
 }
 
-/// The `[limits]` table: bounds on one execution. What is missing is left to the program.
+/// The `[limits]` table: bounds on one execution, and on all of them together. What is missing is left to the program.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitsConfig {
     /// Bytes of one payload, 1 KiB to 8 MiB.
@@ -75,11 +75,17 @@ pub struct LimitsConfig {
     pub child_depth: Option<u32>,
     /// Attempts of a job that crashes may cut off, 0 to 1,000.
     pub lost_attempts: Option<u32>,
+    /// Jobs that run at once in the whole process, of all types together, 1 to 65,536.
+    pub running_jobs: Option<usize>,
+    /// Executions that wait for a place of one key, 1 to 1,000,000.
+    pub waiting_executions: Option<usize>,
 }
 
 impl LimitsConfig {
     /// Sets what the table sets.
     pub fn set(&self, limits: &mut Limits) {
+        limits.running_jobs = self.running_jobs.unwrap_or(limits.running_jobs);
+        limits.waiting_executions = self.waiting_executions.unwrap_or(limits.waiting_executions);
         let engine = &mut limits.engine;
         engine.payload_bytes = self.payload_bytes.unwrap_or(engine.payload_bytes);
         engine.history_events = self.history_events.unwrap_or(engine.history_events);

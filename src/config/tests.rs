@@ -190,12 +190,13 @@ fn commands_are_bound_with_their_limits() {
 
 #[test]
 fn limits_are_set_where_the_file_sets_them() {
-    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nmap_run_concurrency = 4\nitems_bytes = 5000\nchild_depth = 6\nlost_attempts = 0\n";
+    let text = "[limits]\npayload_bytes = 2048\nhistory_events = 500\nmap_items = 7\nfork_concurrency = 3\nmap_run_concurrency = 4\nitems_bytes = 5000\nchild_depth = 6\nlost_attempts = 0\nrunning_jobs = 9\nwaiting_executions = 8\n";
     let mut limits = Limits::default();
     load(text).1.unwrap().limits.set(&mut limits);
     let engine = &limits.engine;
     assert_eq!((engine.payload_bytes, engine.history_events), (2048, 500));
     assert_eq!((engine.map_items, engine.fork_concurrency, engine.lost_attempts), (7, 3, 0));
+    assert_eq!((limits.running_jobs, limits.waiting_executions), (9, 8));
     let children = (engine.map_run_concurrency, engine.items_bytes, engine.child_depth);
     assert_eq!(children, (4, 5000, 6));
     let mut limits = Limits::default();

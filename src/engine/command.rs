@@ -24,6 +24,8 @@ pub enum Command {
         /// The execution that begins it.
         parent: Option<Parent>,
     },
+    /// The execution has got the place that it needs to run.
+    AdmitExecution,
     /// A worker takes a job.
     StartJob {
         /// The job.
@@ -150,6 +152,7 @@ impl Command {
     pub fn action(&self) -> &'static str {
         match self {
             Self::StartExecution { .. } => "to start",
+            Self::AdmitExecution => "to give it a place",
             Self::StartJob { .. } => "to start a job",
             Self::ReportProgress { .. } => "to report progress",
             Self::Heartbeat { .. } => "to give a sign of life",

@@ -8,6 +8,8 @@ use super::id::{ExecutionId, FrameId, JobId, Timestamp};
 /// Something the shell must do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
+    /// See that it gets its place, in the order of asking, and send `AdmitExecution` then.
+    TakePlace,
     /// Offer an attempt of a job to workers.
     OfferJob {
         /// The job.
@@ -46,6 +48,7 @@ pub fn pending_effects(execution: &Execution) -> Vec<Effect> {
         effects.extend(run.children.keys().map(|child| Effect::RunChild { child: *child }));
     }
     effects.extend(execution.leaving.keys().map(|child| Effect::StopChild { child: *child }));
+    effects.extend(execution.waits_for_place().then_some(Effect::TakePlace));
     effects.extend(execution_effects(execution));
     effects
 }
@@ -72,6 +75,8 @@ pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
     let before = execution.sequence - u64::try_from(events.len()).unwrap_or(0);
     let leaving = execution.leaving.iter().filter(|(_, since)| **since > before);
     effects.extend(leaving.map(|(child, _)| Effect::StopChild { child: *child }));
+    let asks = execution.waits_for_place() && execution.asked_for_place > before;
+    effects.extend(asks.then_some(Effect::TakePlace));
     effects.extend(execution_effects(execution));
     effects
 }

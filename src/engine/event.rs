@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::child::{Child, Ending, Parent};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
 
 /// Data that an event records. What the fold already holds is not written again, so a large input
@@ -158,6 +159,8 @@ events! {
         deadline: Option<Timestamp>,
         /// The execution that began it.
         parent: Option<Parent>,
+        /// The place that it needs to run; it is pending until it has that.
+        place: Option<Place>,
     }
     /// A frame entered a state.
     StateEntered {
@@ -454,6 +457,11 @@ events! {
     ExecutionClosing {
         /// How it will have ended.
         ending: Ending,
+    }
+    /// The execution got the place that it needs, and runs from now on.
+    ExecutionAdmitted {
+        /// When the whole execution times out: its time runs from here.
+        deadline: Option<Timestamp>,
     }
     /// The execution stopped as asked.
     ExecutionCancelled {

@@ -10,12 +10,13 @@ use uuid::Uuid;
 use super::child::{Child, ChildWait, Ending, Link, Parent};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
 
 /// Where an execution stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Status {
-    /// Not begun: it has no events yet.
+    /// Not begun: it has no events yet, or waits for its place.
     Pending,
     /// At work, or waiting for something.
     Running,
@@ -77,6 +78,12 @@ pub struct Execution {
     pub name: Option<Arc<str>>,
     /// The execution that began it.
     pub parent: Option<Parent>,
+    /// The place that it needs to run, when its workflow says how many may.
+    pub place: Option<Place>,
+    /// The sequence of the event since which it needs a place; 0 when it needs none.
+    pub asked_for_place: u64,
+    /// When it got its place.
+    pub admitted_at: Option<Timestamp>,
     /// Its input.
     pub input: Json,
     /// Its output, once completed.
@@ -133,6 +140,9 @@ impl Execution {
             definition: DefinitionHash([0; 32]),
             name: None,
             parent: None,
+            place: None,
+            asked_for_place: 0,
+            admitted_at: None,
             input: Json::null(),
             output: None,
             failure: None,

@@ -20,6 +20,7 @@ pub mod invariants;
 pub mod limits;
 pub mod mint;
 pub mod own_jobs;
+pub mod place;
 pub mod program;
 pub mod progress;
 pub mod rejection;
@@ -39,6 +40,7 @@ pub use execution::{Execution, Frame, Job, JobStatus, Status, Step, StepStatus, 
 pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use limits::EngineLimits;
 pub use mint::{CallbackToken, Mint};
+pub use place::{Newcomer, Place};
 pub use program::Program;
 pub use rejection::Rejection;
 pub use test_state::{StateTest, TestedState, test_state};

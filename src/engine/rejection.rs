@@ -61,6 +61,36 @@ pub enum Rejection {
     /// There is nothing to go on with.
     #[error("nothing is left to do")]
     NothingToDo,
+    /// The key of the workflow's `Concurrency` cannot be worked out.
+    #[error("the key of the workflow's Concurrency cannot be worked out: {cause}")]
+    PlaceKeyFailed {
+        /// Why.
+        cause: String,
+    },
+    /// All places are taken, and the workflow's `Concurrency` refuses who finds none.
+    #[error("all places are taken: limit {limit}, held by {}", handles(holders, *more))]
+    PlaceTaken {
+        /// The key; empty when the workflow has one for all.
+        key: String,
+        /// How many places there are.
+        limit: u32,
+        /// Who has them, or the first of those.
+        holders: Vec<ExecutionId>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// The execution that would wait for this one has the place that this one needs.
+    #[error("execution {holder} has the place and would wait for this one: neither would go on")]
+    PlaceHeldByParent {
+        /// Who has it.
+        holder: ExecutionId,
+    },
+    /// As many executions wait for a place as may.
+    #[error("{limit} executions wait for a place already, and no more may")]
+    PlaceQueueFull {
+        /// How many may.
+        limit: usize,
+    },
     /// The command carries more bytes than a limit allows.
     #[error("{what} has {bytes} bytes, over the limit of {limit}")]
     TooLarge {
@@ -87,7 +117,20 @@ impl Rejection {
             Self::NotPending { .. } => "NOT_PENDING",
             Self::NotDue { .. } => "NOT_DUE",
             Self::NothingToDo => "NOTHING_TO_DO",
+            Self::PlaceKeyFailed { .. } => "PLACE_KEY_FAILED",
+            Self::PlaceTaken { .. } => "PLACE_TAKEN",
+            Self::PlaceHeldByParent { .. } => "PLACE_HELD_BY_PARENT",
+            Self::PlaceQueueFull { .. } => "PLACE_QUEUE_FULL",
             Self::TooLarge { .. } => "TOO_LARGE",
         }
     }
+}
+
+/// Short names, as people type them.
+fn handles(ids: &[ExecutionId], more: usize) -> String {
+    let mut list = ids.iter().map(ExecutionId::short).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        list.push_str(&format!(" and {more} more"));
+    }
+    list
 }

@@ -6,12 +6,14 @@
 //! knows about executions, clocks or files.
 
 pub mod aws;
+pub mod builder;
 pub mod choice;
 pub mod diagnostic;
 pub mod distributed;
 pub mod expression;
 pub mod graph;
 pub mod json;
+pub mod machine_fields;
 pub mod model;
 mod read;
 mod source;

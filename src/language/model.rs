@@ -13,6 +13,7 @@ use super::choice::Condition;
 use super::distributed::Distributed;
 use super::expression::{Expression, ReferencePath, Template};
 use super::json::Json;
+use super::machine_fields::{Concurrency, JobTypes, Labels};
 
 /// The name of a state.
 pub type StateName = Arc<str>;
@@ -36,6 +37,12 @@ pub struct Workflow {
     pub title: Option<String>,
     /// `TimeoutSeconds` of the machine.
     pub timeout_seconds: Option<u64>,
+    /// Extension `Concurrency`: how many of its executions may run at once.
+    pub concurrency: Option<Concurrency>,
+    /// Extension `Labels`.
+    pub labels: Labels,
+    /// Extension `JobTypes`: what people call its job types and what they count.
+    pub job_type_words: JobTypes,
     /// The outermost machine.
     pub root: Machine,
     /// Every state of every machine, nested ones included, in the order of the text.

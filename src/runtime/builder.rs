@@ -18,6 +18,7 @@ use super::dispatch::{Dispatch, Service};
 use super::error::Error;
 use super::limits::Limits;
 use super::orchestrator::{Inner, Orchestrator, Threads};
+use super::places::Places;
 use super::recovery::{self, Recovered};
 use super::results::WriteResults;
 use super::shard::{Adopted, Shard, Tools};
@@ -92,6 +93,14 @@ impl Builder {
         self
     }
 
+    /// Sets how many jobs run at once in the whole process, of all types together, from 1. The same
+    /// as [`Limits::running_jobs`].
+    #[must_use]
+    pub fn running_jobs(mut self, most: usize) -> Self {
+        self.limits.running_jobs = most.max(1);
+        self
+    }
+
     /// Sets the number of shards, from 1. Default: one per core.
     #[must_use]
     pub fn shards(mut self, shards: usize) -> Self {
@@ -143,8 +152,10 @@ impl Builder {
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let dispatch =
-            Arc::new(Dispatch::new(services(&registry), shards.clone(), runtime.clone()));
+        let (services, most) = (services(&registry), limits.running_jobs);
+        let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), runtime.clone()));
+        let places = Places::new(definitions.clone(), limits.waiting_executions);
+        places.restore(recovered.live.values(), &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
         let (rounds_done, rounds_out) = watch::channel(0);
@@ -163,6 +174,7 @@ impl Builder {
             store,
             definitions,
             names: Arc::default(),
+            places: Arc::new(places),
             shards,
             runtime,
             units,

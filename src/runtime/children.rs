@@ -22,6 +22,11 @@ const SET_ASIDE: &str = "Everstep.SetAside";
 /// The error of one that could not begin, because there are too many: the name that AWS has for it.
 const TOO_MANY: &str = "StepFunctions.ExecutionLimitExceeded";
 
+/// The error of one that found no place, where its workflow refuses these.
+const PLACE_TAKEN: &str = "Everstep.PlaceTaken";
+/// The error of one that would wait for the place of the execution that waits for it.
+const PLACE_HELD_BY_PARENT: &str = "Everstep.PlaceHeldByParent";
+
 /// An execution that another one wants to begin.
 #[derive(Clone)]
 pub(super) struct ChildOrder {
@@ -281,6 +286,9 @@ impl Shard {
 fn refusal(rejection: &Rejection) -> Failure {
     let error = match rejection {
         Rejection::TooLarge { .. } => "States.DataLimitExceeded",
+        Rejection::PlaceTaken { .. } => PLACE_TAKEN,
+        Rejection::PlaceHeldByParent { .. } => PLACE_HELD_BY_PARENT,
+        Rejection::PlaceQueueFull { .. } => TOO_MANY,
         _ => "States.TaskFailed",
     };
     Failure::new(error, &rejection.to_string())

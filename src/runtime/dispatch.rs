@@ -1,12 +1,12 @@
 //! Hands jobs to in-process workers.
 //!
-//! Each job type has a number of slots. A job that finds a free slot is started in the same
-//! decision that schedules it; others queue here, in order, until a slot is free. A worker takes
-//! attempts from its type's channel, which never holds more than there are slots. Nothing here
+//! Each job type has a number of slots, and so has the process. A job that finds both free is
+//! started in the same decision that schedules it; others queue, in order (see `slots.rs`). A worker
+//! takes attempts from its type's channel, which never holds more than there are slots. Nothing here
 //! waits.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::attempt::Attempt;
 use super::shards::{Note, Shards};
+use super::slots::{JobQueue, Slots};
 use super::tasks;
 use crate::engine::{Command, ExecutionId, JobId, own_jobs};
 use crate::worker::{JobOutcome, SharedHandler};
@@ -38,16 +39,15 @@ pub(super) struct Service {
 /// All job types that have a worker here.
 pub(super) struct Dispatch {
     pools: HashMap<Arc<str>, Arc<Pool>>,
+    slots: Mutex<Slots>,
     shards: Shards,
     runtime: Handle,
-    paused: AtomicBool,
     /// How many attempts are with workers.
     running: watch::Sender<usize>,
 }
 
 struct Pool {
     handler: SharedHandler,
-    slots: Mutex<Slots>,
     /// Workers there are.
     workers: AtomicUsize,
     /// Those of them that wait for an attempt.
@@ -57,20 +57,22 @@ struct Pool {
     attempts_out: Receiver<Attempt>,
 }
 
-struct Slots {
-    free: usize,
-    /// Bounded by the jobs of live executions, which are in memory anyway.
-    waiting: VecDeque<Offer>,
-}
-
 impl Dispatch {
-    pub(super) fn new(services: Vec<Service>, shards: Shards, runtime: Handle) -> Self {
+    /// Workers for these services, which together run at most `most` attempts at once.
+    pub(super) fn new(
+        services: Vec<Service>,
+        most: usize,
+        shards: Shards,
+        runtime: Handle,
+    ) -> Self {
+        let types = services.iter().map(|service| (service.job_type.clone(), service.concurrency));
+        let slots = Mutex::new(Slots::new(most, types));
         let pools = services
             .into_iter()
             .map(|service| (service.job_type.clone(), Arc::new(Pool::new(service))))
             .collect();
         let (running, _) = watch::channel(0);
-        Self { pools, shards, runtime, paused: AtomicBool::new(false), running }
+        Self { pools, slots, shards, runtime, running }
     }
 
     /// The job types that have a worker, sorted; not those that are ours.
@@ -88,7 +90,7 @@ impl Dispatch {
 
     /// No more attempts begin.
     pub(super) fn pause(&self) {
-        self.paused.store(true, Ordering::SeqCst);
+        self.slots().stop();
     }
 
     /// Waits until no attempt is with a worker.
@@ -97,39 +99,30 @@ impl Dispatch {
         drop(self.running.subscribe().wait_for(|running| *running == 0).await);
     }
 
-    /// Takes a slot for a job that is being scheduled, if one is free and nobody queues for it.
+    /// Takes the slots for a job that is being scheduled, if they are free.
     pub(super) fn try_reserve(&self, job_type: &str) -> bool {
-        let Some(pool) = self.pools.get(job_type) else { return false };
-        let mut slots = pool.slots();
-        let reserve = slots.free > 0 && slots.waiting.is_empty() && !self.is_paused();
-        slots.free -= usize::from(reserve);
-        reserve
+        self.slots().try_reserve(job_type)
     }
 
-    /// Gives a reserved slot back: its attempt ended, or never began.
+    /// Gives reserved slots back: their attempt ended, or never began.
     pub(super) fn give_back(&self, job_type: &str) {
-        let Some(pool) = self.pools.get(job_type) else { return };
-        let mut slots = pool.slots();
-        let next = if self.is_paused() { None } else { slots.waiting.pop_front() };
-        slots.free += usize::from(next.is_none());
-        drop(slots);
-        if let Some(next) = next {
-            self.start(next);
-        }
+        let next = self.slots().give_back(job_type);
+        next.into_iter().for_each(|offer| self.start(offer));
     }
 
-    /// Queues an attempt, or starts it when a slot is free. One that nobody here serves stays
-    /// pending in the log until somebody does.
+    /// Queues an attempt, or starts it when its slots are free.
     pub(super) fn offer(&self, offer: Offer) {
-        let Some(pool) = self.pools.get(&offer.job_type) else { return };
-        let mut slots = pool.slots();
-        if slots.free > 0 && slots.waiting.is_empty() && !self.is_paused() {
-            slots.free -= 1;
-            drop(slots);
-            self.start(offer);
-        } else {
-            slots.waiting.push_back(offer);
-        }
+        let next = self.slots().offer(offer);
+        next.into_iter().for_each(|offer| self.start(offer));
+    }
+
+    /// The jobs of an execution that wait for slots.
+    pub(super) fn queues_of(&self, execution: ExecutionId) -> Vec<JobQueue> {
+        self.slots().queues_of(execution)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start(&self, offer: Offer) {
@@ -155,10 +148,6 @@ impl Dispatch {
             pool.attempts_in.close();
         }
     }
-
-    fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::SeqCst)
-    }
 }
 
 impl Pool {
@@ -167,17 +156,12 @@ impl Pool {
         let (attempts_in, attempts_out) = async_channel::bounded(limit);
         Self {
             handler: service.handler,
-            slots: Mutex::new(Slots { free: limit, waiting: VecDeque::new() }),
             workers: AtomicUsize::new(0),
             idle: AtomicUsize::new(0),
             limit,
             attempts_in,
             attempts_out,
         }
-    }
-
-    fn slots(&self) -> MutexGuard<'_, Slots> {
-        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -12,6 +12,12 @@ pub struct Limits {
     /// Executions that may be under way when another one begins one more; it is refused then. Default
     /// 1,000,000.
     pub live_executions: usize,
+    /// Jobs that run at once in the whole process, of all types together; others wait in order, and
+    /// hold nothing. Default 4,096.
+    pub running_jobs: usize,
+    /// Executions that wait for a place of one key of their workflow; a start past it is refused.
+    /// Default 100,000.
+    pub waiting_executions: usize,
     /// Commands that wait for one shard. A caller past it waits. Default 4,096.
     pub shard_queue: usize,
     /// Batches of decisions that wait for the committer. A shard past it waits. Default 64.
@@ -32,6 +38,8 @@ impl Default for Limits {
         Self {
             engine: EngineLimits::default(),
             live_executions: 1_000_000,
+            running_jobs: 4096,
+            waiting_executions: 100_000,
             shard_queue: 4096,
             commit_queue: 64,
             group_units: 4096,

@@ -25,12 +25,15 @@ pub mod find;
 mod limits;
 mod names;
 mod orchestrator;
+mod places;
+mod queues;
 mod recent;
 mod recovery;
 mod results;
 mod shard;
 mod shards;
 mod slot;
+mod slots;
 mod summary;
 mod tasks;
 
@@ -42,7 +45,10 @@ pub use error::Error;
 pub use events::Events;
 pub use limits::Limits;
 pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
+pub use places::PlaceQueue;
+pub use queues::Queues;
 pub use recovery::RecoveryReport;
+pub use slots::{FullSlots, JobQueue};
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.
 pub use crate::store::Record;

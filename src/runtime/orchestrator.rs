@@ -147,13 +147,16 @@ impl Orchestrator {
         self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())?;
         self.answer(answer).await??;
         self.inner.tools.definitions.add(stored, Arc::new(Program::new(workflow)));
+        self.inner.tools.admit(self.inner.tools.places.limit_changed(name));
         Ok(Deployed { definition: hash, version: known + 1, is_new: true })
     }
 
-    /// Starts an execution of the newest version of a workflow.
+    /// Starts an execution of the newest version of a workflow. Where that says how many of its
+    /// executions run at once, the execution may have to wait: it is pending until it has its place.
     ///
     /// # Errors
-    /// There is no such workflow, nobody serves one of its job types, or the input is too large.
+    /// There is no such workflow, nobody serves one of its job types, the input is too large, or all
+    /// places are taken and the workflow refuses who finds none.
     pub async fn start(
         &self,
         workflow: &str,
@@ -212,6 +215,10 @@ impl Orchestrator {
             return Ok(execution);
         }
         Err(Error::NameTaken { workflow: start.workflow.clone(), name, execution })
+    }
+
+    pub(super) fn tools(&self) -> &Tools {
+        &self.inner.tools
     }
 
     async fn begin(&self, start: Start) -> Result<ExecutionId, Error> {

@@ -22,6 +22,7 @@ use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::limits::Limits;
 use super::names::Names;
+use super::places::Places;
 use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
@@ -51,6 +52,7 @@ pub(super) struct Tools {
     pub(super) store: Arc<dyn EventStore>,
     pub(super) definitions: Arc<Definitions>,
     pub(super) names: Arc<Names>,
+    pub(super) places: Arc<Places>,
     pub(super) shards: Shards,
     pub(super) runtime: Handle,
     pub(super) units: Sender<Vec<Unit>>,
@@ -91,6 +93,20 @@ pub(super) struct Adopted {
     pub(super) program: Option<Arc<Program>>,
     /// Whether the last checkpoint holds it as it is. If not, the next one must.
     pub(super) is_saved: bool,
+}
+
+impl Tools {
+    /// Gives the place of an execution to the next.
+    pub(super) fn free_place(&self, execution: ExecutionId) {
+        self.admit(self.places.free(execution));
+    }
+
+    /// Tells executions that they have their places.
+    pub(super) fn admit(&self, executions: Vec<ExecutionId>) {
+        for execution in executions {
+            self.shards.note(execution, Note::Admit(execution));
+        }
+    }
 }
 
 type Reply = oneshot::Sender<Result<Accepted, Error>>;
@@ -220,6 +236,8 @@ impl Shard {
             Note::OrderAgain(order) => self.order_again(&order),
             Note::StopChild { parent, child } => self.stop_child(parent, child),
             Note::Ended(execution) => self.forget(execution),
+            Note::Admit(execution) => self.admit(execution),
+            Note::FreePlace(execution) => self.tools.free_place(execution),
             Note::Checkpoint(round) => {
                 let saving = self.saving.get_or_insert_default();
                 saving.round = saving.round.max(round);
@@ -301,6 +319,13 @@ impl Shard {
         let Some(events) = slot.decide(&self.tools, now, command)? else {
             return self.set_aside_after_panic(id, first_sequence);
         };
+        if first_sequence == 1
+            && let Err(rejection) = slot.ask_for_place(&self.tools)
+        {
+            // Nothing of it is in the log, and nothing shall be.
+            slot.execution = Execution::new(id);
+            return Err(rejection);
+        }
         let releases = Vec::with_capacity(2);
         let mut decided = Decided { events, releases, ..Decided::default() };
         for effect in effects_after(&slot.execution, &decided.events) {
@@ -321,6 +346,7 @@ impl Shard {
         } else if slot.execution.set_aside.is_some() {
             let note = set_aside_note(&slot.execution);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
+            releases.push(Release::Note(id, Note::FreePlace(id)));
         } else if slot.execution.progress != progress {
             let note = progress_note(&slot.execution);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
@@ -433,8 +459,20 @@ impl Shard {
         }
     }
 
+    /// Lets an execution run that has got its place, unless it no longer wants it: then its end,
+    /// once durable, gives the place to the next.
+    fn admit(&mut self, id: ExecutionId) {
+        if !self.slots.contains_key(&id) {
+            return self.tools.free_place(id);
+        }
+        if let Err(rejection) = self.decide_on(id, Command::AdmitExecution, None) {
+            tracing::debug!(execution = %id, code = rejection.code(), "a place came too late");
+        }
+    }
+
     /// The end is durable: what lists need stays, the rest is read from disk when asked for.
     fn forget(&mut self, id: ExecutionId) {
+        self.tools.free_place(id);
         let Some(slot) = self.slots.remove(&id) else { return };
         if let Some(armed) = slot.armed {
             self.timers.remove(&(armed, id));
@@ -501,7 +539,9 @@ impl Shard {
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
         let note = set_aside_note(&slot.execution);
-        let releases = note.map(|(to, note)| Release::Note(to, note)).into_iter().collect();
+        let free = Release::Note(id, Note::FreePlace(id));
+        let note = note.map(|(to, note)| Release::Note(to, note));
+        let releases = note.into_iter().chain([free]).collect();
         let events = vec![event];
         self.hand_on(id, first_sequence, Decided { events, releases, ..Decided::default() });
     }

@@ -51,6 +51,10 @@ pub(super) enum Note {
     StopChild { parent: ExecutionId, child: ExecutionId },
     /// The end of an execution is durable.
     Ended(ExecutionId),
+    /// An execution has got the place that it waited for.
+    Admit(ExecutionId),
+    /// That an execution was set aside is durable: its place is free.
+    FreePlace(ExecutionId),
     /// Take part in this round of a checkpoint.
     Checkpoint(u64),
     /// The process stops: running attempts are lost, in order.

@@ -10,11 +10,12 @@ use super::attempt::{Attempt, Reporter};
 use super::children::{ChildOrder, order_for};
 use super::committer::Release;
 use super::dispatch::Offer;
+use super::places::{Ask, Asking};
 use super::shard::Tools;
 use super::shards::Note;
 use crate::engine::{
     Command, DecisionInput, Effect, Event, Execution, ExecutionId, JobId, JobStatus, Program,
-    Rejection, Timer, Timestamp, decide,
+    Rejection, Timer, Timestamp, decide, effects_after,
 };
 use crate::store::Transition;
 use crate::worker::{AttemptId, CancelToken};
@@ -95,6 +96,7 @@ impl Slot {
     ) {
         let (job, attempt) = match effect {
             Effect::OfferJob { job, attempt } => (job, attempt),
+            Effect::TakePlace => return self.take_place(tools, now, decided),
             Effect::RunChild { child } => {
                 let order = self.order(child, !decided.recovers);
                 let note = order.map(|order| Release::Note(child, Note::RunChild(order)));
@@ -117,6 +119,42 @@ impl Slot {
         } else {
             let execution = self.execution.id;
             decided.releases.push(Release::Offer(Offer { execution, job, attempt, job_type }));
+        }
+    }
+
+    /// Asks for the place that an execution needs which is about to begin.
+    ///
+    /// # Errors
+    /// It finds none, and is not to wait.
+    pub(super) fn ask_for_place(&self, tools: &Tools) -> Result<(), Rejection> {
+        let Some(asking) = Asking::of(&self.execution) else { return Ok(()) };
+        let program = self.program.as_ref();
+        let concurrency = program.and_then(|program| program.workflow.concurrency.as_ref());
+        let when_full = concurrency.map(|own| own.when_full).unwrap_or_default();
+        tools.places.take(&asking, Ask::ToStart(when_full)).map(drop)
+    }
+
+    /// Lets the execution run in the same transition, if there is a place for it.
+    fn take_place(&mut self, tools: &Tools, now: Timestamp, decided: &mut Decided) {
+        let Some(asking) = Asking::of(&self.execution) else { return };
+        // One that has begun is never refused.
+        if !tools.places.take(&asking, Ask::Again).unwrap_or(false) {
+            return;
+        }
+        match self.decide(tools, now, Command::AdmitExecution) {
+            Ok(Some(admitted)) => {
+                let owed = effects_after(&self.execution, &admitted);
+                decided.events.extend(admitted);
+                for effect in owed {
+                    self.carry_out(tools, now, effect, decided);
+                }
+            }
+            // The shard sets it aside, and frees its place with that.
+            Ok(None) => decided.panicked = true,
+            Err(rejection) => {
+                let (execution, code) = (self.execution.id, rejection.code());
+                tracing::error!(%execution, code, "an execution does not take its place");
+            }
         }
     }
 

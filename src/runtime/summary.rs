@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::child::{Link, Parent};
-use crate::engine::{Execution, ExecutionId, Failure, FrameId, Status, Timestamp};
+use crate::engine::{Execution, ExecutionId, Failure, FrameId, Place, Status, Timestamp};
+use crate::language::DefinitionHash;
 use crate::store::{self, EventStore, NameKey};
 
 /// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
@@ -15,6 +16,10 @@ pub struct Summary {
     pub id: ExecutionId,
     /// The workflow's name.
     pub workflow: Arc<str>,
+    /// The version it runs. Rows of older programs have none.
+    pub definition: Option<DefinitionHash>,
+    /// The place that it needs to run.
+    pub place: Option<Place>,
     /// The caller's own name for it.
     pub name: Option<Arc<str>>,
     /// The execution that began it.
@@ -47,6 +52,8 @@ impl Summary {
         Self {
             id: execution.id,
             workflow: execution.workflow.clone(),
+            definition: Some(execution.definition),
+            place: execution.place.clone(),
             name: execution.name.clone(),
             parent: execution.parent.clone(),
             status: execution.status,

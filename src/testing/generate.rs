@@ -30,6 +30,7 @@ pub fn definition(seed: u64) -> Value {
         put(&mut machine, "TimeoutSeconds", json!(seconds));
         put(&mut machine, "Version", json!("1.0"));
     }
+    generator.machine_fields(&mut machine);
     machine
 }
 
@@ -84,6 +85,34 @@ impl Generator {
         }
         self.depth = around;
         json!({"StartAt": names.first(), "States": states})
+    }
+
+    /// What the definition says about itself as a whole. The input always has the key.
+    fn machine_fields(&mut self, machine: &mut Value) {
+        if self.random.one_in(4) {
+            let mut concurrency = json!({"Limit": 1 + self.random.below(3)});
+            match (self.jsonata, self.random.below(4)) {
+                (false, 0) => put(&mut concurrency, "KeyPath", json!("$.number")),
+                (false, 1) => {
+                    put(&mut concurrency, "KeyPath", json!("States.Format('{}-k', $.text)"));
+                }
+                (true, 0) => put(&mut concurrency, "Key", json!("{% $states.input.text %}")),
+                (_, 2) => put(&mut concurrency, "Key", json!("fixed")),
+                _ => {}
+            }
+            if self.random.one_in(3) {
+                put(&mut concurrency, "WhenFull", json!("refuse"));
+            }
+            put(machine, "Concurrency", concurrency);
+        }
+        if self.random.one_in(6) {
+            put(machine, "Labels", json!({"team": "media", "ü": ""}));
+        }
+        if self.random.one_in(6) {
+            let words = json!({"Label": "Alpha", "Colour": "#00aa00", "Unit": "scenes",
+                "UnitSingular": "scene"});
+            put(machine, "JobTypes", json!({"alpha": words, "beta": {"Unit": "MiB"}}));
+        }
     }
 
     /// A state from which each of `later` may follow. The next of them always does in some way, so
@@ -298,15 +327,15 @@ mod tests {
         let mut found = BTreeSet::new();
         (0..1000).for_each(|seed| keys(&definition(seed), &mut found));
         let fields = "And Arguments Assign BackoffRate BatchInput BooleanEquals Branches Catch Cause \
-             CausePath Choices Comment Condition Default End Error ErrorEquals ErrorPath \
+             CausePath Choices Colour Comment Concurrency Condition Default End Error ErrorEquals ErrorPath \
              HeartbeatSeconds HeartbeatSecondsPath InputPath IntervalSeconds IsNull IsPresent \
              IsTimestamp ItemBatcher ItemProcessor ItemReader ItemSelector Items ItemsPath Iterator \
-             JitterStrategy MaxAttempts MaxConcurrency MaxConcurrencyPath MaxDelaySeconds \
+             JitterStrategy JobTypes Key KeyPath Label Labels Limit MaxAttempts MaxConcurrency MaxConcurrencyPath MaxDelaySeconds \
              MaxInputBytesPerBatch MaxInputBytesPerBatchPath MaxItemsPerBatch MaxItemsPerBatchPath \
              Next Not NumericGreaterThanEquals NumericLessThanPath Or Output OutputPath Parameters \
              QueryLanguage Resource Result ResultPath ResultSelector ResultWriter Retry Seconds \
              SecondsPath StringMatches TimeoutSeconds TimeoutSecondsPath Timestamp \
-             TimestampGreaterThan TimestampPath Title ToleratedFailureCount \
+             TimestampGreaterThan TimestampPath Title Unit UnitSingular WhenFull ToleratedFailureCount \
              ToleratedFailureCountPath ToleratedFailurePercentage ToleratedFailurePercentagePath \
              Variable Version Weight";
         let missing: Vec<&str> = fields.split(' ').filter(|f| !found.contains(*f)).collect();

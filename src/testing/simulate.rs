@@ -158,6 +158,7 @@ impl Simulation {
                     && open.status == JobStatus::Pending
                     && execution.set_aside.is_none()
             }),
+            Effect::TakePlace => execution.waits_for_place(),
             Effect::RunChild { child } => children::is_wanted(execution, *child),
             Effect::StopChild { child } => execution.leaving.contains_key(child),
             // Both are owed anew after every decision.
@@ -188,6 +189,7 @@ impl Simulation {
         }
         match self.random.below(40) {
             0 => self.start_command(),
+            1 if self.random.one_in(3) => Command::AdmitExecution,
             1 => Command::Advance,
             2 | 3 => {
                 let jobs = (0..=self.random.below(3)).map(|_| self.any_job()).collect();
@@ -210,6 +212,9 @@ impl Simulation {
 
     /// A command that leads on: what is ready, a worker's next word, or the next timer.
     pub fn useful_command(&mut self) -> Command {
+        if self.execution.waits_for_place() {
+            return Command::AdmitExecution;
+        }
         if !self.execution.ready.is_empty() {
             return Command::Advance;
         }

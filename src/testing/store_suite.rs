@@ -51,6 +51,7 @@ pub fn started(number: u64, bytes: usize) -> Transition {
         input: text(&"x".repeat(bytes)),
         deadline: None,
         parent: None,
+        place: None,
     };
     Transition { events: vec![event.into()], ..transition(number, 1, 0) }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::limits::{PlaceCard, counters};
 use super::step::StepCard;
 use super::text::seconds;
 use super::waiting::Waiting;
 use crate::engine::execution::Cancel;
 use crate::engine::{Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, Timestamp};
+use crate::language::machine_fields::Labels;
 
 /// What people see of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +29,10 @@ pub struct Card {
     pub name: Option<Arc<str>>,
     /// The execution that began it.
     pub parent: Option<String>,
+    /// The place that it needs to run, where its workflow says how many of its executions may.
+    pub place: Option<PlaceCard>,
+    /// The labels of its workflow.
+    pub labels: Labels,
     /// `pending`, `running`, `cancelling`, `completed`, `completed_with_errors`, `failed`,
     /// `cancelled` or `timed_out`.
     pub status: &'static str,
@@ -74,6 +80,10 @@ pub struct JobCard {
     /// Its job type.
     #[serde(rename = "type")]
     pub job_type: Arc<str>,
+    /// The type's name for people, where the definition has one.
+    pub label: Option<String>,
+    /// The type's colour: a name, or `#rrggbb`.
+    pub colour: Option<String>,
     /// `pending`, `running`, `retrying` or `cancelling`.
     pub status: &'static str,
     /// Percent; 0 as long as its worker has not said.
@@ -90,6 +100,8 @@ pub struct JobCard {
     pub processed: Option<u64>,
     /// How many things there are.
     pub total: Option<u64>,
+    /// Both in words, with the unit of the job's type: `4 / 6 scenes`.
+    pub counted: Option<String>,
 }
 
 /// Why something failed.
@@ -133,8 +145,12 @@ impl CancelCard {
 }
 
 impl JobCard {
-    fn of(execution: &Execution, id: JobId, job: &Job) -> Self {
+    fn of(program: &Program, execution: &Execution, id: JobId, job: &Job) -> Self {
+        let words = program.workflow.job_type_words.get(&job.job_type);
         Self {
+            label: words.and_then(|words| words.label.clone()),
+            colour: words.and_then(|words| words.colour.clone()),
+            counted: counters(words, job.processed, job.total),
             id: job_label(execution.id, id),
             job_type: job.job_type.clone(),
             status: job_status(job.status),
@@ -165,8 +181,11 @@ impl Card {
     pub fn of(program: &Program, execution: &Execution, now: Timestamp) -> Self {
         let steps = StepCard::all(program, execution, now);
         let current = current_step(execution, &steps);
-        let active_sub_jobs: Vec<JobCard> =
-            execution.jobs.iter().map(|(id, job)| JobCard::of(execution, *id, job)).collect();
+        let active_sub_jobs: Vec<JobCard> = execution
+            .jobs
+            .iter()
+            .map(|(id, job)| JobCard::of(program, execution, *id, job))
+            .collect();
         let has_somebody = |job: &&JobCard| job.worker.is_some() || job.execution.is_some();
         let at_work = active_sub_jobs.iter().find(has_somebody);
         let active_sub_job = at_work.or(active_sub_jobs.first()).cloned();
@@ -179,6 +198,8 @@ impl Card {
             definition: execution.definition.to_string(),
             name: execution.name.clone(),
             parent: execution.parent.as_ref().map(|parent| parent.execution.to_string()),
+            place: PlaceCard::of(execution),
+            labels: program.workflow.labels.clone(),
             status: execution.status.as_str(),
             progress: execution.progress,
             current_step: current.map(|step| step.number),

@@ -197,6 +197,7 @@ mod tests {
             input: Json::null(),
             deadline: None,
             parent: None,
+            place: None,
         }
         .into();
         let failed: Event = ExecutionFailed { failure: Failure::new("Mine", "so") }.into();

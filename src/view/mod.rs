@@ -6,6 +6,7 @@
 mod card;
 mod comparison;
 mod difference;
+mod limits;
 mod log_stats;
 mod moment;
 mod result;
@@ -20,6 +21,7 @@ mod why;
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
+pub use limits::PlaceCard;
 pub use log_stats::{Count, LogCounter, LogStats, Spread};
 pub use moment::Moments;
 pub use result::{ResultCard, ResultSummary, StepResult};
@@ -28,7 +30,9 @@ pub use step::StepCard;
 pub use text::{counted, duration, one_line};
 pub use verify::{Fault, Report, Verifier};
 pub use waiting::{Waiting, WaitingFor};
-pub use why::{End, FailurePoint, Reason, ReasonKind, Why, WhyState, Workers};
+pub use why::{
+    End, FailurePoint, PlaceQueue, Queues, Reason, ReasonKind, SlotQueue, Why, WhyState, Workers,
+};
 
 #[cfg(test)]
 mod tests;

@@ -22,8 +22,14 @@ pub fn sentence(event: &Event) -> String {
             let name = body.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
             let by = body.parent.as_ref();
             let by = by.map(|by| format!(" by {}", by.execution)).unwrap_or_default();
-            format!("started {}{name}{by} with {}", body.workflow, json(&body.input))
+            let place = body.place.as_ref().map(|place| {
+                let key = one_line(&place.key_words(&body.workflow), SHOWN);
+                format!("; needs a place ({key}, limit {})", place.limit)
+            });
+            let place = place.unwrap_or_default();
+            format!("started {}{name}{by} with {}{place}", body.workflow, json(&body.input))
         }
+        Event::ExecutionAdmitted(_) => "got its place".to_owned(),
         Event::StateEntered(body) => format!("{}% when it began", body.progress),
         Event::StateExited(body) => format!("left{}", gave(&body.output)),
         Event::FailureCaught(body) => {

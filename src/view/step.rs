@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
+use super::limits::counters;
 use super::skipped;
 use super::text::seconds;
 use crate::engine::execution::Fork;
@@ -34,6 +35,8 @@ pub struct StepCard {
     pub attempts: u32,
     /// Newest words of its worker; of a step that was skipped, why.
     pub message: Option<Arc<str>>,
+    /// What its open job counts, in words: `4 / 6 scenes`.
+    pub counted: Option<String>,
     /// Branches, items or batches of a Parallel or Map; 0 for all other states.
     pub parts: u32,
     /// Parts that ended well.
@@ -133,6 +136,7 @@ fn one(
             Some(step) => step.message.clone(),
             None => skipped::of(program, execution, &state.name).and_then(|skip| skip.reason),
         },
+        counted: counted(program, execution, &state.name),
         parts: step.map_or(0, |step| step.parts),
         parts_completed: step.map_or(0, |step| step.parts_completed),
         parts_failed: step.map_or(0, |step| step.parts_failed),
@@ -146,6 +150,15 @@ fn one(
         duration_seconds: step.map(|step| took(step, now)),
         error: step.and_then(|step| step.failure.as_ref()).map(FailureCard::of),
     }
+}
+
+/// What the open job of a step counts.
+fn counted(program: &Program, execution: &Execution, name: &StateName) -> Option<String> {
+    let root = execution.frames.get(&FrameId::ROOT);
+    let root = root.filter(|root| root.state.as_ref() == Some(name))?;
+    let job = execution.jobs.get(&root.job?)?;
+    let words = program.workflow.job_type_words.get(&job.job_type);
+    counters(words, job.processed, job.total)
 }
 
 /// The fork that is open in a step.

@@ -45,8 +45,12 @@ struct Run {
 
 impl Run {
     fn start() -> Self {
+        Self::of(WORKFLOW)
+    }
+
+    fn of(definition: &str) -> Self {
         let workflow =
-            language::parse(WORKFLOW, Format::Yaml, &Options::default()).expect("it is valid");
+            language::parse(definition, Format::Yaml, &Options::default()).expect("it is valid");
         let definition = workflow.hash;
         let mut run = Self {
             program: Program::new(workflow),
@@ -269,7 +273,12 @@ fn what_the_engine_never_writes_is_a_fault() {
 
 impl Run {
     fn why(&self, workers: Workers<'_>) -> Why {
-        Why::of(&self.program, &self.execution, &self.history, workers, Timestamp(self.now))
+        self.why_in(workers, &Queues::default())
+    }
+
+    fn why_in(&self, workers: Workers<'_>, queues: &Queues) -> Why {
+        let now = Timestamp(self.now);
+        Why::of(&self.program, &self.execution, &self.history, workers, queues, now)
     }
 }
 
@@ -286,6 +295,90 @@ fn why_tells_an_unserved_job_from_busy_workers_and_from_a_missing_engine() {
     let why = run.why(Workers::None);
     assert_eq!(kinds(&why), [ReasonKind::Worker]);
     assert_eq!((why.state, why.engine_runs), (WhyState::Waiting, Some(false)));
+}
+
+const LIMITED: &str = r#"
+Concurrency: {Key: library, Limit: 2}
+Labels: {team: media}
+JobTypes:
+  scan: {Label: Scan, Colour: teal, Unit: scenes, UnitSingular: scene}
+StartAt: Scan
+States:
+  Scan: {Type: Task, Resource: scan, End: true}
+"#;
+
+#[test]
+fn why_says_which_place_is_waited_for_and_who_has_it() {
+    let mut run = Run::of(LIMITED);
+    run.now += 41_000;
+    let holders: Vec<ExecutionId> = (1..=7).map(|n| ExecutionId(Uuid::from_u128(n))).collect();
+    let place = PlaceQueue { limit: 7, holders: holders.clone(), ahead: 3 };
+    let queues = Queues { place: Some(place), ..Queues::default() };
+    let why = run.why_in(Workers::Of(&[]), &queues);
+    assert_eq!((why.state, kinds(&why)), (WhyState::Waiting, vec![ReasonKind::Place]));
+    let reason = &why.reasons[0];
+    assert_eq!((reason.limit, reason.ahead, reason.held_by.len()), (Some(7), Some(3), 7));
+    let named: Vec<String> = holders.iter().take(5).map(ExecutionId::short).collect();
+    let sentence = format!(
+        "waits for a place: library, limit 7, held by {} and 2 more, number 4 in the queue; it has \
+         for 41s",
+        named.join(", ")
+    );
+    assert_eq!(reason.sentence, sentence);
+    // Without an engine it is not known who has it.
+    let alone = &run.why(Workers::None).reasons[0];
+    assert_eq!(alone.sentence, "waits for a place: library, limit 2; it has for 41s");
+}
+
+#[test]
+fn why_says_which_slots_are_taken_and_how_many_come_before() {
+    let mut run = Run::of(LIMITED);
+    run.command(Command::AdmitExecution);
+    let types = ["scan".to_owned()];
+    let told = |of_process, limit, ahead| {
+        let jobs = [(JobId(1), SlotQueue { of_process, limit, ahead })].into();
+        let why = run.why_in(Workers::Of(&types), &Queues { place: None, jobs });
+        (why.reasons[0].kind, why.reasons[0].sentence.clone())
+    };
+    let (kind, sentence) = told(false, 2, 3);
+    assert_eq!(kind, ReasonKind::WorkersBusy);
+    let before = "step \"Scan\", job 1: attempt 1 has been ready for 0.0s; ";
+    assert_eq!(sentence, format!("{before}all 2 slots of type scan are taken, 3 before it"));
+    let (_, sentence) = told(false, 1, 0);
+    assert_eq!(sentence, format!("{before}all 1 slot of type scan is taken, 0 before it"));
+    let (kind, sentence) = told(true, 4, 1);
+    assert_eq!(kind, ReasonKind::ProcessBusy);
+    assert_eq!(
+        sentence,
+        format!("{before}the process limit of 4 running jobs is reached, 1 before it")
+    );
+}
+
+#[test]
+fn a_card_shows_place_labels_and_counters() {
+    let mut run = Run::of(LIMITED);
+    let card = run.card();
+    assert_eq!(card.status, "pending");
+    assert_eq!(card.waiting.as_ref().unwrap().reason, WaitingFor::Place);
+    assert_eq!(card.place.unwrap().admitted_at, None);
+    assert_eq!(card.labels["team"], "media");
+    assert_eq!(run.statuses(), ["pending"]);
+    run.command(Command::AdmitExecution);
+    run.start_job(1);
+    run.command(Command::ReportProgress {
+        job: JobId(1),
+        token: TOKEN,
+        percent: None,
+        message: None,
+        processed: Some(4),
+        total: Some(6),
+    });
+    let card = run.card();
+    let job = card.active_sub_job.unwrap();
+    assert_eq!(job.counted.as_deref(), Some("4 / 6 scenes"));
+    assert_eq!((job.label.as_deref(), job.colour.as_deref()), (Some("Scan"), Some("teal")));
+    assert_eq!(card.steps[0].counted, job.counted);
+    assert!(card.place.unwrap().admitted_at.is_some());
 }
 
 #[test]

@@ -246,6 +246,7 @@ mod tests {
             input: Json::null(),
             deadline: None,
             parent,
+            place: None,
         }
         .into()
     }

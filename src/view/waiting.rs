@@ -22,6 +22,9 @@ pub struct Waiting {
     pub attempt: Option<u32>,
     /// The job type, when a worker or a callback is waited for.
     pub job_type: Option<Arc<str>>,
+    /// What executions share the place by that is waited for; empty when the workflow has one key
+    /// for all.
+    pub place: Option<Arc<str>>,
     /// The execution that is waited for; of a distributed Map, the one that began first.
     pub execution: Option<String>,
 }
@@ -30,6 +33,8 @@ pub struct Waiting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitingFor {
+    /// The place that it needs must be free.
+    Place,
     /// A Wait state's time must come.
     Timer,
     /// The delay before another attempt must pass.
@@ -47,6 +52,7 @@ impl WaitingFor {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Place => "place",
             Self::Timer => "timer",
             Self::Retry => "retry",
             Self::Worker => "worker",
@@ -65,11 +71,27 @@ impl Waiting {
         if execution.status.is_terminal() || execution.jobs.values().any(at_work) {
             return None;
         }
-        pending(execution)
+        for_place(execution)
+            .or_else(|| pending(execution))
             .or_else(|| child(execution))
             .or_else(|| callback(execution))
             .or_else(|| timed(execution))
     }
+}
+
+/// The place that it needs before anything else.
+fn for_place(execution: &Execution) -> Option<Waiting> {
+    let place = execution.place.as_ref().filter(|_| execution.waits_for_place())?;
+    Some(Waiting {
+        reason: WaitingFor::Place,
+        step_name: None,
+        since: Some(execution.updated_at.to_string()),
+        until: None,
+        attempt: None,
+        job_type: None,
+        place: Some(place.key.clone()),
+        execution: None,
+    })
 }
 
 /// The execution that has been waited for longest.
@@ -93,6 +115,7 @@ fn child(execution: &Execution) -> Option<Waiting> {
         until: None,
         attempt: None,
         job_type: None,
+        place: None,
         execution: Some(child.to_string()),
     })
 }
@@ -112,6 +135,7 @@ fn callback(execution: &Execution) -> Option<Waiting> {
         until: until.map(|(due, _)| due).min().map(ToString::to_string),
         attempt: None,
         job_type: Some(job.job_type.clone()),
+        place: None,
         execution: None,
     })
 }
@@ -127,6 +151,7 @@ fn pending(execution: &Execution) -> Option<Waiting> {
         until: None,
         attempt: Some(job.attempt),
         job_type: Some(job.job_type.clone()),
+        place: None,
         execution: None,
     })
 }
@@ -153,6 +178,7 @@ fn of_frame(execution: &Execution, frame: &Frame, until: Timestamp) -> Waiting {
         until: Some(until.to_string()),
         attempt: job.filter(|_| backs_off).map(|job| job.attempt.saturating_add(1)),
         job_type: None,
+        place: None,
         execution: None,
     }
 }

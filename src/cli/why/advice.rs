@@ -63,7 +63,10 @@ fn for_reason(id: &str, reason: &Reason) -> Option<(&'static str, String)> {
         ReasonKind::NoWorker => {
             ("to serve it", format!("serve --config FILE, with [jobs.{job_type:?}] in FILE"))
         }
-        ReasonKind::WorkersBusy => ("who is at work", "list --status unfinished".to_owned()),
+        ReasonKind::Place => ("who has it", format!("show {}", reason.held_by.first()?)),
+        ReasonKind::WorkersBusy | ReasonKind::ProcessBusy => {
+            ("who is at work", "list --status unfinished".to_owned())
+        }
         ReasonKind::Callback => ("to answer", "callback complete TOKEN --result JSON".to_owned()),
         ReasonKind::Execution | ReasonKind::ExecutionStopping => {
             ("more about it", format!("why {child}"))

@@ -76,7 +76,8 @@ fn look<'l>(source: &'l Source, id: ExecutionId, workers: Workers<'l>, depth: u3
     Box::pin(async move {
         let (execution, history) = source.whole(id).await?;
         let program = source.program(execution.definition).await?;
-        let mut why = Why::of(&program, &execution, &history, workers, now());
+        let queues = source.queues(id).await?;
+        let mut why = Why::of(&program, &execution, &history, workers, &queues, now());
         if depth == 0 {
             return Ok(why);
         }

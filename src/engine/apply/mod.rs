@@ -35,6 +35,7 @@ impl Execution {
         match event {
             Event::DefinitionStored(_) => {}
             Event::ExecutionStarted(body) => self.started(body, at),
+            Event::ExecutionAdmitted(body) => self.admitted(body.deadline, at),
             Event::StateEntered(body) => self.state_entered(body, at),
             Event::StateExited(body) => self.state_exited(body, at),
             Event::FailureCaught(body) => self.failure_caught(body, at),
@@ -76,11 +77,12 @@ impl Execution {
     }
 
     fn started(&mut self, body: &ExecutionStarted, at: Timestamp) {
-        self.status = Status::Running;
         self.workflow = body.workflow.clone();
         self.definition = body.definition;
         self.name.clone_from(&body.name);
         self.parent.clone_from(&body.parent);
+        self.place.clone_from(&body.place);
+        self.ask_for_place();
         self.input = body.input.clone();
         self.started_at = at;
         if let Some(deadline) = body.deadline {
@@ -89,6 +91,29 @@ impl Execution {
         self.frames.insert(FrameId::ROOT, Frame::new(None, body.input.clone(), at));
         self.frame_count = 1;
         self.refresh(FrameId::ROOT);
+    }
+
+    /// Runs from now on; first it needs its place, where its workflow says how many may run.
+    fn ask_for_place(&mut self) {
+        self.admitted_at = None;
+        if self.place.is_some() {
+            self.status = Status::Pending;
+            self.asked_for_place = self.sequence;
+        } else {
+            self.status = Status::Running;
+        }
+    }
+
+    fn admitted(&mut self, deadline: Option<Timestamp>, at: Timestamp) {
+        self.status = Status::Running;
+        self.admitted_at = Some(at);
+        if let Some(deadline) = deadline {
+            self.timers.insert((deadline, Timer::ExecutionTimeout));
+        }
+        let frames: Vec<FrameId> = self.frames.keys().copied().collect();
+        for frame in frames {
+            self.refresh(frame);
+        }
     }
 
     fn state_entered(&mut self, body: &StateEntered, at: Timestamp) {

@@ -17,7 +17,11 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        self.require(&[Status::Running])?;
+        self.require(&[Status::Running, Status::Pending])?;
+        if self.execution.sequence == 0 {
+            let (command, status) = (self.action, Status::Pending);
+            return Err(Rejection::NotInStatus { command, status });
+        }
         let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
         self.emit(CancelRequested { by, reason, deadline });
         let idle: Vec<JobId> = self

@@ -107,6 +107,7 @@ impl Decision<'_> {
             Command::StartExecution { workflow, definition, name, input, parent } => {
                 self.start_execution(start::Request { workflow, definition, name, input, parent })
             }
+            Command::AdmitExecution => self.admit_execution(),
             Command::StartJob { job, attempt, worker, token } => {
                 self.start_job(job, attempt, worker, token)
             }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use super::Decision;
 use crate::engine::child::{Link, Parent};
-use crate::engine::event::ExecutionStarted;
+use crate::engine::event::{ExecutionAdmitted, ExecutionStarted};
+use crate::engine::execution::Status;
+use crate::engine::id::Timestamp;
+use crate::engine::place::{Newcomer, Place};
 use crate::engine::rejection::Rejection;
 use crate::language::{DefinitionHash, Json};
 
@@ -28,13 +31,42 @@ impl Decision<'_> {
             let bytes = input.len_bytes();
             return Err(Rejection::TooLarge { what: "the input", bytes, limit });
         }
-        let started =
-            ExecutionStarted { workflow, definition, name, input, deadline: None, parent };
-        // The time limit is the workflow's own: a part of a distributed Map has none.
-        let whole = !matches!(&started.parent, Some(Parent { link: Link::Item { .. }, .. }));
-        let timeout = self.input.program.workflow.timeout_seconds.filter(|_| whole);
-        let deadline = timeout.map(|seconds| self.now.plus_seconds(seconds));
-        self.emit(ExecutionStarted { deadline, ..started });
+        // The limits are the workflow's own: a part of a distributed Map has none.
+        let whole = !matches!(&parent, Some(Parent { link: Link::Item { .. }, .. }));
+        let place =
+            if whole { self.place(&workflow, definition, name.as_deref(), &input)? } else { None };
+        // The time of what waits for its place has not begun.
+        let runs = whole && place.is_none();
+        let deadline = if runs { self.deadline() } else { None };
+        self.emit(ExecutionStarted { workflow, definition, name, input, deadline, parent, place });
+        Ok(())
+    }
+
+    fn place(
+        &mut self,
+        workflow: &str,
+        definition: DefinitionHash,
+        name: Option<&str>,
+        input: &Json,
+    ) -> Result<Option<Place>, Rejection> {
+        let seed = self.draw();
+        let newcomer = Newcomer { id: self.execution.id, workflow, definition, name, input };
+        Place::of(self.input.program, newcomer, self.now, seed)
+    }
+
+    /// When the execution times out, if its time begins now.
+    fn deadline(&self) -> Option<Timestamp> {
+        let seconds = self.input.program.workflow.timeout_seconds?;
+        Some(self.now.plus_seconds(seconds))
+    }
+
+    pub(super) fn admit_execution(&mut self) -> Result<(), Rejection> {
+        self.require(&[Status::Pending])?;
+        if !self.execution.waits_for_place() {
+            return Err(Rejection::NothingToDo);
+        }
+        let deadline = self.deadline();
+        self.emit(ExecutionAdmitted { deadline });
         Ok(())
     }
 }

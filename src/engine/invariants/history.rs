@@ -31,6 +31,8 @@ struct Seen {
     time: Timestamp,
     begun: bool,
     ended: bool,
+    /// Whether it waits for its place.
+    waits: bool,
     progress: u8,
     /// Open frames with their parents.
     frames: BTreeMap<FrameId, FrameId>,
@@ -73,10 +75,28 @@ impl Seen {
         ensure(begins != self.begun, "a_history_begins_once", String::new)?;
         self.begun = true;
         ensure(!self.ended, "nothing_follows_the_end", String::new)?;
+        self.take_place_event(event)?;
         self.take_frame_event(event)?;
         self.take_child_event(event)?;
         self.take_job_event(event)?;
         self.take_end(event)
+    }
+
+    /// Who needs a place gets it once, and does nothing before but end.
+    fn take_place_event(&mut self, event: &Event) -> Result<(), Violation> {
+        const NAME: &str = "work_waits_for_its_place";
+        match event {
+            Event::ExecutionStarted(body) => self.waits = body.place.is_some(),
+            Event::ExecutionAdmitted(_) => {
+                ensure(self.waits, NAME, || "it did not wait for a place".to_owned())?;
+                self.waits = false;
+            }
+            Event::StateEntered(_) | Event::JobScheduled(_) | Event::FrameStarted(_) => {
+                ensure(!self.waits, NAME, || "it has no place".to_owned())?;
+            }
+            _ => {}
+        }
+        Ok(())
     }
 
     fn take_frame_event(&mut self, event: &Event) -> Result<(), Violation> {
@@ -110,6 +130,7 @@ impl Seen {
             }),
             Event::DefinitionStored(_)
             | Event::ExecutionStarted(_)
+            | Event::ExecutionAdmitted(_)
             | Event::RetryStarted(_)
             | Event::WaitStarted(_)
             | Event::WaitEnded(_)
@@ -204,6 +225,7 @@ impl Seen {
             Event::JobHeartbeat(body) => self.ensure_running(body.job),
             Event::DefinitionStored(_)
             | Event::ExecutionStarted(_)
+            | Event::ExecutionAdmitted(_)
             | Event::StateEntered(_)
             | Event::StateExited(_)
             | Event::FailureCaught(_)

@@ -36,6 +36,7 @@ pub const ALL: &[(&str, Check)] = &[
     ("progress_is_a_percentage", state::progress_is_a_percentage),
     ("ids_are_never_used_again", state::ids_are_never_used_again),
     ("times_are_in_order", state::times_are_in_order),
+    ("a_place_is_waited_for_or_held", state::a_place_is_waited_for_or_held),
     ("closing_waits_for_something", state::closing_waits_for_something),
 ];
 

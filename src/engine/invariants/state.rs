@@ -220,8 +220,8 @@ pub(super) fn forks_account_for_their_parts(e: &Execution) -> Result<(), Violati
 pub(super) fn the_end_leaves_nothing_open(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "the_end_leaves_nothing_open";
     let is_terminal = e.status.is_terminal();
-    let is_begun = e.status != Status::Pending;
-    ensure(is_begun == (e.sequence > 0), NAME, || {
+    let is_begun = e.sequence > 0;
+    ensure(is_begun || e.status == Status::Pending, NAME, || {
         format!("{:?} after {} events", e.status, e.sequence)
     })?;
     ensure(is_terminal == e.ended_at.is_some(), NAME, || {
@@ -296,13 +296,31 @@ pub(super) fn times_are_in_order(e: &Execution) -> Result<(), Violation> {
     let frames = e.frames.values().map(|frame| frame.entered_at);
     let jobs = e.jobs.values().flat_map(|job| [Some(job.scheduled_at), job.started_at]);
     let steps = e.steps.values().flat_map(|step| [Some(step.entered_at), step.ended_at]);
-    let times = frames.chain(jobs.chain(steps).flatten()).chain(e.ended_at);
+    let times = frames.chain(jobs.chain(steps).flatten()).chain(e.ended_at).chain(e.admitted_at);
     for time in times {
         ensure((e.started_at..=e.updated_at).contains(&time), NAME, || {
             format!("{time} is not between {} and {}", e.started_at, e.updated_at)
         })?;
     }
     Ok(())
+}
+
+pub(super) fn a_place_is_waited_for_or_held(e: &Execution) -> Result<(), Violation> {
+    const NAME: &str = "a_place_is_waited_for_or_held";
+    let has_place = e.place.is_some();
+    let asked = (1..=e.sequence).contains(&e.asked_for_place);
+    let holds = match e.status {
+        Status::Pending => (e.sequence == 0) != has_place && e.admitted_at.is_none(),
+        Status::Running => has_place == e.admitted_at.is_some(),
+        // What was stopped may never have got its place.
+        _ => has_place || e.admitted_at.is_none(),
+    };
+    ensure(holds && asked == has_place, NAME, || {
+        let (place, asked) = (&e.place, e.asked_for_place);
+        format!("{:?}, place {place:?} since {asked}, admitted at {:?}", e.status, e.admitted_at)
+    })?;
+    let idle = e.steps.is_empty() && e.jobs.is_empty() && e.ready.is_empty();
+    ensure(e.status != Status::Pending || idle, NAME, || "it works without its place".to_owned())
 }
 
 pub(super) fn closing_waits_for_something(e: &Execution) -> Result<(), Violation> {

@@ -67,6 +67,7 @@ impl<'t> Bench<'t> {
             input: test.input.clone(),
             deadline: None,
             parent: None,
+            place: None,
         };
         let (frame, input) = (FrameId::ROOT, Data::Kept);
         let entered = StateEntered { frame, state: state.name.clone(), input, progress: 0 };

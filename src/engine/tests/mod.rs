@@ -9,6 +9,7 @@ mod fork;
 mod job;
 mod kit;
 mod map_run;
+mod place;
 mod properties;
 mod start;
 mod state;

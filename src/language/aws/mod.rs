@@ -20,7 +20,7 @@ const STATE_EXTENSIONS: &[&str] = &["CountErrors", "Title", "Weight"];
 /// Extension fields of the entries of `Catch`.
 const CATCHER_EXTENSIONS: &[&str] = &["CountErrors"];
 /// Extension fields of the outermost machine.
-const MACHINE_EXTENSIONS: &[&str] = &["Title"];
+const MACHINE_EXTENSIONS: &[&str] = &["Concurrency", "JobTypes", "Labels", "Title"];
 /// Fields that only distributed Maps have on AWS.
 const DISTRIBUTED_ONLY: &[&str] = &[
     "ItemBatcher",

@@ -4,12 +4,23 @@ use super::Reader;
 use super::object::{At, MOST, Object};
 use super::reachability::Ways;
 use crate::language::diagnostic::codes;
+use crate::language::machine_fields::{Concurrency, JobTypes, Labels};
 use crate::language::model::{Machine, QueryLanguage, StateName};
 use crate::language::source::{Fault, Node, Place, Span};
 
 /// Fields of the outermost machine.
-const OUTERMOST: &[&str] =
-    &["Comment", "QueryLanguage", "StartAt", "States", "TimeoutSeconds", "Title", "Version"];
+const OUTERMOST: &[&str] = &[
+    "Comment",
+    "Concurrency",
+    "JobTypes",
+    "Labels",
+    "QueryLanguage",
+    "StartAt",
+    "States",
+    "TimeoutSeconds",
+    "Title",
+    "Version",
+];
 /// Fields of a machine inside a state.
 const INNER: &[&str] = &["Comment", "StartAt", "States"];
 
@@ -19,6 +30,9 @@ pub(super) struct Outermost {
     pub(super) comment: Option<String>,
     pub(super) title: Option<String>,
     pub(super) timeout_seconds: Option<u64>,
+    pub(super) concurrency: Option<Concurrency>,
+    pub(super) labels: Labels,
+    pub(super) job_types: JobTypes,
 }
 
 impl Reader<'_, '_> {
@@ -38,8 +52,19 @@ impl Reader<'_, '_> {
         let comment = self.text_field(&object, "Comment");
         let title = self.title(&object);
         let timeout_seconds = self.whole_field(&object, "TimeoutSeconds", 1..=MOST);
-        let machine = self.machine(&object)?;
-        Some(Outermost { machine, comment, title, timeout_seconds })
+        let concurrency = self.concurrency(&object);
+        let labels = self.labels(&object);
+        let machine = self.machine(&object);
+        let job_types = self.job_types(&object);
+        Some(Outermost {
+            machine: machine?,
+            comment,
+            title,
+            timeout_seconds,
+            concurrency,
+            labels,
+            job_types,
+        })
     }
 
     /// A machine inside a state; `more` are the fields that it may have besides the usual ones.

@@ -9,6 +9,7 @@ mod distributed;
 mod fields;
 mod flow;
 mod machine;
+mod machine_fields;
 mod map;
 mod nearest;
 mod object;
@@ -149,6 +150,9 @@ impl<'f, 't> Reader<'f, 't> {
             comment: outermost.comment,
             title: outermost.title,
             timeout_seconds: outermost.timeout_seconds,
+            concurrency: outermost.concurrency,
+            labels: outermost.labels,
+            job_type_words: outermost.job_types,
             root: outermost.machine,
             states: states.map(|(_, state)| (Arc::clone(&state.name), state)).collect(),
         })

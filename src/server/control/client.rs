@@ -19,7 +19,7 @@ use super::protocol::{
 };
 use crate::engine::{Execution, ExecutionId};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{Deployed, Record, Rows, Start, Summary};
+use crate::runtime::{Deployed, Queues, Record, Rows, Start, Summary};
 
 /// How long an engine may take to accept a connection and to say what it is.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -203,6 +203,14 @@ impl Client {
     /// The engine is gone.
     pub async fn last_position(&self) -> Result<u64, Error> {
         self.ask(Request::LastPosition).await
+    }
+
+    /// What an execution queues for at the moment: its place, and slots for its jobs.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub async fn queues(&self, execution: ExecutionId) -> Result<Queues, Error> {
+        self.ask(Request::Queues(One { execution })).await
     }
 
     /// Follows the log from `from` on, all of it or one execution's part, until dropped.

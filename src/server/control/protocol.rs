@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 
 use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
-use crate::engine::{Event, Execution, ExecutionId, Token};
+use crate::engine::{Event, Execution, ExecutionId, Rejection, Token};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{self, Deployed, Record, Rows, Start, Summary};
+use crate::runtime::{self, Deployed, Queues, Record, Rows, Start, Summary};
 
 /// The version of the protocol. Both sides must speak the same.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -64,6 +64,7 @@ pub(super) enum Request {
     History(One),
     Log(LogPart),
     LastPosition,
+    Queues(One),
     Follow(FollowFrom),
     Workflows,
     JobTypes,
@@ -151,6 +152,7 @@ impl Request {
             "history" => Self::History(parameters(line)?),
             "log" => Self::Log(parameters(line)?),
             "last_position" => Self::LastPosition,
+            "queues" => Self::Queues(parameters(line)?),
             "follow" => Self::Follow(parameters(line)?),
             "workflows" => Self::Workflows,
             "job_types" => Self::JobTypes,
@@ -231,6 +233,9 @@ fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::Failed { .. } => "mend the cause, then start the engine again",
         runtime::Error::NameTaken { .. } => "give another name, or look at the one that has it",
         runtime::Error::BadToken => "pass the token on as it was given, all of it",
+        runtime::Error::Rejected(Rejection::PlaceTaken { .. }) => {
+            "look at who has it, or start it again when that has ended"
+        }
         runtime::Error::Rejected(_) | runtime::Error::BadName { .. } | runtime::Error::Store(_) => {
             return None;
         }
@@ -363,6 +368,7 @@ impl Wire for Record {
 impl Wire for Summary {}
 impl Wire for Hello {}
 impl Wire for Deployed {}
+impl Wire for Queues {}
 impl Wire for ExecutionId {}
 impl Wire for Json {}
 impl Wire for Vec<String> {}

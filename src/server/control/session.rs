@@ -123,6 +123,7 @@ impl Session {
             Request::Find(find) => answers.give(engine.find(&find.text).await).await?,
             Request::History(one) => answers.items(engine.history(one.execution).await).await?,
             Request::Log(part) => self.log(part).await?,
+            Request::Queues(one) => answers.ok(engine.queues(one.execution)).await?,
             Request::LastPosition => answers.ok(engine.last_position()).await?,
             Request::Follow(follow) => return self.follow(follow).await,
             Request::Workflows => answers.ok(engine.workflows()).await?,

@@ -28,7 +28,7 @@ impl Seen<'_> {
         };
         let due = |wanted: Timer| due(self.execution, |timer| timer == wanted);
         let deadline = (kind == ReasonKind::WorkerStopping).then(|| due(Timer::CancelDeadline));
-        Some(Reason {
+        let reason = Reason {
             step_name: self.place(job),
             job_id: Some(job_label(self.execution.id, id)),
             job_type: Some(job.job_type.clone()),
@@ -43,7 +43,8 @@ impl Seen<'_> {
             execution: child.map(|child| child.to_string()),
             execution_handle: child.map(|child| child.short()),
             ..Reason::new(kind)
-        })
+        };
+        Some(self.with_slot(id, reason))
     }
 
     fn place(&self, job: &Job) -> Option<crate::language::StateName> {

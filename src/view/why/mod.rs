@@ -5,6 +5,7 @@ mod end;
 mod facts;
 mod frames;
 mod jobs;
+mod queues;
 mod words;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::language::StateName;
 use crate::store::Record;
 
 pub use end::{End, FailurePoint};
+pub use queues::{PlaceQueue, Queues, SlotQueue};
 
 /// Reasons that are named; the rest are counted.
 const REASONS_NAMED: usize = 20;
@@ -120,6 +122,14 @@ pub struct Reason {
     pub last_error: Option<FailureCard>,
     /// The sequence of the event of that failure.
     pub last_error_event: Option<u64>,
+    /// What executions share the place by that is waited for.
+    pub place: Option<String>,
+    /// How many places or slots there are.
+    pub limit: Option<u64>,
+    /// The short names of the executions that have the places.
+    pub held_by: Vec<String>,
+    /// How many come before, for the place or the slot.
+    pub ahead: Option<usize>,
     /// The execution that is waited for.
     pub execution: Option<String>,
     /// Its short name.
@@ -134,6 +144,8 @@ pub struct Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReasonKind {
+    /// The place that it needs must be free.
+    Place,
     /// A Wait state's time must come.
     Timer,
     /// The delay before another attempt must pass.
@@ -144,6 +156,8 @@ pub enum ReasonKind {
     NoWorker,
     /// All workers for this type of job are busy.
     WorkersBusy,
+    /// The process runs as many jobs as it may.
+    ProcessBusy,
     /// A worker is at work.
     AtWork,
     /// The process that had the attempt is gone.
@@ -171,6 +185,7 @@ struct Seen<'s> {
     execution: &'s Execution,
     facts: Facts<'s>,
     workers: Workers<'s>,
+    queues: &'s Queues,
 }
 
 impl Why {
@@ -181,11 +196,12 @@ impl Why {
         execution: &Execution,
         history: &[Record],
         workers: Workers<'_>,
+        queues: &Queues,
         now: Timestamp,
     ) -> Self {
         let facts = Facts::of(history);
         let end = End::of(execution, history);
-        let seen = Seen { program, execution, facts, workers };
+        let seen = Seen { program, execution, facts, workers, queues };
         let mut reasons = if end.is_some() { Vec::new() } else { seen.reasons() };
         let state = state(execution, &reasons, workers);
         let more_reasons = reasons.len().saturating_sub(REASONS_NAMED);
@@ -241,6 +257,7 @@ fn state(execution: &Execution, reasons: &[Reason], workers: Workers<'_>) -> Why
 impl Seen<'_> {
     fn reasons(&self) -> Vec<Reason> {
         let mut reasons: Vec<Reason> = self.of_jobs();
+        reasons.extend(self.of_place());
         reasons.extend(self.of_frames());
         reasons.extend(self.of_leaving());
         // What has no time of its own stands before what goes on by itself, so that it is seen.
@@ -268,6 +285,10 @@ impl Reason {
             heartbeat_due_at: None,
             last_error: None,
             last_error_event: None,
+            place: None,
+            limit: None,
+            held_by: Vec::new(),
+            ahead: None,
             execution: None,
             execution_handle: None,
             child: None,

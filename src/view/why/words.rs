@@ -2,7 +2,10 @@
 
 use super::{Reason, ReasonKind};
 use crate::engine::Timestamp;
-use crate::view::{duration, one_line};
+use crate::view::{counted, duration, one_line};
+
+/// Holders of a place that are named; the rest are counted.
+const HOLDERS_NAMED: usize = 5;
 
 /// What `reason` says at `now`, in one line.
 pub(super) fn sentence(reason: &Reason, now: Timestamp) -> String {
@@ -53,10 +56,21 @@ fn what(reason: &Reason, now: Timestamp) -> String {
             )
         }
         ReasonKind::WorkersBusy => {
-            format!(
-                "attempt {attempt} has been ready for {since}; all workers for {job_type} are busy"
-            )
+            let slots = match reason.limit {
+                Some(limit) => {
+                    let (slots, are) = if limit == 1 { ("slot", "is") } else { ("slots", "are") };
+                    format!("all {limit} {slots} of type {job_type} {are} taken")
+                }
+                None => format!("all workers for {job_type} are busy"),
+            };
+            format!("attempt {attempt} has been ready for {since}; {slots}{}", ahead(reason))
         }
+        ReasonKind::ProcessBusy => format!(
+            "attempt {attempt} has been ready for {since}; the process limit of {} is reached{}",
+            counted(reason.limit.unwrap_or(0), "running job"),
+            ahead(reason)
+        ),
+        ReasonKind::Place => place_words(reason, &since),
         ReasonKind::AtWork => at_work(reason, &since),
         ReasonKind::CutOff => {
             format!("attempt {attempt} was cut off with its process; the next start deals with it")
@@ -76,6 +90,30 @@ fn what(reason: &Reason, now: Timestamp) -> String {
         }
         ReasonKind::Ready => "goes on as soon as the engine comes to it".to_owned(),
     }
+}
+
+/// `, 3 before it`.
+fn ahead(reason: &Reason) -> String {
+    reason.ahead.map(|ahead| format!(", {ahead} before it")).unwrap_or_default()
+}
+
+/// Which place it waits for, who has it, and when its turn comes.
+fn place_words(reason: &Reason, since: &str) -> String {
+    let key = reason.place.as_deref().map(|key| one_line(key, 80)).unwrap_or_default();
+    let mut told = format!("waits for a place: {key}, limit {}", reason.limit.unwrap_or(0));
+    let named: Vec<&str> = reason.held_by.iter().take(HOLDERS_NAMED).map(String::as_str).collect();
+    if !named.is_empty() {
+        told.push_str(&format!(", held by {}", named.join(", ")));
+        let more = reason.held_by.len() - named.len();
+        if more > 0 {
+            told.push_str(&format!(" and {more} more"));
+        }
+    }
+    if let Some(ahead) = reason.ahead {
+        told.push_str(&format!(", number {} in the queue", ahead.saturating_add(1)));
+    }
+    told.push_str(&format!("; it has for {since}"));
+    told
 }
 
 fn retry(reason: &Reason, until: &str) -> String {

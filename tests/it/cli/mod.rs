@@ -2,6 +2,7 @@
 
 mod children;
 mod inspect;
+mod limits;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

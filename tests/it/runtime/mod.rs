@@ -7,8 +7,10 @@ mod crash;
 mod failing_store;
 mod files;
 mod names;
+mod places;
 mod running;
 mod scenarios;
+mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 mod distributed;
 mod faults;
+mod machine_fields;
 mod properties;
 mod scope;
 mod sound;

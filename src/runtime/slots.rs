@@ -1,0 +1,252 @@
+//! How many attempts run at once: of each job type, and in the whole process.
+//!
+//! An attempt needs a slot of its type and one of the process. Whoever does not get both at once
+//! queues, and holds neither. When a slot is free again, the attempt that has waited longest among
+//! those that could start is started; one whose type is busy holds up nobody else, and is the oldest
+//! of its type when a slot of that is free. So none waits for ever while others go past it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::dispatch::Offer;
+use crate::engine::{ExecutionId, JobId};
+
+/// The slots of a process.
+#[derive(Debug)]
+pub(super) struct Slots {
+    limit: usize,
+    free: usize,
+    lines: BTreeMap<Arc<str>, Line>,
+    /// How many wait, of all types. Bounded by the jobs of live executions, which are in memory
+    /// anyway.
+    waiting: usize,
+    /// The last number that was given.
+    last: u64,
+    /// Whether nothing more is started.
+    stopped: bool,
+}
+
+/// The slots of a job type.
+#[derive(Debug)]
+struct Line {
+    limit: usize,
+    free: usize,
+    /// Who waits, with a number: first come, first served.
+    waiting: VecDeque<(u64, Offer)>,
+}
+
+/// A job that waits for a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobQueue {
+    /// The job.
+    pub job: JobId,
+    /// Which slots are all taken.
+    pub full: FullSlots,
+    /// How many of those there are.
+    pub limit: usize,
+    /// How many jobs that wait for them come before.
+    pub ahead: usize,
+}
+
+/// Slots that are all taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FullSlots {
+    /// Those of the job's type.
+    OfType,
+    /// Those of the whole process.
+    OfProcess,
+}
+
+impl Slots {
+    /// The slots of a process that may run `limit` attempts, and of its job types.
+    pub(super) fn new(limit: usize, types: impl IntoIterator<Item = (Arc<str>, usize)>) -> Self {
+        let line = |(job_type, limit): (Arc<str>, usize)| {
+            let limit = limit.max(1);
+            (job_type, Line { limit, free: limit, waiting: VecDeque::new() })
+        };
+        let limit = limit.max(1);
+        let lines = types.into_iter().map(line).collect();
+        Self { limit, free: limit, lines, waiting: 0, last: 0, stopped: false }
+    }
+
+    /// Starts nothing more.
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    /// Takes the slots for an attempt, if they are free. Nobody waits then who could have them.
+    pub(super) fn try_reserve(&mut self, job_type: &str) -> bool {
+        let Some(line) = self.lines.get_mut(job_type) else { return false };
+        let reserve = line.free > 0 && self.free > 0 && !self.stopped;
+        line.free -= usize::from(reserve);
+        self.free -= usize::from(reserve);
+        reserve
+    }
+
+    /// Takes the slots for an attempt, and gives it back to be started; or lets it wait.
+    pub(super) fn offer(&mut self, offer: Offer) -> Option<Offer> {
+        if self.try_reserve(&offer.job_type) {
+            return Some(offer);
+        }
+        // One that nobody here serves stays pending in the log until somebody does.
+        let line = self.lines.get_mut(&offer.job_type)?;
+        self.last += 1;
+        line.waiting.push_back((self.last, offer));
+        self.waiting += 1;
+        None
+    }
+
+    /// Gives the slots of an attempt back: it ended, or never began. What is to be started now has
+    /// its slots.
+    pub(super) fn give_back(&mut self, job_type: &str) -> Vec<Offer> {
+        let Some(line) = self.lines.get_mut(job_type) else { return Vec::new() };
+        line.free += 1;
+        self.free += 1;
+        self.fill()
+    }
+
+    /// Takes slots for those that wait, as long as there are any: always the one that has waited
+    /// longest among those that could start.
+    fn fill(&mut self) -> Vec<Offer> {
+        let mut next = Vec::new();
+        while self.waiting > 0 && self.free > 0 && !self.stopped {
+            let could_start = self.lines.values_mut().filter(|line| line.free > 0);
+            let oldest = could_start.min_by_key(|line| line.first());
+            let Some(line) = oldest else { break };
+            let Some((_, offer)) = line.waiting.pop_front() else { break };
+            line.free -= 1;
+            self.free -= 1;
+            self.waiting -= 1;
+            next.push(offer);
+        }
+        next
+    }
+
+    /// The jobs of an execution that wait here.
+    pub(super) fn queues_of(&self, execution: ExecutionId) -> Vec<JobQueue> {
+        let mut queues = Vec::new();
+        for line in self.lines.values() {
+            for (ahead, (number, offer)) in line.waiting.iter().enumerate() {
+                if offer.execution != execution {
+                    continue;
+                }
+                let (full, limit, ahead) = if line.free == 0 {
+                    (FullSlots::OfType, line.limit, ahead)
+                } else {
+                    (FullSlots::OfProcess, self.limit, self.ahead_of(*number))
+                };
+                queues.push(JobQueue { job: offer.job, full, limit, ahead });
+            }
+        }
+        queues.sort_by_key(|queue| queue.job);
+        queues
+    }
+
+    /// How many come before `number` that wait for the process alone.
+    fn ahead_of(&self, number: u64) -> usize {
+        let lines = self.lines.values().filter(|line| line.free > 0);
+        lines.map(|line| line.waiting.partition_point(|(other, _)| *other < number)).sum()
+    }
+}
+
+impl Line {
+    /// The number of the first that waits; the greatest there is when nobody does.
+    fn first(&self) -> u64 {
+        self.waiting.front().map_or(u64::MAX, |(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::testing::random::Random;
+
+    fn offer(n: u32, job_type: &str) -> Offer {
+        let execution = ExecutionId(Uuid::from_u128(u128::from(n)));
+        Offer { execution, job: JobId(n), attempt: 1, job_type: job_type.into() }
+    }
+
+    fn types() -> Vec<(Arc<str>, usize)> {
+        vec![("a".into(), 1), ("b".into(), 3)]
+    }
+
+    #[test]
+    fn no_limit_is_passed_and_the_oldest_that_can_start_does() {
+        for seed in 0..200 {
+            let mut random = Random::new(seed);
+            let process = 1 + random.index(4);
+            let mut slots = Slots::new(process, types());
+            let (mut running, mut waiting): (Vec<Offer>, Vec<Offer>) = (Vec::new(), Vec::new());
+            for n in 0..200 {
+                if random.one_in(2) {
+                    let offered = offer(n, if random.one_in(2) { "a" } else { "b" });
+                    match slots.offer(offered.clone()) {
+                        Some(started) => running.push(started),
+                        None => waiting.push(offered),
+                    }
+                } else if !running.is_empty() {
+                    let ended = running.swap_remove(random.index(running.len()));
+                    let started = slots.give_back(&ended.job_type);
+                    for next in started {
+                        let busy = |job_type: &str| {
+                            let of_it = running.iter().filter(|run| *run.job_type == *job_type);
+                            of_it.count() >= if job_type == "a" { 1 } else { 3 }
+                        };
+                        let oldest = waiting.iter().position(|wait| !busy(&wait.job_type)).unwrap();
+                        let expected = waiting.remove(oldest);
+                        assert_eq!(next.job, expected.job, "seed {seed}");
+                        running.push(next);
+                    }
+                }
+                let of_a = running.iter().filter(|run| &*run.job_type == "a").count();
+                assert!(running.len() <= process && of_a <= 1, "seed {seed}");
+                let can_start = |wait: &Offer| {
+                    let free =
+                        if &*wait.job_type == "a" { of_a == 0 } else { running.len() - of_a < 3 };
+                    free && running.len() < process
+                };
+                assert!(!waiting.iter().any(can_start), "seed {seed}: a slot is idle");
+            }
+            // Everything that waits is started in the end.
+            while let Some(ended) = running.pop() {
+                for next in slots.give_back(&ended.job_type) {
+                    waiting.retain(|wait| wait.job != next.job);
+                    running.push(next);
+                }
+            }
+            assert!(waiting.is_empty() && slots.free == process, "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn who_waits_is_told_for_what_and_behind_how_many() {
+        let mut slots = Slots::new(2, types());
+        assert!(slots.offer(offer(1, "a")).is_some());
+        assert!(slots.offer(offer(2, "a")).is_none());
+        assert!(slots.offer(offer(3, "b")).is_some());
+        assert!(slots.offer(offer(4, "a")).is_none());
+        assert!(slots.offer(offer(5, "b")).is_none());
+        assert!(slots.offer(offer(6, "b")).is_none());
+        let told = |n| slots.queues_of(offer(n, "").execution);
+        let of_type = JobQueue { job: JobId(4), full: FullSlots::OfType, limit: 1, ahead: 1 };
+        assert_eq!(told(4), [of_type]);
+        let of_process = JobQueue { job: JobId(6), full: FullSlots::OfProcess, limit: 2, ahead: 1 };
+        assert_eq!(told(6), [of_process]);
+        assert_eq!(told(1), []);
+    }
+
+    #[test]
+    fn after_a_stop_nothing_is_started() {
+        let mut slots = Slots::new(2, types());
+        assert!(slots.try_reserve("b"));
+        assert!(slots.try_reserve("b"));
+        assert!(slots.offer(offer(1, "b")).is_none());
+        slots.stop();
+        assert!(slots.give_back("b").is_empty());
+        assert!(!slots.try_reserve("b"));
+    }
+}
