@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use super::{Scenes, fields, progress};
+use super::{Scenes, WORKFLOW, fields, progress};
+use crate::crash::until;
 
 #[test]
 fn a_thousand_files_go_through_and_progress_is_smooth() {
@@ -68,4 +69,30 @@ fn broken_files_are_named_and_counted_and_the_others_go_through() {
     assert_eq!(errors.len(), 3);
     assert!(errors.iter().all(|error| fields(error) == ["error", "item"].into()), "{errors:?}");
     assert_eq!(scenes.analyzed(), 27);
+}
+
+#[test]
+fn executions_in_one_library_take_turns() {
+    let scenes = Scenes::with_downloads(30, 0, 0);
+    scenes.slow("process_downloads", 200);
+    let config = "examples/process_new_scenes/everstep.toml";
+    let mut server = scenes.0.spawn(&["serve", "--config", config]);
+    server.says("is ready");
+    let start = || {
+        let file = format!("./{WORKFLOW}");
+        let input = scenes.input().to_string();
+        scenes.0.ran(&["start", &file, "--input", &input], 0).printed.trim().to_owned()
+    };
+    let (first, second) = (start(), start());
+    let card = scenes.0.ran(&["show", &second, "--json"], 0).json();
+    assert_eq!(card["status"], "pending");
+    until("both have ended", || {
+        scenes.0.list().iter().all(|row| row["status"] == "completed").then_some(())
+    });
+    let log = scenes.lines("jobs.log");
+    let mut of: Vec<&str> = log.iter().map(|line| line.split(' ').nth(1).unwrap()).collect();
+    of.dedup();
+    assert_eq!(of, [first, second], "jobs of the two are not mixed");
+    server.terminate();
+    assert_eq!(server.ended().status.code(), Some(0));
 }
