@@ -97,6 +97,7 @@ fn events(program: &Program, limits: &EngineLimits, mint: &Mint, id: u64) -> Vec
         name: None,
         input: input(),
         parent: None,
+        rerun_of: None,
     };
     let now = Timestamp(1_700_000_000_000);
     let events =

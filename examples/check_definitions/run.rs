@@ -103,6 +103,7 @@ impl Run {
             name: None,
             input: Json::from_value(&input),
             parent: None,
+            rerun_of: None,
         };
         self.give(start)?;
         for _ in 0..PATIENCE {

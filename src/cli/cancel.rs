@@ -118,7 +118,7 @@ async fn cancelled(
 }
 
 /// Who asks, for the log.
-fn who() -> String {
+pub(super) fn who() -> String {
     let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
     user.unwrap_or_else(|| "command line".to_owned())
 }

@@ -125,7 +125,10 @@ fn locked(path: &std::path::Path, pid: Option<u32>) -> Box<Fault> {
 impl From<Rejection> for Box<Fault> {
     fn from(rejection: Rejection) -> Self {
         let exit = match rejection {
-            Rejection::TooLarge { .. } | Rejection::PlaceKeyFailed { .. } => Exit::Other,
+            Rejection::TooLarge { .. }
+            | Rejection::PlaceKeyFailed { .. }
+            | Rejection::BadChange { .. } => Exit::Other,
+            Rejection::StepNotEntered { .. } => Exit::NotFound,
             _ => Exit::NotAllowed,
         };
         let fault = Fault::new(rejection.code(), exit, rejection.to_string());
@@ -134,6 +137,9 @@ impl From<Rejection> for Box<Fault> {
                 Some(holder) => fault.hint(format!("everstep show {}", holder.short())),
                 None => fault,
             },
+            Rejection::PartOfAnother { parent, .. } => {
+                fault.hint(format!("everstep retry {}", parent.short()))
+            }
             _ => fault,
         }
     }

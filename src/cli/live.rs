@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use super::exit::Exit;
 use super::fault::Fault;
-use crate::engine::{Execution, ExecutionId, Program};
+use crate::engine::{Execution, ExecutionId, Program, RedriveRequest};
 use crate::language::{self, DefinitionHash, Format};
-use crate::runtime::{Deployed, Orchestrator, Rows, Start, Summary};
+use crate::runtime::{Deployed, Orchestrator, Rerun, Rows, Start, Summary};
 use crate::server::control::{self, Client, ControlServer, Error};
 use crate::store::{Position, Record};
+use crate::view::RetryCard;
 
 type Result<T> = std::result::Result<T, Box<Fault>>;
 
@@ -46,6 +47,24 @@ impl Live {
         reason: Option<&str>,
     ) -> Result<()> {
         Ok(self.0.cancel(execution, by, reason).await?)
+    }
+
+    pub(super) async fn redrive(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+        request: RedriveRequest,
+    ) -> Result<RetryCard> {
+        Ok(self.0.redrive(execution, by, reason, request).await?)
+    }
+
+    pub(super) async fn skip_backoff(&self, execution: ExecutionId) -> Result<()> {
+        Ok(self.0.skip_backoff(execution).await?)
+    }
+
+    pub(super) async fn rerun(&self, execution: ExecutionId, rerun: Rerun) -> Result<ExecutionId> {
+        Ok(self.0.rerun(execution, rerun).await?)
     }
 
     pub(super) async fn list(&self, rows: Rows, limit: usize) -> Result<Vec<Summary>> {
@@ -121,7 +140,9 @@ fn exit_of(code: &str) -> Exit {
             Exit::NotFound
         }
         "INVALID_DEFINITION" => Exit::Invalid,
-        "NOT_IN_STATUS" | "SET_ASIDE" | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" => Exit::NotAllowed,
+        "NOT_IN_STATUS" | "SET_ASIDE" | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" | "NOT_BACKING_OFF"
+        | "PART_OF_ANOTHER" | "PLAN_OUTDATED" => Exit::NotAllowed,
+        "STEP_NOT_ENTERED" => Exit::NotFound,
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,
     }

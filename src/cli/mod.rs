@@ -15,6 +15,7 @@ mod fault;
 mod file;
 mod graph;
 mod help;
+mod in_process;
 mod input;
 mod list;
 mod live;
@@ -22,6 +23,8 @@ mod log;
 mod moment;
 mod ndjson;
 mod progress;
+mod rerun;
+mod retry;
 mod run;
 mod serve;
 mod show;
@@ -110,6 +113,10 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
+    /// Go on with an execution that failed, timed out, was cancelled or completed with errors
+    Retry(retry::RetryArgs),
+    /// Start a new execution with the input of another one
+    Rerun(rerun::RerunArgs),
     /// Answer a job that waits for a callback
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
@@ -191,6 +198,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Why(arguments) => why::run(context, &arguments).await,
         Command::Diff(arguments) => diff::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
+        Command::Retry(arguments) => retry::run(context, arguments).await,
+        Command::Rerun(arguments) => rerun::run(context, arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),

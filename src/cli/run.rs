@@ -23,7 +23,7 @@ use crate::view::Card;
 const LOOK: Duration = Duration::from_millis(100);
 
 /// How many of the newest executions are looked at for others that go on.
-const ROWS: usize = 1000;
+pub(super) const ROWS: usize = 1000;
 
 /// What `run` was last asked for in a data folder, so that `run --resume` needs no file.
 const LAST_RUN: &str = "last-run.json";
@@ -88,7 +88,7 @@ pub(super) async fn run(context: &Context, arguments: RunArgs) -> Outcome {
     let plan = plan(context, &arguments)?;
     let mut signals = Signals::listen()?;
     let engine = Engine::open(context, &plan.data, plan.config.as_ref(), &arguments.bounds).await?;
-    remember(&plan);
+    remember(&plan.data, plan.workflow.as_deref(), plan.config.as_ref());
     let outcome = drive(context, &arguments, &plan, &engine, &mut signals).await;
     let was_interrupted = matches!(outcome, Ok(Exit::Interrupted));
     let stopped = engine.stop(&mut signals).await;
@@ -125,17 +125,26 @@ fn plan(context: &Context, arguments: &RunArgs) -> Result<Plan, Box<Fault>> {
     Ok(Plan { workflow, input, config, data: folder })
 }
 
+/// The config of what ran last in a data folder.
+///
+/// # Errors
+/// It cannot be read any more.
+pub(super) fn last_config(data: &Path) -> Result<Option<Config>, Box<Fault>> {
+    let last = last_run(data).and_then(|last| last.config);
+    Ok(last.map(|path| Config::load(&path)).transpose()?)
+}
+
 fn last_run(data: &Path) -> Option<LastRun> {
     serde_json::from_slice(&std::fs::read(data.join(LAST_RUN)).ok()?).ok()
 }
 
 /// Only a convenience: without it the next `run --resume` must name its file.
-fn remember(plan: &Plan) {
-    let config = plan.config.as_ref().map(|config| config.path.clone());
-    let last = LastRun { workflow: plan.workflow.clone(), config };
+pub(super) fn remember(data: &Path, workflow: Option<&str>, config: Option<&Config>) {
+    let config = config.map(|config| config.path.clone());
+    let last = LastRun { workflow: workflow.map(str::to_owned), config };
     let written = serde_json::to_vec(&last)
         .map_err(std::io::Error::from)
-        .and_then(|bytes| std::fs::write(plan.data.join(LAST_RUN), bytes));
+        .and_then(|bytes| std::fs::write(data.join(LAST_RUN), bytes));
     if let Err(error) = written {
         tracing::warn!(%error, "what runs could not be noted for `run --resume`");
     }
@@ -164,16 +173,30 @@ async fn drive(
         }
         None => start(context, arguments, plan, everstep).await?,
     };
+    say_others(context, &rows, id, &plan.data);
+    until_end(context, engine, id, arguments.end, signals).await
+}
+
+/// Says how many other executions go on in this process.
+pub(super) fn say_others(context: &Context, rows: &[Summary], id: ExecutionId, data: &Path) {
     let others = rows.iter().filter(|row| is_unfinished(row) && row.id != id).count();
     if others > 0 {
-        let folder = plan.data.display();
+        let folder = data.display();
         context.ui.say(&format!("{others} more unfinished in {folder} go on meanwhile"));
     }
-    let program = program_of(everstep, id).await?;
+}
+
+/// Shows an execution until it has ended, and tells how; or until somebody wants to stop.
+pub(super) async fn until_end(
+    context: &Context,
+    engine: &Engine,
+    id: ExecutionId,
+    end: EndArgs,
+    signals: &mut Signals,
+) -> Outcome {
+    let program = program_of(&engine.orchestrator, id).await?;
     match follow(context, engine, &program, id, signals).await? {
-        Followed::Ended(execution) => {
-            wait::report_end(context, &program, &execution, arguments.end)
-        }
+        Followed::Ended(execution) => wait::report_end(context, &program, &execution, end),
         Followed::Interrupted => Ok(Exit::Interrupted),
     }
 }

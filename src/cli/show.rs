@@ -7,7 +7,7 @@ use super::progress::ms;
 use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
 use crate::engine::ExecutionId;
-use crate::view::{Card, ResultCard, StepCard, WaitingFor, duration, one_line};
+use crate::view::{Card, ResultCard, StepCard, WaitingFor, counted, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ShowArgs {
@@ -54,6 +54,7 @@ pub(super) fn print_card(context: &Context, card: &Card) -> Result<(), Box<Fault
 fn next(card: &Card, is_past: bool) -> &'static [&'static str] {
     match (is_past, card.ended_at.is_some()) {
         (true, _) => &["log show", "show"],
+        (false, true) if card.can_be_retried => &["why", "retry", "log show", "show --result"],
         (false, true) if card.failure.is_some() => &["why", "log show", "show --result"],
         (false, true) => &["log show", "show --result"],
         (false, false) => &["why", "log show", "cancel"],
@@ -134,6 +135,13 @@ fn notes(context: &Context, card: &Card) -> String {
         let labels =
             card.labels.iter().map(|(name, value)| one_line(&format!("{name}={value}"), 80));
         notes.push_str(&format!("  labels  {}\n", labels.collect::<Vec<_>>().join("  ")));
+    }
+    if let Some(of) = &card.rerun_of {
+        notes.push_str(&format!("  a rerun of execution {}\n", handle(of)));
+    }
+    if let Some(at) = &card.redriven_at {
+        let times = counted(card.redrives.into(), "time");
+        notes.push_str(&format!("  retried {times}, last at {at}\n"));
     }
     for job in &card.active_sub_jobs {
         let mark = Mark::of(job.status);

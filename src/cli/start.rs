@@ -84,7 +84,7 @@ pub(super) async fn run(context: &Context, arguments: StartArgs) -> Outcome {
 }
 
 /// What is printed about a start: the id, or a document.
-fn started(context: &Context, execution: &Execution) -> String {
+pub(super) fn started(context: &Context, execution: &Execution) -> String {
     let id = execution.id;
     if !context.ui.is_json() {
         return format!("{id}\n");
@@ -121,7 +121,7 @@ async fn connect(folder: &Path) -> Result<Live, Box<Fault>> {
 }
 
 /// Shows an execution of a server until it ends.
-async fn wait_for_end(
+pub(super) async fn wait_for_end(
     context: &Context,
     live: &Live,
     id: ExecutionId,

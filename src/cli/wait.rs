@@ -70,7 +70,11 @@ pub(super) fn report_end(
         let (error, cause) = (one_line(&failure.error, 200), one_line(&failure.cause, 400));
         ui.say(&format!("  {}", ui.paint_talk(Role::Bad, &format!("{error}: {cause}"))));
     }
-    say_next(context, execution.id, &["show", "log show"]);
+    let next: &[&str] = match execution.can_be_redriven() {
+        true => &["retry", "why", "log show"],
+        false => &["show", "log show"],
+    };
+    say_next(context, execution.id, next);
     Ok(Exit::of(execution.status, wanted.allow_errors))
 }
 

@@ -6,6 +6,7 @@ use super::child::{ChildEnd, Parent};
 use super::event::Failure;
 use super::execution::Timer;
 use super::id::{ExecutionId, JobId, Timestamp, Token};
+use super::redrive::RedrivePlan;
 use crate::language::{DefinitionHash, Json};
 
 /// A request to one execution. Time, ids, tokens and chance come in with it.
@@ -23,6 +24,8 @@ pub enum Command {
         input: Json,
         /// The execution that begins it.
         parent: Option<Parent>,
+        /// The execution that it repeats.
+        rerun_of: Option<ExecutionId>,
     },
     /// The execution has got the place that it needs to run.
     AdmitExecution,
@@ -139,6 +142,17 @@ pub enum Command {
         /// Why.
         reason: Option<Arc<str>>,
     },
+    /// Go on, after the end.
+    RedriveExecution {
+        /// Who asks.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+        /// Where it goes on, with what.
+        plan: Box<RedrivePlan>,
+    },
+    /// Try again now what waits to be tried again.
+    SkipBackoff,
     /// Put the execution aside: something of ours is wrong with it.
     SetAside {
         /// What.
@@ -167,6 +181,8 @@ impl Command {
             Self::FireTimer { .. } => "to fire a timer",
             Self::Advance => "to go on",
             Self::CancelExecution { .. } => "to cancel",
+            Self::RedriveExecution { .. } => "to retry",
+            Self::SkipBackoff => "to retry now",
             Self::SetAside { .. } => "to set aside",
         }
     }

@@ -27,6 +27,17 @@ pub enum Data {
     New(Json),
 }
 
+/// A part of a Parallel or Map that is not done again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptPart {
+    /// Which branch, item or batch, from 0.
+    pub index: u32,
+    /// Its output: `Kept` stays with the execution that was this part.
+    pub output: Data,
+    /// Failures that were caught or tolerated in it.
+    pub errors: u32,
+}
+
 /// Why something failed: the name that Retry and Catch match, and words for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -161,6 +172,43 @@ events! {
         parent: Option<Parent>,
         /// The place that it needs to run; it is pending until it has that.
         place: Option<Place>,
+        /// The execution that it repeats.
+        rerun_of: Option<ExecutionId>,
+    }
+    /// An execution that had ended goes on: from the entrance of a step on, all is done again.
+    ExecutionRedriven {
+        /// Who asked.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+        /// The step that runs again.
+        step: StateName,
+        /// The sequence of the event that had entered it; 0 when nothing had been entered.
+        back_to: u64,
+        /// Its input.
+        input: Json,
+        /// Whether that is another than it had before.
+        input_changed: bool,
+        /// The variables that there were.
+        variables: Vec<(Arc<str>, Json)>,
+        /// The steps that keep their results, in the order in which they were entered.
+        kept: Vec<StateName>,
+        /// Failures that were caught or tolerated in those.
+        total_errors: u32,
+        /// When the whole execution times out.
+        deadline: Option<Timestamp>,
+        /// Progress of the whole execution from now on, in percent: it may be less than before.
+        progress: u8,
+    }
+    /// Parts of a Parallel or Map that an earlier attempt of the execution had done are not done
+    /// again.
+    PartsKept {
+        /// The frame that stands in the Parallel or Map.
+        frame: FrameId,
+        /// The parts, by their index.
+        parts: Vec<KeptPart>,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
     }
     /// A frame entered a state.
     StateEntered {

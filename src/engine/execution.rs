@@ -84,6 +84,8 @@ pub struct Execution {
     pub asked_for_place: u64,
     /// When it got its place.
     pub admitted_at: Option<Timestamp>,
+    /// The execution that it repeats.
+    pub rerun_of: Option<ExecutionId>,
     /// Its input.
     pub input: Json,
     /// Its output, once completed.
@@ -96,7 +98,11 @@ pub struct Execution {
     pub updated_at: Timestamp,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
-    /// Progress in percent; it never falls.
+    /// How often it went on after it had ended.
+    pub redrives: u32,
+    /// When it did so last.
+    pub redriven_at: Option<Timestamp>,
+    /// Progress in percent; it never falls, but that a redrive sets it to what is kept.
     pub progress: u8,
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
@@ -110,7 +116,8 @@ pub struct Execution {
     pub ready: BTreeSet<FrameId>,
     /// What must happen at some time.
     pub timers: BTreeSet<(Timestamp, Timer)>,
-    /// The steps of the outermost machine, in the order in which they were first entered.
+    /// The steps of the outermost machine, in the order in which they were first entered. Those that
+    /// a redrive took back are pending.
     pub steps: IndexMap<StateName, Step>,
     /// How many frames there have been.
     pub frame_count: u32,
@@ -143,12 +150,15 @@ impl Execution {
             place: None,
             asked_for_place: 0,
             admitted_at: None,
+            rerun_of: None,
             input: Json::null(),
             output: None,
             failure: None,
             started_at: Timestamp(0),
             updated_at: Timestamp(0),
             ended_at: None,
+            redrives: 0,
+            redriven_at: None,
             progress: 0,
             total_errors: 0,
             message: None,
@@ -260,7 +270,7 @@ impl Fork {
     #[must_use]
     pub fn can_start(&self) -> bool {
         let free = self.concurrency == 0 || self.under_way() < self.concurrency;
-        self.started < self.total && free
+        self.next < self.total && free
     }
 }
 
@@ -381,8 +391,12 @@ pub struct Fork {
     pub tolerated_failures: u32,
     /// Whether failures that are tolerated count in the execution's errors.
     pub counts_errors: bool,
-    /// How many parts have begun.
+    /// How many parts have begun, or are kept from an earlier attempt of the execution.
     pub started: u32,
+    /// The part that begins next; the total when none does.
+    pub next: u32,
+    /// Parts that are kept.
+    pub kept: BTreeSet<u32>,
     /// The frames of parts that have not ended.
     pub running: BTreeSet<FrameId>,
     /// Outputs of parts that ended well, by index, and of those that failed how they did.
@@ -532,7 +546,7 @@ pub enum Timer {
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StepStatus {
-    /// Not entered.
+    /// Not entered, or not again since a redrive.
     Pending,
     /// At work.
     Running,
@@ -577,7 +591,7 @@ pub struct Step {
     pub result: Option<Json>,
     /// Why it failed last.
     pub failure: Option<Failure>,
-    /// When it was first entered.
+    /// When it was first entered; of one that a redrive took back, when it was entered after that.
     pub entered_at: Timestamp,
     /// When it was left last.
     pub ended_at: Option<Timestamp>,

@@ -23,6 +23,7 @@ pub mod own_jobs;
 pub mod place;
 pub mod program;
 pub mod progress;
+pub mod redrive;
 pub mod rejection;
 #[cfg(test)]
 mod replay_tests;
@@ -42,5 +43,6 @@ pub use limits::EngineLimits;
 pub use mint::{CallbackToken, Mint};
 pub use place::{Newcomer, Place};
 pub use program::Program;
+pub use redrive::{RedrivePlan, RedriveRequest};
 pub use rejection::Rejection;
 pub use test_state::{StateTest, TestedState, test_state};

@@ -4,7 +4,7 @@
 //! choice not taken drops its weight. Decide puts the number into events, and the fold keeps the
 //! greatest, so that it never falls, and is the same at any past event whatever changes here later.
 
-use super::execution::{Activity, Execution, Fork, Frame, Job};
+use super::execution::{Activity, Execution, Fork, Frame, Job, StepStatus};
 use super::id::FrameId;
 use super::program::Program;
 use crate::language::StateKind;
@@ -19,12 +19,15 @@ pub fn percent(program: &Program, execution: &Execution) -> u8 {
     let Some(current) = root.state.as_deref() else { return 0 };
     let Some(outlook) = program.outlook(current) else { return execution.progress };
     let weight_of = |name: &str| program.state(name).map_or(0.0, |state| state.weight);
-    let entered: f64 =
-        execution.steps.keys().filter(|name| ***name != *current).map(|name| weight_of(name)).sum();
+    let is_entered = |name: &str| {
+        execution.steps.get(name).is_some_and(|step| step.status != StepStatus::Pending)
+    };
+    let others = execution.steps.keys().filter(|name| ***name != *current);
+    let entered: f64 = others.filter(|name| is_entered(name)).map(|name| weight_of(name)).sum();
     let ahead: f64 = outlook
         .reachable
         .iter()
-        .filter(|name| ***name != *current && !execution.steps.contains_key(*name))
+        .filter(|name| ***name != *current && !is_entered(name))
         .map(|name| weight_of(name))
         .sum();
     let own = weight_of(current);

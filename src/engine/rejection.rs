@@ -3,6 +3,7 @@
 
 use super::execution::{Status, Timer};
 use super::id::{ExecutionId, JobId};
+use crate::language::StateName;
 
 /// A typed refusal of a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,10 +80,13 @@ pub enum Rejection {
         /// How many more there are.
         more: usize,
     },
-    /// The execution that would wait for this one has the place that this one needs.
-    #[error("execution {holder} has the place and would wait for this one: neither would go on")]
+    /// The execution that would wait for this one has a place that this one needs, and all who have
+    /// one wait for such as this.
+    #[error(
+        "execution {holder} has a place and would wait for this one, as all who have one do: none would go on"
+    )]
     PlaceHeldByParent {
-        /// Who has it.
+        /// Who would wait.
         holder: ExecutionId,
     },
     /// As many executions wait for a place as may.
@@ -91,6 +95,39 @@ pub enum Rejection {
         /// How many may.
         limit: usize,
     },
+    /// No state is tried again after a delay.
+    #[error("nothing waits to be tried again: the execution waits for {waits_for}")]
+    NotBackingOff {
+        /// What it waits for.
+        waits_for: String,
+    },
+    /// The execution is the work of another one, which goes on with it.
+    #[error("{command} is not possible: execution {parent} began it, and begins its work anew")]
+    PartOfAnother {
+        /// What was asked.
+        command: &'static str,
+        /// The execution that waited for it.
+        parent: ExecutionId,
+    },
+    /// No step of this name has been entered on the way that led to the end.
+    #[error("step {step:?} has not been entered; entered were {}", names(entered))]
+    StepNotEntered {
+        /// The step.
+        step: StateName,
+        /// Those that were.
+        entered: Vec<StateName>,
+    },
+    /// The input of the step that is to run again cannot be changed so.
+    #[error("the input of step {step:?} cannot be changed: {reason}")]
+    BadChange {
+        /// The step.
+        step: StateName,
+        /// Why.
+        reason: String,
+    },
+    /// The execution has gone on since it was worked out how it goes on.
+    #[error("the execution has gone on meanwhile")]
+    PlanOutdated,
     /// The command carries more bytes than a limit allows.
     #[error("{what} has {bytes} bytes, over the limit of {limit}")]
     TooLarge {
@@ -121,6 +158,11 @@ impl Rejection {
             Self::PlaceTaken { .. } => "PLACE_TAKEN",
             Self::PlaceHeldByParent { .. } => "PLACE_HELD_BY_PARENT",
             Self::PlaceQueueFull { .. } => "PLACE_QUEUE_FULL",
+            Self::NotBackingOff { .. } => "NOT_BACKING_OFF",
+            Self::PartOfAnother { .. } => "PART_OF_ANOTHER",
+            Self::StepNotEntered { .. } => "STEP_NOT_ENTERED",
+            Self::BadChange { .. } => "BAD_CHANGE",
+            Self::PlanOutdated => "PLAN_OUTDATED",
             Self::TooLarge { .. } => "TOO_LARGE",
         }
     }
@@ -133,4 +175,11 @@ fn handles(ids: &[ExecutionId], more: usize) -> String {
         list.push_str(&format!(" and {more} more"));
     }
     list
+}
+
+fn names(steps: &[StateName]) -> String {
+    match steps {
+        [] => "none".to_owned(),
+        steps => steps.iter().map(|step| format!("{step:?}")).collect::<Vec<_>>().join(", "),
+    }
 }

@@ -97,6 +97,7 @@ fn replay_evaluates_no_expression() {
         name: None,
         input: json!({"in": {"n": 3}, "seconds": 5}).into(),
         parent: None,
+        rerun_of: None,
     };
     let before = evaluations();
     loop {

@@ -17,7 +17,7 @@ pub struct Archive {
     store: Arc<dyn EventStore>,
     definitions: Definitions,
     live: HashMap<Stream, Execution>,
-    finished: Vec<Summary>,
+    finished: HashMap<ExecutionId, Summary>,
 }
 
 impl Archive {
@@ -38,7 +38,7 @@ impl Archive {
     /// The store cannot be read.
     pub async fn list_rows(&self, wanted: Rows, limit: usize) -> Result<Vec<Summary>, Error> {
         let mut rows: Vec<Summary> = self.live.values().map(Summary::of).collect();
-        rows.extend(self.finished.iter().cloned());
+        rows.extend(self.finished.values().cloned());
         Ok(with_finished(rows, &*self.store, wanted, limit).await?)
     }
 

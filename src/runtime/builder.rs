@@ -23,6 +23,7 @@ use super::recovery::{self, Recovered};
 use super::results::WriteResults;
 use super::shard::{Adopted, Shard, Tools};
 use super::shards::{Lanes, Shards};
+use super::summary::Summary;
 use super::tasks;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{ExecutionId, Mint};
@@ -199,6 +200,7 @@ impl Builder {
         Ok(Orchestrator::from_inner(Inner {
             tools,
             deploying: Arc::new(Mutex::new(())),
+            redriving: Arc::new(Mutex::new(())),
             rounds,
             rounds_done: rounds_out,
             durable: durable_out,
@@ -266,14 +268,19 @@ fn spawn_shards(
             place.push(Adopted { execution, program, is_saved });
         }
     }
-    let mut finished = recovered.finished;
+    let mut finished: Vec<Vec<Summary>> = lanes.iter().map(|_| Vec::new()).collect();
+    for (id, row) in recovered.finished {
+        if let Some(place) = finished.get_mut(tools.shards.index_of(id)) {
+            place.push(row);
+        }
+    }
     lanes
         .into_iter()
         .zip(adopted)
-        .map(|(lanes, adopted)| {
+        .zip(finished)
+        .map(|((lanes, adopted), finished)| {
             let mut shard = Shard::new(tools.clone(), lanes);
-            // Whoever holds a row only lists it, so all of them may go to the first shard.
-            shard.adopt(adopted, std::mem::take(&mut finished));
+            shard.adopt(adopted, finished);
             tasks::spawn(&Handle::current(), shard.run())
         })
         .collect()

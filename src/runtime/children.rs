@@ -209,6 +209,7 @@ impl Shard {
             name: order.name.clone(),
             input: order.input.clone(),
             parent: Some(order.parent.clone()),
+            rerun_of: None,
         };
         self.slots.insert(id, Slot::new(Execution::new(id), Some(program)));
         if let Err(rejection) = self.decide_on(id, command, None) {

@@ -30,6 +30,7 @@ mod queues;
 mod recent;
 mod recovery;
 mod results;
+mod retry;
 mod shard;
 mod shards;
 mod slot;
@@ -48,6 +49,7 @@ pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
 pub use places::PlaceQueue;
 pub use queues::Queues;
 pub use recovery::RecoveryReport;
+pub use retry::Rerun;
 pub use slots::{FullSlots, JobQueue};
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.

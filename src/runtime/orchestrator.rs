@@ -37,13 +37,15 @@ const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 /// Whatever a method reports as done is durable: it survives a power cut.
 #[derive(Clone)]
 pub struct Orchestrator {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
     /// What it shares with the shards.
     pub(super) tools: Tools,
     pub(super) deploying: Arc<Mutex<()>>,
+    /// Held while what has ended is changed: read, decided on, and not moved meanwhile.
+    pub(super) redriving: Arc<Mutex<()>>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) rounds_done: watch::Receiver<u64>,
     pub(super) durable: watch::Receiver<Position>,
@@ -93,6 +95,15 @@ pub struct Start {
     pub input: Json,
     /// The caller's own name for the execution.
     pub name: Option<String>,
+}
+
+/// Where an execution that people start comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Origin {
+    /// The execution that it repeats.
+    pub(super) rerun_of: Option<ExecutionId>,
+    /// The version to run; the newest when that is not said.
+    pub(super) version: Option<DefinitionHash>,
 }
 
 impl Orchestrator {
@@ -175,8 +186,16 @@ impl Orchestrator {
     /// As [`Orchestrator::start`]; or the name is that of an execution with another input, or of one
     /// that has ended.
     pub async fn start_with(&self, start: Start) -> Result<ExecutionId, Error> {
+        self.start_from(start, Origin::default()).await
+    }
+
+    pub(super) async fn start_from(
+        &self,
+        start: Start,
+        origin: Origin,
+    ) -> Result<ExecutionId, Error> {
         self.check_open()?;
-        let Some(name) = start.name.clone() else { return self.begin(start).await };
+        let Some(name) = start.name.clone() else { return self.begin(start, origin).await };
         check_name(&name)?;
         let this = self.clone();
         // In a task of its own: a caller that gives up must not leave an execution whose name is not
@@ -188,7 +207,7 @@ impl Orchestrator {
             if let Some(known) = this.named(key).await? {
                 return this.stand_in(known, &start, name).await;
             }
-            let execution = this.begin(start).await?;
+            let execution = this.begin(start, origin).await?;
             names.hold(key, execution);
             Ok(execution)
         });
@@ -221,9 +240,13 @@ impl Orchestrator {
         &self.inner.tools
     }
 
-    async fn begin(&self, start: Start) -> Result<ExecutionId, Error> {
-        let newest = self.inner.tools.definitions.newest(&start.workflow);
-        let (definition, program) = newest.ok_or_else(|| Error::NoSuchWorkflow {
+    async fn begin(&self, start: Start, origin: Origin) -> Result<ExecutionId, Error> {
+        let definitions = &self.inner.tools.definitions;
+        let version = match origin.version {
+            Some(version) => definitions.program(version).map(|program| (version, program)),
+            None => definitions.newest(&start.workflow),
+        };
+        let (definition, program) = version.ok_or_else(|| Error::NoSuchWorkflow {
             name: start.workflow.clone(),
             known: self.inner.tools.definitions.names(),
         })?;
@@ -235,6 +258,7 @@ impl Orchestrator {
             name: start.name.map(Arc::from),
             input: start.input,
             parent: None,
+            rerun_of: origin.rerun_of,
         };
         let (reply, answer) = oneshot::channel();
         let request = Request::Start { execution, program, command, reply };
@@ -243,7 +267,7 @@ impl Orchestrator {
         Ok(execution)
     }
 
-    fn check_served(&self, program: &Program) -> Result<(), Error> {
+    pub(super) fn check_served(&self, program: &Program) -> Result<(), Error> {
         let unknown = unserved(&self.inner.tools, program);
         if unknown.is_empty() {
             return Ok(());
@@ -500,7 +524,7 @@ impl Orchestrator {
         }
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
         self.check_healthy()?;
         if self.inner.is_stopping.load(Ordering::SeqCst) { Err(Error::Stopping) } else { Ok(()) }
     }
@@ -513,11 +537,11 @@ impl Orchestrator {
     }
 
     /// Why an answer did not come.
-    fn gone(&self) -> Error {
+    pub(super) fn gone(&self) -> Error {
         self.check_healthy().err().unwrap_or(Error::Stopping)
     }
 
-    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+    pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
         answer.await.map_err(|_| self.gone())
     }
 }
@@ -572,7 +596,14 @@ pub async fn read_execution(
     store: &dyn EventStore,
     execution: ExecutionId,
 ) -> Result<Execution, Error> {
-    let records = store.read_history(execution.0, 1..u64::MAX).await?;
+    folded(execution, &store.read_history(execution.0, 1..u64::MAX).await?)
+}
+
+/// Folds all records of an execution.
+///
+/// # Errors
+/// There is no such execution.
+pub(super) fn folded(execution: ExecutionId, records: &[Record]) -> Result<Execution, Error> {
     if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
         return Err(Error::NoSuchExecution { id: execution.to_string() });
     }

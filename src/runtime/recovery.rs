@@ -25,7 +25,7 @@ pub(super) struct Recovered {
     /// Those of them that the checkpoint holds as they are.
     pub(super) saved: HashSet<Stream>,
     /// Rows of executions that ended after the last checkpoint.
-    pub(super) finished: Vec<Summary>,
+    pub(super) finished: HashMap<ExecutionId, Summary>,
     /// What people are told.
     pub(super) report: RecoveryReport,
 }
@@ -65,6 +65,7 @@ pub(super) async fn recover(
         recovered.report.events_read += newest + 1 - next;
         next = newest + 1;
         for record in &records {
+            recovered.take_up(record, store).await?;
             recovered.take(record, definitions);
         }
     }
@@ -93,11 +94,25 @@ fn restore(snapshots: Vec<Snapshot>, definitions: &Definitions) -> Option<Recove
 impl Recovered {
     fn add(&mut self, execution: Execution) {
         if execution.status.is_terminal() {
-            self.finished.push(Summary::of(&execution));
+            self.finished.insert(execution.id, Summary::of(&execution));
         } else {
             self.saved.insert(execution.stream());
             self.live.insert(execution.stream(), execution);
         }
+    }
+
+    /// What had ended and goes on with this record is live again: all before it is read once more.
+    async fn take_up(&mut self, record: &Record, store: &dyn EventStore) -> Result<(), Error> {
+        let is_redrive = matches!(&*record.event, Event::ExecutionRedriven(_));
+        if !is_redrive || self.live.contains_key(&record.stream) {
+            return Ok(());
+        }
+        let before = store.read_history(record.stream, 1..record.sequence).await?;
+        let history = before.iter().map(|record| (&*record.event, record.time));
+        let ended = Execution::replay(ExecutionId(record.stream), history);
+        self.finished.remove(&ended.id);
+        self.live.insert(record.stream, ended);
+        Ok(())
     }
 
     /// Folds in one record of the tail.
@@ -112,7 +127,8 @@ impl Recovered {
             let fresh = Execution::new(ExecutionId(record.stream));
             self.live.entry(record.stream).or_insert(fresh);
         }
-        // A history that is neither live nor begins here has ended, and has its row.
+        // A history that is neither live nor begins here has ended, and has its row; or its row is of
+        // a later end.
         let Some(execution) = self.live.get_mut(&record.stream) else { return };
         if record.sequence != execution.sequence + 1 {
             // The snapshot covers it.
@@ -123,7 +139,7 @@ impl Recovered {
         if execution.status.is_terminal()
             && let Some(ended) = self.live.remove(&record.stream)
         {
-            self.finished.push(Summary::of(&ended));
+            self.finished.insert(ended.id, Summary::of(&ended));
         }
     }
 }

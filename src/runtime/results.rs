@@ -3,7 +3,7 @@
 //! The parent keeps no outputs for this. Its history says which executions the run had, and each of
 //! those has its own output, so memory does not grow with either.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -101,24 +101,26 @@ impl WriteResults {
 
     /// The executions of the run, in the order of their items, with why those failed that did.
     async fn children(&self, order: &Order) -> Result<Vec<Part>, Failure> {
-        let (mut children, mut next, mut frame) = (Vec::new(), 1, None);
+        let (mut children, mut next, mut frame) = (BTreeMap::new(), 1, None);
         let mut failures: HashMap<ExecutionId, Failure> = HashMap::new();
         loop {
             let records = self.store.read_history(order.execution.0, next..next + RECORDS).await;
             let records = records.map_err(|error| unwritten(error.to_string()))?;
             let Some(last) = records.last() else {
                 let part = |child| Part { child, failure: failures.remove(&child) };
-                return Ok(children.into_iter().map(part).collect());
+                return Ok(children.into_values().map(part).collect());
             };
             next = last.sequence + 1;
             for record in &records {
                 match &*record.event {
+                    // A run that was retried opens again, maybe after others in the same frame.
                     Event::ForkStarted(body) if body.run == Some(order.map_run) => {
                         frame = Some(body.frame);
                     }
-                    // Items begin in their order.
+                    Event::ForkStarted(body) if frame == Some(body.frame) => frame = None,
+                    // Of an item that was begun more than once, the last counts.
                     Event::ItemStarted(body) if frame == Some(body.frame) => {
-                        children.push(body.child);
+                        children.insert(body.index, body.child);
                     }
                     Event::ItemFailed(body) => {
                         failures.insert(body.child, body.failure.clone());

@@ -257,6 +257,9 @@ impl Shard {
                     self.slots.remove(&execution);
                 }
             }
+            Request::Redrive { ended, program, command, reply } => {
+                self.redrive(*ended, program, command, reply);
+            }
             Request::Command { execution, command, reply } => {
                 self.answer(execution, command, reply);
             }
@@ -270,6 +273,25 @@ impl Shard {
                 let rows = live.chain(self.finished.values().cloned()).collect();
                 self.release(Release::List(reply, rows));
             }
+        }
+    }
+
+    /// Takes an execution in again that has ended. Only one redrive at a time comes here, and it has
+    /// read all of the history.
+    fn redrive(&mut self, ended: Execution, program: Arc<Program>, command: Command, reply: Reply) {
+        let (id, sequence) = (ended.id, ended.sequence);
+        let is_over = |slot: &Slot| slot.execution.status.is_terminal();
+        if self.slots.get(&id).is_some_and(|slot| !is_over(slot)) {
+            return self.answer(id, command, reply);
+        }
+        let before = self.slots.insert(id, Slot::new(ended, Some(program)));
+        self.answer(id, command, reply);
+        if self.slots.get(&id).is_some_and(|slot| slot.execution.sequence > sequence) {
+            self.recent.forget(id);
+            self.finished.remove(&id);
+        } else {
+            self.slots.remove(&id);
+            self.slots.extend(before.map(|slot| (id, slot)));
         }
     }
 
@@ -315,11 +337,12 @@ impl Shard {
         let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
         let first_sequence = slot.execution.sequence + 1;
         let progress = slot.execution.progress;
+        let is_over = slot.execution.status.is_terminal();
         let now = self.tools.clock.now();
         let Some(events) = slot.decide(&self.tools, now, command)? else {
-            return self.set_aside_after_panic(id, first_sequence);
+            return self.set_aside_after_panic(id, first_sequence, is_over);
         };
-        if first_sequence == 1
+        if slot.execution.asked_for_place >= first_sequence
             && let Err(rejection) = slot.ask_for_place(&self.tools)
         {
             // Nothing of it is in the log, and nothing shall be.
@@ -376,7 +399,7 @@ impl Shard {
             self.units.push(Unit { transition, releases });
         }
         if panicked {
-            drop(self.set_aside_after_panic(id, next_sequence));
+            drop(self.set_aside_after_panic(id, next_sequence, false));
         }
     }
 
@@ -414,7 +437,7 @@ impl Shard {
         } else {
             self.tools.dispatch.give_back(job_type);
             if decided.panicked {
-                drop(self.set_aside_after_panic(*execution, first_sequence));
+                drop(self.set_aside_after_panic(*execution, first_sequence, false));
             }
         }
     }
@@ -472,6 +495,10 @@ impl Shard {
 
     /// The end is durable: what lists need stays, the rest is read from disk when asked for.
     fn forget(&mut self, id: ExecutionId) {
+        // One that goes on already has not ended any more, and keeps its place.
+        if self.slots.get(&id).is_some_and(|slot| !slot.execution.status.is_terminal()) {
+            return;
+        }
         self.tools.free_place(id);
         let Some(slot) = self.slots.remove(&id) else { return };
         if let Some(armed) = slot.armed {
@@ -552,15 +579,17 @@ impl Shard {
         &mut self,
         id: ExecutionId,
         first_sequence: u64,
+        is_over: bool,
     ) -> Result<(), Rejection> {
         let reason = "the engine panicked while it decided on a command; this is a bug";
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.execution.sequence = first_sequence - 1;
+        }
         if first_sequence == 1 {
             // Of one that has not begun nothing is in the log, and nothing shall be.
             self.slots.remove(&id);
-        } else {
-            if let Some(slot) = self.slots.get_mut(&id) {
-                slot.execution.sequence = first_sequence - 1;
-            }
+        } else if !is_over {
+            // What has ended stays as it is.
             self.set_aside(id, reason);
         }
         Err(Rejection::SetAside { command: "to go on", reason: reason.to_owned() })

@@ -21,6 +21,13 @@ pub(super) enum Request {
         command: Command,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     },
+    /// Go on with an execution that has ended, as its history leaves it.
+    Redrive {
+        ended: Box<Execution>,
+        program: Arc<Program>,
+        command: Command,
+        reply: oneshot::Sender<Result<Accepted, Error>>,
+    },
     /// Decide on a command.
     Command {
         execution: ExecutionId,

@@ -116,6 +116,8 @@ macro_rules! event_table {
             36 1 ExecutionClosing
             37 1 CancelExtended
             50 1 ExecutionAdmitted
+            38 1 ExecutionRedriven
+            39 1 PartsKept
         }
     };
 }

@@ -12,10 +12,10 @@ use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Mint, Program, Rejection, Timer, Timestamp, Token, decide, effects_after,
-    pending_effects,
+    JobStatus, Mint, Program, RedriveRequest, Rejection, Timer, Timestamp, Token, decide,
+    effects_after, pending_effects, redrive,
 };
-use crate::language::Json;
+use crate::language::{Json, StateName};
 use crate::store::codec::{decode_execution, encode_execution};
 
 /// When every simulation begins.
@@ -70,6 +70,45 @@ impl Simulation {
     pub fn run(&mut self) -> Result<(), String> {
         let start = self.start_command();
         self.give(start)?.map_err(|rejection| rejection.to_string())?;
+        self.run_to_the_end()?;
+        let late = self.any_command();
+        if self.give(late)?.is_ok() {
+            return Err("a command was accepted after the end".to_owned());
+        }
+        while self.random.one_in(2) && self.execution.status.can_be_redriven() {
+            self.redrive()?;
+            self.run_to_the_end()?;
+        }
+        Ok(())
+    }
+
+    /// Goes on after the end, from anywhere.
+    fn redrive(&mut self) -> Result<(), String> {
+        let steps: Vec<StateName> = self.execution.steps.keys().cloned().collect();
+        let from = self.random.pick(&steps).cloned().filter(|_| self.random.one_in(4));
+        let input = self.random.one_in(8).then(|| Json::from_value(&input(self.random.draw())));
+        let set = input.map(|input| ("$".to_owned(), input)).into_iter().collect();
+        let mut request = RedriveRequest { from, set };
+        let history = self.history.clone();
+        let plan = |request: &RedriveRequest| {
+            let history = history.iter().map(|(event, at)| (event, *at));
+            redrive::plan(self.execution.id, history, &self.program, request)
+        };
+        let plan = plan(&request).or_else(|rejection| {
+            // A step that an earlier redrive took back is no place to go back to.
+            request.from = None;
+            if matches!(rejection, Rejection::StepNotEntered { .. }) {
+                plan(&request)
+            } else {
+                Err(rejection)
+            }
+        });
+        let plan = Box::new(plan.map_err(|rejection| rejection.to_string())?);
+        let command = Command::RedriveExecution { by: "anyone".into(), reason: None, plan };
+        self.give(command)?.map_err(|rejection| rejection.to_string())
+    }
+
+    fn run_to_the_end(&mut self) -> Result<(), String> {
         let mut commands = 0;
         while !self.execution.status.is_terminal() {
             commands += 1;
@@ -79,11 +118,7 @@ impl Simulation {
             let command = if commands < CHAOS { self.any_command() } else { self.useful_command() };
             drop(self.give(command)?);
         }
-        let late = self.any_command();
-        match self.give(late)? {
-            Ok(()) => Err("a command was accepted after the end".to_owned()),
-            Err(_) => Ok(()),
-        }
+        Ok(())
     }
 
     /// Makes what comes next hang on `choice` alone.
@@ -99,6 +134,7 @@ impl Simulation {
             name: None,
             input: Json::from_value(&input(self.random.draw())),
             parent: None,
+            rerun_of: None,
         }
     }
 
@@ -138,7 +174,8 @@ impl Simulation {
         if Execution::replay(self.execution.id, history) != self.execution {
             return Err("replay differs from the live state".to_owned());
         }
-        if self.execution.progress < before.progress {
+        let is_redriven = self.execution.redrives > before.redrives;
+        if self.execution.progress < before.progress && !is_redriven {
             return Err("progress fell".to_owned());
         }
         let saved = encode_execution(&self.execution).map_err(|error| error.to_string())?;
@@ -197,6 +234,7 @@ impl Simulation {
             }
             4 | 5 => self.stale_command(),
             6 => self.premature_timer(),
+            9 => Command::SkipBackoff,
             7 if self.random.one_in(2) => {
                 Command::CancelExecution { by: "anyone".into(), reason: None }
             }

@@ -52,6 +52,7 @@ pub fn started(number: u64, bytes: usize) -> Transition {
         deadline: None,
         parent: None,
         place: None,
+        rerun_of: None,
     };
     Transition { events: vec![event.into()], ..transition(number, 1, 0) }
 }

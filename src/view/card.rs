@@ -9,7 +9,9 @@ use super::step::StepCard;
 use super::text::seconds;
 use super::waiting::Waiting;
 use crate::engine::execution::Cancel;
-use crate::engine::{Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, Timestamp};
+use crate::engine::{
+    Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, StepStatus, Timestamp,
+};
 use crate::language::machine_fields::Labels;
 
 /// What people see of an execution.
@@ -33,10 +35,13 @@ pub struct Card {
     pub place: Option<PlaceCard>,
     /// The labels of its workflow.
     pub labels: Labels,
+    /// The execution that it repeats.
+    pub rerun_of: Option<String>,
     /// `pending`, `running`, `cancelling`, `completed`, `completed_with_errors`, `failed`,
     /// `cancelled` or `timed_out`.
     pub status: &'static str,
-    /// Percent; it never falls, and is 100 only for the two completed statuses.
+    /// Percent; it never falls, but that a retry sets it to what is kept, and is 100 only for the two
+    /// completed statuses.
     pub progress: u8,
     /// The number of the step it is in, or was in last, from 1; absent before the first.
     pub current_step: Option<usize>,
@@ -58,6 +63,12 @@ pub struct Card {
     pub started_at: String,
     /// When it ended, as RFC 3339.
     pub ended_at: Option<String>,
+    /// Whether it can be retried now.
+    pub can_be_retried: bool,
+    /// How often it was retried after it had ended.
+    pub redrives: u32,
+    /// When that was last, as RFC 3339.
+    pub redriven_at: Option<String>,
     /// How long it took, or has taken so far.
     pub duration_seconds: f64,
     /// Failures that were caught or tolerated.
@@ -200,6 +211,7 @@ impl Card {
             parent: execution.parent.as_ref().map(|parent| parent.execution.to_string()),
             place: PlaceCard::of(execution),
             labels: program.workflow.labels.clone(),
+            rerun_of: execution.rerun_of.map(|of| of.to_string()),
             status: execution.status.as_str(),
             progress: execution.progress,
             current_step: current.map(|step| step.number),
@@ -211,6 +223,9 @@ impl Card {
             waiting: Waiting::of(execution),
             started_at: execution.started_at.to_string(),
             ended_at: ended.map(|at| at.to_string()),
+            can_be_retried: execution.can_be_redriven(),
+            redrives: execution.redrives,
+            redriven_at: execution.redriven_at.map(|at| at.to_string()),
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
@@ -226,6 +241,9 @@ impl Card {
 fn current_step<'s>(execution: &Execution, steps: &'s [StepCard]) -> Option<&'s StepCard> {
     let find = |name: &str| steps.iter().find(|step| &*step.name == name);
     let root = execution.frames.get(&crate::engine::FrameId::ROOT);
-    root.and_then(|root| find(root.state.as_deref()?))
-        .or_else(|| execution.steps.keys().rev().find_map(|name| find(name)))
+    root.and_then(|root| find(root.state.as_deref()?)).or_else(|| {
+        let entered = execution.steps.iter().rev();
+        let mut entered = entered.filter(|(_, step)| step.status != StepStatus::Pending);
+        entered.find_map(|(name, _)| find(name))
+    })
 }

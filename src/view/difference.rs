@@ -102,6 +102,7 @@ fn state(program: &Program, execution: &Execution) -> IndexMap<Key, Value> {
     add("failure", json!(card.failure));
     add("cancel", json!(card.cancel));
     add("set_aside", json!(card.set_aside));
+    add("redrives", json!(card.redrives));
     for step in &card.steps {
         of_step(step, execution, &mut state);
     }

@@ -95,6 +95,13 @@ impl LogCounter {
         let begin = || Counted::Open(Box::new(Execution::new(ExecutionId(record.stream))));
         let counted = self.executions.entry(record.stream).or_insert_with(begin);
         match counted {
+            Counted::Ended(_, count) if matches!(*record.event, Event::ExecutionRedriven(_)) => {
+                let ended =
+                    Execution { sequence: *count, ..Execution::new(ExecutionId(record.stream)) };
+                let mut execution = Box::new(ended);
+                execution.apply(&record.event, record.time);
+                *counted = Counted::Open(execution);
+            }
             Counted::Ended(_, count) => *count += 1,
             Counted::Open(execution) => {
                 execution.apply(&record.event, record.time);
@@ -198,6 +205,7 @@ mod tests {
             deadline: None,
             parent: None,
             place: None,
+            rerun_of: None,
         }
         .into();
         let failed: Event = ExecutionFailed { failure: Failure::new("Mine", "so") }.into();

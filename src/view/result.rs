@@ -81,7 +81,8 @@ impl ResultCard {
     pub fn of(program: &Program, execution: &Execution, now: Timestamp) -> Self {
         let hidden = |name: &str| program.state(name).is_some_and(|state| state.weight <= 0.0);
         let shown = |(name, step): &(&StateName, &Step)| {
-            !hidden(name) || step.job.is_some() || step.failure.is_some()
+            let is_entered = step.status != StepStatus::Pending;
+            is_entered && (!hidden(name) || step.job.is_some() || step.failure.is_some())
         };
         let entered: Vec<(&StateName, &Step)> = execution.steps.iter().filter(shown).collect();
         let of_step = |step: &Step| StepResult {

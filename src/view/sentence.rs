@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::text::{counted, one_line};
-use crate::engine::event::{ForkStarted, JobProgressed, RetryScheduled};
+use crate::engine::event::{ExecutionRedriven, ForkStarted, JobProgressed, RetryScheduled};
 use crate::engine::{Data, Event, Failure, FrameId, JobId};
 use crate::language::{Json, StateName};
 
@@ -27,7 +27,15 @@ pub fn sentence(event: &Event) -> String {
                 format!("; needs a place ({key}, limit {})", place.limit)
             });
             let place = place.unwrap_or_default();
-            format!("started {}{name}{by} with {}{place}", body.workflow, json(&body.input))
+            let of = body.rerun_of.map(|of| format!(", a rerun of {of},")).unwrap_or_default();
+            format!("started {}{name}{by}{of} with {}{place}", body.workflow, json(&body.input))
+        }
+        Event::ExecutionRedriven(body) => redriven(body),
+        Event::PartsKept(body) => {
+            format!(
+                "{} are kept",
+                counted(u64::try_from(body.parts.len()).unwrap_or(u64::MAX), "part")
+            )
         }
         Event::ExecutionAdmitted(_) => "got its place".to_owned(),
         Event::StateEntered(body) => format!("{}% when it began", body.progress),
@@ -128,6 +136,17 @@ fn of_job(event: &Event) -> Option<String> {
     Some(told)
 }
 
+fn redriven(body: &ExecutionRedriven) -> String {
+    let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+    let input = if body.input_changed { " with another input" } else { "" };
+    format!(
+        "{} retried it from \"{}\" on{input}{}",
+        one_line(&body.by, SHOWN),
+        one_line(&body.step, 60),
+        why.unwrap_or_default()
+    )
+}
+
 fn retry(body: &RetryScheduled) -> String {
     format!("tries again at {} (retry {}) after {}", body.due, body.count, failure(&body.failure))
 }
@@ -208,6 +227,7 @@ impl Places {
             Event::WaitStarted(body) => return Some(body.frame),
             Event::WaitEnded(body) => return Some(body.frame),
             Event::ForkStarted(body) => return Some(body.frame),
+            Event::PartsKept(body) => return Some(body.frame),
             Event::FrameStarted(body) => return Some(body.parent),
             Event::FrameSucceeded(body) => return Some(body.frame),
             Event::FrameFailed(body) => return Some(body.frame),

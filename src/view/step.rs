@@ -121,7 +121,9 @@ fn one(
     now: Timestamp,
     (number, state): (usize, &State),
 ) -> StepCard {
-    let step = execution.steps.get(&state.name);
+    let known = execution.steps.get(&state.name);
+    // Of one that a redrive took back only the attempts are still of interest.
+    let step = known.filter(|step| step.status != StepStatus::Pending);
     let ended_at = step.and_then(|step| step.ended_at);
     StepCard {
         number,
@@ -131,7 +133,7 @@ fn one(
         status: status(program, execution, state, step),
         weight: state.weight,
         progress: step.map_or(0, |step| percent(program, execution, &state.name, step)),
-        attempts: step.map_or(0, |step| step.attempts),
+        attempts: known.map_or(0, |step| step.attempts),
         message: match step {
             Some(step) => step.message.clone(),
             None => skipped::of(program, execution, &state.name).and_then(|skip| skip.reason),

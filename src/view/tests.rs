@@ -64,6 +64,7 @@ impl Run {
             name: None,
             input: Json::empty_object(),
             parent: None,
+            rerun_of: None,
         });
         run
     }

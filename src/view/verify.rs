@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use crate::engine::{Event, Execution, ExecutionId, Timestamp};
+use crate::engine::{Event, Execution, ExecutionId, Status, Timestamp};
 use crate::store::{Position, Record, Stream};
 
 /// Faults that a report names; the rest are counted.
@@ -55,7 +55,7 @@ pub struct Verifier {
 enum History {
     Open(Box<Execution>),
     Definition { sequence: u64 },
-    Ended { sequence: u64, time: Timestamp },
+    Ended { sequence: u64, time: Timestamp, status: Status },
 }
 
 impl Default for Verifier {
@@ -81,7 +81,9 @@ impl Verifier {
         let history = match self.histories.remove(&record.stream) {
             None => self.begin(record),
             Some(History::Definition { sequence }) => self.definition(record, sequence),
-            Some(History::Ended { sequence, time }) => self.after_end(record, sequence, time),
+            Some(History::Ended { sequence, time, status }) => {
+                self.after_end(record, sequence, time, status)
+            }
             Some(History::Open(execution)) => self.fold(record, execution),
         };
         self.histories.insert(record.stream, history);
@@ -124,11 +126,26 @@ impl Verifier {
         History::Definition { sequence: record.sequence }
     }
 
-    fn after_end(&mut self, record: &Record, before: u64, time: Timestamp) -> History {
-        self.check_sequence(record, before);
+    fn after_end(
+        &mut self,
+        record: &Record,
+        sequence: u64,
+        time: Timestamp,
+        status: Status,
+    ) -> History {
+        if matches!(*record.event, Event::ExecutionRedriven(_)) && status.can_be_redriven() {
+            // The event holds what it takes to go on.
+            let ended = Execution {
+                sequence,
+                updated_at: time,
+                ..Execution::new(ExecutionId(record.stream))
+            };
+            return self.fold(record, Box::new(ended));
+        }
+        self.check_sequence(record, sequence);
         let message = format!("{} after the end", record.event.name());
         self.fault_at(record, "nothing-after-the-end", message);
-        History::Ended { sequence: record.sequence, time: time.max(record.time) }
+        History::Ended { sequence: record.sequence, time: time.max(record.time), status }
     }
 
     fn fold(&mut self, record: &Record, mut execution: Box<Execution>) -> History {
@@ -142,7 +159,8 @@ impl Verifier {
         execution.apply(&record.event, record.time);
         // The fold counts; the record says. A gap is reported once.
         execution.sequence = record.sequence;
-        if execution.progress < progress || execution.progress > 100 {
+        let begins_anew = matches!(*record.event, Event::ExecutionRedriven(_));
+        if (execution.progress < progress && !begins_anew) || execution.progress > 100 {
             let message = format!("progress {} follows {progress}", execution.progress);
             self.fault_at(record, "progress-never-falls", message);
         }
@@ -155,7 +173,8 @@ impl Verifier {
                 let message = format!("it ended before {open} executions that it waits for");
                 self.fault_at(record, "parents-end-last", message);
             }
-            return History::Ended { sequence: record.sequence, time: record.time };
+            let (sequence, time, status) = (record.sequence, record.time, execution.status);
+            return History::Ended { sequence, time, status };
         }
         History::Open(execution)
     }
@@ -247,6 +266,7 @@ mod tests {
             deadline: None,
             parent,
             place: None,
+            rerun_of: None,
         }
         .into()
     }

@@ -28,7 +28,9 @@ pub(super) fn advice(context: &Context, id: ExecutionId, why: &Why) -> Vec<Advic
         WhyState::Ended => advice.extend(after_end(&id, why)),
         WhyState::SetAside => advice.push(("to report it", format!("log show {id} --json"))),
         WhyState::Working | WhyState::Waiting | WhyState::Stopping => {
-            for more in why.reasons.iter().filter_map(|reason| for_reason(&id, reason)) {
+            let now = why.reasons.iter().filter_map(|reason| for_reason(&id, reason, true));
+            let later = why.reasons.iter().filter_map(|reason| for_reason(&id, reason, false));
+            for more in now.chain(later) {
                 if advice.len() < MOST && !advice.contains(&more) {
                     advice.push(more);
                 }
@@ -48,6 +50,9 @@ fn after_end(id: &str, why: &Why) -> Vec<(&'static str, String)> {
     let point = why.end.as_ref().and_then(|end| end.first_failure.as_ref());
     let before = point.map(|point| point.sequence.saturating_sub(1).max(1));
     let mut advice = Vec::new();
+    if why.end.as_ref().is_some_and(|end| end.can_be_retried) {
+        advice.push(("to go on with it", format!("retry {id}")));
+    }
     if let Some(before) = before {
         advice.push(("as it was before that", format!("log at {id} {before}")));
     }
@@ -56,7 +61,8 @@ fn after_end(id: &str, why: &Why) -> Vec<(&'static str, String)> {
     advice
 }
 
-fn for_reason(id: &str, reason: &Reason) -> Option<(&'static str, String)> {
+/// What can be done about a reason; first that which makes it go on now, where there is such a thing.
+fn for_reason(id: &str, reason: &Reason, is_now: bool) -> Option<(&'static str, String)> {
     let child = reason.execution_handle.as_deref().unwrap_or_default();
     let job_type = reason.job_type.as_deref().unwrap_or_default();
     Some(match reason.kind {
@@ -71,6 +77,7 @@ fn for_reason(id: &str, reason: &Reason) -> Option<(&'static str, String)> {
         ReasonKind::Execution | ReasonKind::ExecutionStopping => {
             ("more about it", format!("why {child}"))
         }
+        ReasonKind::Retry if is_now => ("to try again now", format!("retry {id} --now")),
         ReasonKind::Retry => ("what failed", format!("log show {id} --type JobFailed,JobTimedOut")),
         ReasonKind::AtWork | ReasonKind::WorkerStopping => ("how far it is", format!("show {id}")),
         ReasonKind::Timer | ReasonKind::Worker | ReasonKind::CutOff | ReasonKind::Ready => {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::timer_of;
 use crate::engine::event::{
     Data, Failure, ForkStarted, FrameFailed, FrameStarted, FrameSucceeded, ItemFailed, ItemStarted,
-    ItemSucceeded,
+    ItemSucceeded, KeptPart, PartsKept,
 };
 use crate::engine::execution::{Activity, Execution, Fork, Frame, Items, MapRun, Part};
 use crate::engine::id::{ExecutionId, FrameId, Timestamp};
@@ -27,6 +27,8 @@ impl Execution {
             keeps_outputs: body.keeps_outputs,
             output_bytes: 0,
             started: 0,
+            next: 0,
+            kept: BTreeSet::new(),
             running: BTreeSet::new(),
             outputs: BTreeMap::new(),
             failed: 0,
@@ -53,10 +55,33 @@ impl Execution {
         let parent = Some((body.parent, body.index));
         self.frames.insert(body.frame, Frame::new(parent, Json::null(), at));
         if let Some(fork) = self.fork_mut(body.parent) {
-            fork.started += 1;
+            fork.begin(body.index);
             fork.running.insert(body.frame);
         }
         self.refresh(body.parent);
+        self.refresh(body.frame);
+    }
+
+    pub(super) fn parts_kept(&mut self, body: &PartsKept) {
+        self.progress = self.progress.max(body.progress);
+        self.total_errors += body.parts.iter().map(|part| part.errors).sum::<u32>();
+        let count = u32::try_from(body.parts.len()).unwrap_or(u32::MAX);
+        if let Some(fork) = self.fork_mut(body.frame) {
+            for KeptPart { index, output, .. } in &body.parts {
+                fork.kept.insert(*index);
+                if let Data::New(output) = output {
+                    fork.keep_output(*index, output.clone());
+                }
+            }
+            fork.started += count;
+            fork.skip_kept();
+            if let Some(run) = &mut fork.run {
+                run.succeeded += count;
+            }
+        }
+        if let Some(step) = self.step_of(body.frame) {
+            step.parts_completed += count;
+        }
         self.refresh(body.frame);
     }
 
@@ -116,7 +141,7 @@ impl Execution {
     pub(super) fn item_started(&mut self, body: &ItemStarted) {
         self.uncounted_events += 1;
         if let Some(fork) = self.fork_mut(body.frame) {
-            fork.started += 1;
+            fork.begin(body.index);
             let item = || Some(fork.items.as_ref()?.get(body.index as usize));
             let input = match &body.input {
                 Data::New(input) => input.clone(),
@@ -191,6 +216,18 @@ impl Execution {
 }
 
 impl Fork {
+    fn begin(&mut self, index: u32) {
+        self.started += 1;
+        self.next = self.next.max(index.saturating_add(1));
+        self.skip_kept();
+    }
+
+    fn skip_kept(&mut self) {
+        while self.kept.contains(&self.next) {
+            self.next += 1;
+        }
+    }
+
     fn keep_output(&mut self, index: u32, output: Json) {
         if self.keeps_outputs {
             self.output_bytes += output.len_bytes() as u64;

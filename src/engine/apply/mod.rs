@@ -3,6 +3,7 @@
 
 mod fork;
 mod job;
+mod redrive;
 
 use super::child::Ending;
 use super::event::{
@@ -36,6 +37,8 @@ impl Execution {
             Event::DefinitionStored(_) => {}
             Event::ExecutionStarted(body) => self.started(body, at),
             Event::ExecutionAdmitted(body) => self.admitted(body.deadline, at),
+            Event::ExecutionRedriven(body) => self.redriven(body, at),
+            Event::PartsKept(body) => self.parts_kept(body),
             Event::StateEntered(body) => self.state_entered(body, at),
             Event::StateExited(body) => self.state_exited(body, at),
             Event::FailureCaught(body) => self.failure_caught(body, at),
@@ -83,6 +86,7 @@ impl Execution {
         self.parent.clone_from(&body.parent);
         self.place.clone_from(&body.place);
         self.ask_for_place();
+        self.rerun_of = body.rerun_of;
         self.input = body.input.clone();
         self.started_at = at;
         if let Some(deadline) = body.deadline {
@@ -94,7 +98,7 @@ impl Execution {
     }
 
     /// Runs from now on; first it needs its place, where its workflow says how many may run.
-    fn ask_for_place(&mut self) {
+    pub(super) fn ask_for_place(&mut self) {
         self.admitted_at = None;
         if self.place.is_some() {
             self.status = Status::Pending;
@@ -130,7 +134,7 @@ impl Execution {
         frame.joined = false;
         frame.retries.clear();
         if body.frame == FrameId::ROOT {
-            let step = self.steps.entry(body.state.clone()).or_insert_with(|| Step::new(at));
+            let step = self.step_entered(&body.state, at);
             step.status = StepStatus::Running;
             step.ended_at = None;
             step.errors = 0;
@@ -261,7 +265,9 @@ impl Execution {
             }
             Status::Pending | Status::Running | Status::Cancelling => return,
         };
-        for step in self.steps.values_mut().filter(|step| step.ended_at.is_none()) {
+        let is_open =
+            |step: &&mut Step| step.ended_at.is_none() && step.status != StepStatus::Pending;
+        for step in self.steps.values_mut().filter(is_open) {
             step.status = open_step;
             step.ended_at = Some(at);
             if open_step == StepStatus::Failed {

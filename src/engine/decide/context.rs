@@ -47,7 +47,7 @@ pub(super) fn context_object(
             "Input": execution.input.value(),
             "Name": execution.name.as_deref().map_or_else(|| execution.id.to_string(), str::to_owned),
             "StartTime": execution.started_at.to_string(),
-            "RedriveCount": 0,
+            "RedriveCount": execution.redrives,
         },
         "State": {
             "EnteredTime": entered_at,
@@ -62,6 +62,11 @@ pub(super) fn context_object(
         && let Some(fields) = context.get_mut("State").and_then(Value::as_object_mut)
     {
         fields.insert("RetryCount".into(), retries.into());
+    }
+    if let Some(at) = execution.redriven_at
+        && let Some(fields) = context.get_mut("Execution").and_then(Value::as_object_mut)
+    {
+        fields.insert("RedriveTime".into(), at.to_string().into());
     }
     let inherited = || map_item(execution, frame);
     if let Some(item) = item.cloned().or_else(inherited)

@@ -21,11 +21,7 @@ impl Decision<'_> {
         state: &State,
         branches: &[Machine],
     ) -> Result<(), Failure> {
-        let seed = self.draw();
-        let input = match Evaluation::new(self, frame, state, seed).effective_input()? {
-            Data::New(json) => json,
-            Data::Kept | Data::Result => self.data_of(frame),
-        };
+        let input = self.branch_input(frame, state)?;
         self.emit(ForkStarted {
             frame,
             total: u32::try_from(branches.len()).unwrap_or(u32::MAX),
@@ -38,10 +34,37 @@ impl Decision<'_> {
             keeps_outputs: true,
             run: None,
         });
-        for (index, branch) in (0..).zip(branches) {
-            self.start_part(frame, index, branch.start_at.clone(), input.clone());
-        }
+        self.start_branches(frame, branches, &input);
         Ok(())
+    }
+
+    /// Goes on with a Parallel of which some branches are kept.
+    pub(super) fn fork_other_branches(
+        &mut self,
+        frame: FrameId,
+        state: &State,
+        branches: &[Machine],
+    ) -> Result<(), Failure> {
+        let input = self.branch_input(frame, state)?;
+        self.start_branches(frame, branches, &input);
+        Ok(())
+    }
+
+    fn branch_input(&mut self, frame: FrameId, state: &State) -> Result<Json, Failure> {
+        let seed = self.draw();
+        Ok(match Evaluation::new(self, frame, state, seed).effective_input()? {
+            Data::New(json) => json,
+            Data::Kept | Data::Result => self.data_of(frame),
+        })
+    }
+
+    /// Starts every branch that is not kept.
+    fn start_branches(&mut self, frame: FrameId, branches: &[Machine], input: &Json) {
+        for (index, branch) in (0..).zip(branches) {
+            if self.fork_of(frame).is_some_and(|fork| !fork.kept.contains(&index)) {
+                self.start_part(frame, index, branch.start_at.clone(), input.clone());
+            }
+        }
     }
 
     pub(super) fn fork_items(
@@ -144,7 +167,7 @@ impl Decision<'_> {
         let source = self.item_source(frame, state, map);
         while self.events.len() < self.input.limits.decision_events {
             let Some(fork) = self.fork_of(frame).filter(|fork| fork.can_start()) else { break };
-            let index = fork.started;
+            let index = fork.next;
             let distributed = fork.run.is_some();
             let input = self.part_input(frame, state, map, index, source.as_deref())?;
             if distributed {

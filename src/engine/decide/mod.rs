@@ -16,6 +16,7 @@ mod job;
 mod map_run;
 mod number;
 pub(super) mod probe;
+mod redrive;
 mod start;
 mod state;
 mod task;
@@ -104,8 +105,10 @@ struct Decision<'a> {
 impl Decision<'_> {
     fn take(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
-            Command::StartExecution { workflow, definition, name, input, parent } => {
-                self.start_execution(start::Request { workflow, definition, name, input, parent })
+            Command::StartExecution { workflow, definition, name, input, parent, rerun_of } => {
+                let request =
+                    start::Request { workflow, definition, name, input, parent, rerun_of };
+                self.start_execution(request)
             }
             Command::AdmitExecution => self.admit_execution(),
             Command::StartJob { job, attempt, worker, token } => {
@@ -130,6 +133,8 @@ impl Decision<'_> {
             }
             Command::Advance => self.advance(),
             Command::CancelExecution { by, reason } => self.cancel_execution(by, reason),
+            Command::RedriveExecution { by, reason, plan } => self.redrive(by, reason, *plan),
+            Command::SkipBackoff => self.skip_backoff(),
             Command::SetAside { reason } => self.set_aside_on_request(reason),
         }
     }

@@ -6,7 +6,7 @@ use super::Decision;
 use crate::engine::child::{Link, Parent};
 use crate::engine::event::{ExecutionAdmitted, ExecutionStarted};
 use crate::engine::execution::Status;
-use crate::engine::id::Timestamp;
+use crate::engine::id::{ExecutionId, Timestamp};
 use crate::engine::place::{Newcomer, Place};
 use crate::engine::rejection::Rejection;
 use crate::language::{DefinitionHash, Json};
@@ -18,11 +18,12 @@ pub(super) struct Request {
     pub(super) name: Option<Arc<str>>,
     pub(super) input: Json,
     pub(super) parent: Option<Parent>,
+    pub(super) rerun_of: Option<ExecutionId>,
 }
 
 impl Decision<'_> {
     pub(super) fn start_execution(&mut self, request: Request) -> Result<(), Rejection> {
-        let Request { workflow, definition, name, input, parent } = request;
+        let Request { workflow, definition, name, input, parent, rerun_of } = request;
         if self.execution.sequence > 0 {
             return Err(Rejection::AlreadyStarted);
         }
@@ -35,10 +36,17 @@ impl Decision<'_> {
         let whole = !matches!(&parent, Some(Parent { link: Link::Item { .. }, .. }));
         let place =
             if whole { self.place(&workflow, definition, name.as_deref(), &input)? } else { None };
-        // The time of what waits for its place has not begun.
-        let runs = whole && place.is_none();
-        let deadline = if runs { self.deadline() } else { None };
-        self.emit(ExecutionStarted { workflow, definition, name, input, deadline, parent, place });
+        let deadline = self.deadline_of_start(parent.as_ref(), place.as_ref());
+        self.emit(ExecutionStarted {
+            workflow,
+            definition,
+            name,
+            input,
+            deadline,
+            parent,
+            place,
+            rerun_of,
+        });
         Ok(())
     }
 
@@ -52,6 +60,18 @@ impl Decision<'_> {
         let seed = self.draw();
         let newcomer = Newcomer { id: self.execution.id, workflow, definition, name, input };
         Place::of(self.input.program, newcomer, self.now, seed)
+    }
+
+    /// When an execution times out that starts now, or starts again. The time of what waits for its
+    /// place has not begun; and the limit is the workflow's own: a part of a distributed Map has
+    /// none.
+    pub(super) fn deadline_of_start(
+        &self,
+        parent: Option<&Parent>,
+        place: Option<&Place>,
+    ) -> Option<Timestamp> {
+        let whole = !matches!(parent, Some(Parent { link: Link::Item { .. }, .. }));
+        if whole && place.is_none() { self.deadline() } else { None }
     }
 
     /// When the execution times out, if its time begins now.

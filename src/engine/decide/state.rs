@@ -38,6 +38,8 @@ impl Decision<'_> {
             Event::FrameFailed(body) => body.progress = percent,
             Event::ItemSucceeded(body) => body.progress = percent,
             Event::ItemFailed(body) => body.progress = percent,
+            Event::ExecutionRedriven(body) => body.progress = percent,
+            Event::PartsKept(body) => body.progress = percent,
             _ => {}
         }
         self.events.push(event);

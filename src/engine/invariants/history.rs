@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Violation, ensure};
 use crate::engine::child::{Child, ChildWait};
-use crate::engine::event::{Event, JobScheduled};
+use crate::engine::event::{Event, ExecutionRedriven, JobScheduled};
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
-/// runs backward; it begins once, ends at most once, and nothing follows its end; progress never
-/// falls; each attempt of a job is scheduled once, taken once and completed once; each frame has
+/// runs backward; it begins once, ends at most once, and nothing follows its end but a redrive, with
+/// which all of that begins again; progress never falls until then; each attempt of a job is scheduled once, taken once and completed once; each frame has
 /// one parent; what ends has no part that is still open.
 ///
 /// # Errors
@@ -31,8 +31,12 @@ struct Seen {
     time: Timestamp,
     begun: bool,
     ended: bool,
+    /// Whether it runs with a place.
+    has_place: bool,
     /// Whether it waits for its place.
     waits: bool,
+    /// Whether it was redriven and waits for its place.
+    reopens: bool,
     progress: u8,
     /// Open frames with their parents.
     frames: BTreeMap<FrameId, FrameId>,
@@ -74,6 +78,9 @@ impl Seen {
         let begins = matches!(event, Event::ExecutionStarted(_));
         ensure(begins != self.begun, "a_history_begins_once", String::new)?;
         self.begun = true;
+        if let Event::ExecutionRedriven(body) = event {
+            self.go_on(body)?;
+        }
         ensure(!self.ended, "nothing_follows_the_end", String::new)?;
         self.take_place_event(event)?;
         self.take_frame_event(event)?;
@@ -86,17 +93,39 @@ impl Seen {
     fn take_place_event(&mut self, event: &Event) -> Result<(), Violation> {
         const NAME: &str = "work_waits_for_its_place";
         match event {
-            Event::ExecutionStarted(body) => self.waits = body.place.is_some(),
+            Event::ExecutionStarted(body) => {
+                self.has_place = body.place.is_some();
+                self.waits = self.has_place;
+            }
+            // Where it goes on is set up at once; it waits for its place there.
+            Event::ExecutionRedriven(_) => {
+                (self.waits, self.reopens) = (self.has_place, self.has_place);
+            }
             Event::ExecutionAdmitted(_) => {
                 ensure(self.waits, NAME, || "it did not wait for a place".to_owned())?;
-                self.waits = false;
+                (self.waits, self.reopens) = (false, false);
             }
+            Event::StateEntered(_) | Event::FrameStarted(_) if self.reopens => {}
             Event::StateEntered(_) | Event::JobScheduled(_) | Event::FrameStarted(_) => {
                 ensure(!self.waits, NAME, || "it has no place".to_owned())?;
             }
             _ => {}
         }
         Ok(())
+    }
+
+    /// What had ended begins again; ids that were used are not used again.
+    fn go_on(&mut self, body: &ExecutionRedriven) -> Result<(), Violation> {
+        ensure(self.ended, "only_what_has_ended_is_redriven", String::new)?;
+        self.ended = false;
+        self.progress = 0;
+        self.frames.clear();
+        self.jobs.retain(|_, job| {
+            job.state = Attempt::Cancelled;
+            true
+        });
+        self.items.clear();
+        self.advance(body.progress)
     }
 
     fn take_frame_event(&mut self, event: &Event) -> Result<(), Violation> {
@@ -128,9 +157,11 @@ impl Seen {
             Event::ForkStarted(body) => ensure(self.is_open(body.frame), NAME, || {
                 format!("frame {} opens a state but is not open", body.frame)
             }),
+            Event::PartsKept(body) => self.advance(body.progress),
             Event::DefinitionStored(_)
             | Event::ExecutionStarted(_)
             | Event::ExecutionAdmitted(_)
+            | Event::ExecutionRedriven(_)
             | Event::RetryStarted(_)
             | Event::WaitStarted(_)
             | Event::WaitEnded(_)
@@ -226,6 +257,7 @@ impl Seen {
             Event::DefinitionStored(_)
             | Event::ExecutionStarted(_)
             | Event::ExecutionAdmitted(_)
+            | Event::ExecutionRedriven(_)
             | Event::StateEntered(_)
             | Event::StateExited(_)
             | Event::FailureCaught(_)
@@ -234,6 +266,7 @@ impl Seen {
             | Event::WaitStarted(_)
             | Event::WaitEnded(_)
             | Event::ForkStarted(_)
+            | Event::PartsKept(_)
             | Event::FrameStarted(_)
             | Event::FrameSucceeded(_)
             | Event::FrameFailed(_)

@@ -68,6 +68,7 @@ impl<'t> Bench<'t> {
             deadline: None,
             parent: None,
             place: None,
+            rerun_of: None,
         };
         let (frame, input) = (FrameId::ROOT, Data::Kept);
         let entered = StateEntered { frame, state: state.name.clone(), input, progress: 0 };

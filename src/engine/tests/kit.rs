@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Failure, JobId, JobStatus,
-    Mint, Program, Rejection, Timer, Timestamp, Token, decide,
+    Mint, Program, RedrivePlan, RedriveRequest, Rejection, Timer, Timestamp, Token, decide,
+    redrive,
 };
 use crate::language::{self, Format, Json};
 
@@ -73,6 +74,7 @@ impl Run {
             name: None,
             input: Json::from_value(input),
             parent: None,
+            rerun_of: None,
         }
     }
 
@@ -181,6 +183,24 @@ impl Run {
 
     pub(super) fn cancel(&mut self) {
         self.when(Command::CancelExecution { by: "me".into(), reason: None });
+    }
+
+    /// Works out where the execution goes on after its end.
+    pub(super) fn plan(&self, request: &RedriveRequest) -> Result<RedrivePlan, Rejection> {
+        let history = self.history.iter().map(|(event, at)| (event, *at));
+        redrive::plan(self.execution.id, history, &self.program, request)
+    }
+
+    /// Goes on after the end, as it is asked for.
+    pub(super) fn redrive_with(&mut self, request: &RedriveRequest) {
+        let plan = self.plan(request).unwrap_or_else(|rejection| panic!("no plan: {rejection}"));
+        let (by, reason) = ("me".into(), None);
+        self.when(Command::RedriveExecution { by, reason, plan: Box::new(plan) });
+    }
+
+    /// Goes on after the end.
+    pub(super) fn redrive(&mut self) {
+        self.redrive_with(&RedriveRequest::default());
     }
 
     /// Moves the clock on.

@@ -336,7 +336,8 @@ fn start_as_part(run: &mut Run) {
     };
     let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
     let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    run.when(Command::StartExecution { workflow, definition, name: None, input, parent });
+    let (name, rerun_of) = (None, None);
+    run.when(Command::StartExecution { workflow, definition, name, input, parent, rerun_of });
 }
 
 #[test]

@@ -11,6 +11,8 @@ mod kit;
 mod map_run;
 mod place;
 mod properties;
+mod redrive;
+mod redrive_parts;
 mod start;
 mod state;
 mod timer;

@@ -127,7 +127,7 @@ fn parts_of_a_map_run_need_no_place() {
     };
     let link = Link::Item { frame: FrameId::ROOT, index: 0, map: "M".into() };
     let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    run.when(Command::StartExecution { workflow, definition, name, input, parent });
+    run.when(Command::StartExecution { workflow, definition, name, input, parent, rerun_of: None });
     assert_eq!((run.status(), run.output()), ("completed", json!(1)));
 }
 
@@ -141,6 +141,6 @@ fn a_child_that_waits_for_its_place_can_be_begun_by_a_job() {
     };
     let link = Link::Job(JobId(1));
     let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    run.when(Command::StartExecution { workflow, definition, name, input, parent });
+    run.when(Command::StartExecution { workflow, definition, name, input, parent, rerun_of: None });
     assert_eq!(run.status(), "pending");
 }

@@ -186,7 +186,15 @@ struct Queue {
     limit: u32,
     holders: BTreeSet<ExecutionId>,
     /// By number: first come, first served.
-    waiting: BTreeMap<u64, ExecutionId>,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+/// One that waits for a place.
+#[derive(Debug)]
+struct Waiting {
+    execution: ExecutionId,
+    /// Who waits for its end.
+    parent: Option<ExecutionId>,
 }
 
 impl Queue {
@@ -217,7 +225,8 @@ impl Book {
             None
         } else {
             self.last += 1;
-            queue.waiting.insert(self.last, asking.execution);
+            let Asking { execution, parent, .. } = *asking;
+            queue.waiting.insert(self.last, Waiting { execution, parent });
             Some(self.last)
         };
         self.known.insert(asking.execution, (asking.id.clone(), number));
@@ -258,7 +267,7 @@ impl Book {
         let Some(queue) = self.queues.get_mut(id) else { return Vec::new() };
         let mut next = Vec::new();
         while queue.has_room()
-            && let Some((_, execution)) = queue.waiting.pop_first()
+            && let Some((_, Waiting { execution, .. })) = queue.waiting.pop_first()
         {
             queue.holders.insert(execution);
             if let Some((_, number)) = self.known.get_mut(&execution) {
@@ -287,7 +296,7 @@ impl Book {
 /// Whether one that finds no place may wait.
 fn check(queue: &Queue, asking: &Asking, ask: Ask, most_waiting: usize) -> Result<(), Rejection> {
     let Ask::ToStart(when_full) = ask else { return Ok(()) };
-    if let Some(holder) = asking.parent.filter(|parent| queue.holders.contains(parent)) {
+    if let Some(holder) = asking.parent.filter(|parent| closes_ring(queue, *parent)) {
         return Err(Rejection::PlaceHeldByParent { holder });
     }
     if when_full == WhenFull::Refuse {
@@ -302,6 +311,17 @@ fn check(queue: &Queue, asking: &Asking, ask: Ask, most_waiting: usize) -> Resul
         return Err(Rejection::PlaceQueueFull { limit: most_waiting });
     }
     Ok(())
+}
+
+/// Whether, if an execution waited that `parent` waits for, everybody with a place would wait for
+/// somebody without one: then no place would ever be free.
+fn closes_ring(queue: &Queue, parent: ExecutionId) -> bool {
+    if !queue.holders.contains(&parent) {
+        return false;
+    }
+    let parents = queue.waiting.values().filter_map(|waiting| waiting.parent);
+    let waited_for: BTreeSet<ExecutionId> = parents.chain([parent]).collect();
+    queue.holders.is_subset(&waited_for)
 }
 
 #[cfg(test)]

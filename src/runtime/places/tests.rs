@@ -131,12 +131,19 @@ fn a_refusal_names_who_has_the_places() {
 }
 
 #[test]
-fn who_waits_for_an_execution_is_not_waited_for_by_it() {
+fn no_ring_is_closed_of_those_that_wait_for_each_other() {
     let mut book = Book::default();
-    assert!(book.take(&asking(1, "k"), 1, QUEUE, 9).unwrap());
-    let child = Asking { parent: Some(execution(1)), ..asking(2, "k") };
-    let refused = book.take(&child, 1, QUEUE, 9).unwrap_err();
-    assert_eq!(refused, Rejection::PlaceHeldByParent { holder: execution(1) });
-    let other = Asking { parent: Some(execution(1)), ..asking(2, "other") };
-    assert!(book.take(&other, 1, QUEUE, 9).unwrap());
+    let take = |book: &mut Book, n, parent: Option<u64>, key: &str| {
+        let asking = Asking { parent: parent.map(execution), ..asking(n, key) };
+        book.take(&asking, 2, QUEUE, 9)
+    };
+    assert!(take(&mut book, 1, None, "k").unwrap());
+    assert!(take(&mut book, 2, None, "k").unwrap());
+    // The other one may end.
+    assert!(!take(&mut book, 11, Some(1), "k").unwrap());
+    // Now it waits too, and nobody would go on.
+    let refused = take(&mut book, 12, Some(2), "k").unwrap_err();
+    assert_eq!(refused, Rejection::PlaceHeldByParent { holder: execution(2) });
+    assert!(take(&mut book, 12, Some(2), "other").unwrap());
+    assert_eq!(book.free(execution(2)), [execution(11)]);
 }

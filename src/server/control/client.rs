@@ -14,12 +14,13 @@ use super::lines::{LineError, Lines};
 use super::place::{self, own_user};
 use super::protocol::{
     Answer, Beat, Cancel, Complete, Deploy, Fail, Find, FollowFrom, Hello, List, LogPart,
-    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Refusal, Request,
-    Wire,
+    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Redrive, Refusal,
+    Request, RerunOf, Wire,
 };
-use crate::engine::{Execution, ExecutionId};
+use crate::engine::{Execution, ExecutionId, RedriveRequest};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{Deployed, Queues, Record, Rows, Start, Summary};
+use crate::runtime::{Deployed, Queues, Record, Rerun, Rows, Start, Summary};
+use crate::view::RetryCard;
 
 /// How long an engine may take to accept a connection and to say what it is.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -114,6 +115,40 @@ impl Client {
     ) -> Result<(), Error> {
         let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
         self.ask(Request::Cancel(Cancel { execution, by, reason })).await
+    }
+
+    /// Goes on with an execution that has ended, and gives what is kept and what is done again. On
+    /// return it is durable.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution, it cannot go on, or not as it is asked for.
+    pub async fn redrive(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+        request: RedriveRequest,
+    ) -> Result<RetryCard, Error> {
+        let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
+        self.ask(Request::Redrive(Redrive { execution, by, reason, request })).await
+    }
+
+    /// Tries at once what an execution waits to try again. On return it is durable.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution, or it waits for something else.
+    pub async fn skip_backoff(&self, execution: ExecutionId) -> Result<(), Error> {
+        self.ask(Request::SkipBackoff(One { execution })).await
+    }
+
+    /// Starts an execution that repeats another one. On return it is durable.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution; or as [`Client::start`].
+    pub async fn rerun(&self, execution: ExecutionId, rerun: Rerun) -> Result<ExecutionId, Error> {
+        let Rerun { name, input, same_version } = rerun;
+        let inputs = input.into_iter().collect();
+        self.ask(Request::Rerun(RerunOf { execution, name, inputs, same_version })).await
     }
 
     /// Gives a job that waits for a callback its result. On return it is durable.

@@ -13,9 +13,10 @@ use serde_json::value::RawValue;
 
 use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
-use crate::engine::{Event, Execution, ExecutionId, Rejection, Token};
+use crate::engine::{Event, Execution, ExecutionId, RedriveRequest, Rejection, Token};
 use crate::language::{DefinitionHash, Format, Json};
 use crate::runtime::{self, Deployed, Queues, Record, Rows, Start, Summary};
+use crate::view::RetryCard;
 
 /// The version of the protocol. Both sides must speak the same.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -53,6 +54,9 @@ pub(super) enum Request {
     Deploy(Deploy),
     Start(Start),
     Cancel(Cancel),
+    Redrive(Redrive),
+    SkipBackoff(One),
+    Rerun(RerunOf),
     CompleteCallback(Complete),
     FailCallback(Fail),
     CallbackHeartbeat(Beat),
@@ -81,6 +85,8 @@ macro_rules! parameters {
 parameters! {
     Deploy { name: String, text: String, format: Format, }
     Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
+    Redrive { execution: ExecutionId, by: String, reason: Option<String>, request: RedriveRequest, }
+    RerunOf { execution: ExecutionId, name: Option<String>, inputs: Vec<Json>, same_version: bool, }
     One { execution: ExecutionId, }
     OneDefinition { definition: DefinitionHash, }
     Complete { token: String, output: Json, }
@@ -136,6 +142,21 @@ impl Request {
                 Self::Start(start)
             }
             "cancel" => Self::Cancel(parameters(line)?),
+            "redrive" => {
+                let redrive: Redrive = parameters(line)?;
+                for (_, value) in &redrive.request.set {
+                    serde_json::from_str::<serde_json::Value>(value.as_str())?;
+                }
+                Self::Redrive(redrive)
+            }
+            "skip_backoff" => Self::SkipBackoff(parameters(line)?),
+            "rerun" => {
+                let rerun: RerunOf = parameters(line)?;
+                for input in &rerun.inputs {
+                    serde_json::from_str::<serde_json::Value>(input.as_str())?;
+                }
+                Self::Rerun(rerun)
+            }
             "complete_callback" => {
                 let complete: Complete = parameters(line)?;
                 // As the input of a start.
@@ -235,6 +256,13 @@ fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::BadToken => "pass the token on as it was given, all of it",
         runtime::Error::Rejected(Rejection::PlaceTaken { .. }) => {
             "look at who has it, or start it again when that has ended"
+        }
+        runtime::Error::Rejected(Rejection::NotBackingOff { .. }) => {
+            "look at what it waits for; only what waits to be tried again can be had at once"
+        }
+        runtime::Error::Rejected(Rejection::PartOfAnother { .. }) => "retry that execution instead",
+        runtime::Error::Rejected(Rejection::StepNotEntered { .. }) => {
+            "name a step that was entered, or leave it out"
         }
         runtime::Error::Rejected(_) | runtime::Error::BadName { .. } | runtime::Error::Store(_) => {
             return None;
@@ -369,6 +397,7 @@ impl Wire for Summary {}
 impl Wire for Hello {}
 impl Wire for Deployed {}
 impl Wire for Queues {}
+impl Wire for RetryCard {}
 impl Wire for ExecutionId {}
 impl Wire for Json {}
 impl Wire for Vec<String> {}

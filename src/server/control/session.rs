@@ -12,12 +12,13 @@ use tokio::sync::watch;
 use super::lines::{LineError, Lines};
 use super::protocol::{
     AnswerLine, Beat, Cancel, Complete, Deploy, Fail, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES,
-    MAX_REQUEST_BYTES, Part, Refusal, Request, Wire, line_of,
+    MAX_REQUEST_BYTES, Part, Redrive, Refusal, Request, RerunOf, Wire, line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;
 use crate::language::{DefinitionHash, Json};
-use crate::runtime::{self, Orchestrator, Record};
+use crate::runtime::{self, Orchestrator, Record, Rerun};
+use crate::view::RetryCard;
 use crate::worker::JobError;
 
 /// Records read from the log at once.
@@ -102,6 +103,16 @@ impl Session {
             Request::Cancel(Cancel { execution, by, reason }) => {
                 answers.give(engine.cancel(execution, &by, reason.as_deref()).await).await?;
             }
+            Request::Redrive(redrive) => {
+                answers.give(redriven(engine, redrive).await).await?;
+            }
+            Request::SkipBackoff(one) => {
+                answers.give(engine.skip_backoff(one.execution).await).await?;
+            }
+            Request::Rerun(RerunOf { execution, name, inputs, same_version }) => {
+                let rerun = Rerun { name, input: inputs.into_iter().next(), same_version };
+                answers.give(engine.rerun(execution, rerun).await).await?;
+            }
             Request::CompleteCallback(Complete { token, output }) => {
                 answers.give(engine.complete_callback(&token, output).await).await?;
             }
@@ -184,6 +195,15 @@ impl Session {
             }
         }
     }
+}
+
+/// Retries an execution, and says what is kept and what is done again.
+async fn redriven(engine: &Orchestrator, redrive: Redrive) -> Result<RetryCard, Refusal> {
+    let Redrive { execution, by, reason, request } = redrive;
+    let plan = engine.redrive(execution, &by, reason.as_deref(), request).await?;
+    let program = engine.program(plan.definition);
+    let program = program.ok_or_else(|| Refusal::no_such_definition(plan.definition))?;
+    Ok(RetryCard::of(execution, &program, &plan))
 }
 
 fn definition(engine: &Orchestrator, hash: DefinitionHash) -> Result<Json, Refusal> {

@@ -22,6 +22,8 @@ pub struct End {
     pub first_failure: Option<FailurePoint>,
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
+    /// Whether it can be retried.
+    pub can_be_retried: bool,
 }
 
 /// An event at which something failed.
@@ -60,6 +62,7 @@ impl End {
             failed_step: steps.next().map(|(name, _)| name.clone()),
             first_failure: first_failure(execution, history),
             total_errors: execution.total_errors,
+            can_be_retried: execution.can_be_redriven(),
         })
     }
 }
@@ -71,9 +74,16 @@ fn first_failure(execution: &Execution, history: &[Record]) -> Option<FailurePoi
         return None;
     }
     let mut places = Places::default();
+    // What failed before the last redrive is dealt with; what was caught may be among what is kept.
+    let redriven = |record: &&Record| matches!(&*record.event, Event::ExecutionRedriven(_));
+    let last = history.iter().rev().find(redriven).filter(|_| wanted.is_some());
+    let since = last.map_or(0, |record| record.sequence);
     for record in history {
         let place = places.place(&record.event);
         let Some(failure) = failure_of(&record.event) else { continue };
+        if record.sequence < since {
+            continue;
+        }
         if wanted.is_none_or(|wanted| *wanted == failure) {
             return Some(point(record, place, &failure, history));
         }

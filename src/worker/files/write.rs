@@ -80,6 +80,7 @@ impl ResultFiles {
         blocking(move || {
             let folder = buckets.make_folder(&bucket, &key).map_err(unwritten)?;
             let place = Place { bucket, key, map_run, folder, limit };
+            place.remove_manifest().map_err(|error| place.failed(&error))?;
             Ok(Self { place, config, series: Kind::ALL.map(Series::new) })
         })
         .await
@@ -120,9 +121,11 @@ impl ResultFiles {
 
     fn close(self) -> Result<Json, JobError> {
         let Self { place, config, series } = self;
-        let mut listed = serde_json::Map::new();
+        let (mut listed, mut names) = (serde_json::Map::new(), Vec::new());
         for mut series in series {
             series.seal(&place, config.output_type).map_err(|error| place.failed(&error))?;
+            names
+                .extend((0..series.sealed.len()).map(|n| name(series.kind, n, config.output_type)));
             listed.insert(series.kind.name().to_owned(), Value::Array(series.sealed));
         }
         let manifest = json!({
@@ -131,7 +134,7 @@ impl ResultFiles {
             "ResultFiles": listed,
         });
         place.write_manifest(&manifest).map_err(|error| place.failed(&error))?;
-        place.sweep();
+        place.sweep(&names);
         Ok(Json::from(json!({
             "MapRunArn": place.map_run,
             "ResultWriterDetails": {
@@ -143,14 +146,26 @@ impl ResultFiles {
 }
 
 impl Place {
-    /// Removes parts that processes left which have ended. One that cannot be removed does no harm.
-    fn sweep(&self) {
+    /// A Map that was retried may write again, and other results: those before are complete no longer.
+    fn remove_manifest(&self) -> io::Result<()> {
+        match fs::remove_file(self.folder.join(MANIFEST)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes parts that processes left which have ended, and files of earlier results that are not
+    /// among the files of these. One that cannot be removed does no harm.
+    fn sweep(&self, names: &[String]) {
         let ours = format!(".{}-", std::process::id());
         let entries = fs::read_dir(&self.folder).into_iter().flatten().filter_map(Result::ok);
         for entry in entries {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name.ends_with(PART_SUFFIX) && !name.contains(&ours) {
+            let is_part = name.ends_with(PART_SUFFIX);
+            let is_result = Kind::ALL.iter().any(|kind| name.starts_with(kind.name()));
+            let is_old = is_result && !names.iter().any(|listed| **listed == *name);
+            if if is_part { !name.contains(&ours) } else { is_old } {
                 drop(fs::remove_file(entry.path()));
             }
         }

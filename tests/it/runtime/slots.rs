@@ -1,32 +1,34 @@
 //! How many jobs run at once: of one type, and in the whole process.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
-use everstep::engine::Status;
+use everstep::engine::{JobId, Status};
 use everstep::runtime::{FullSlots, JobQueue};
 use everstep::worker::{JobContext, Registry};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
 use super::{World, seen, within};
 
-/// Counts who is at work, lets them go one by one, and notes in which order they began.
+/// Counts who is at work, lets each go when told, and notes in which order they began.
 #[derive(Clone)]
 struct Bench {
-    gate: Arc<Semaphore>,
+    /// Who may go; with an empty name everybody.
+    gone: watch::Sender<BTreeSet<String>>,
     at_work: Arc<AtomicUsize>,
     most: Arc<AtomicUsize>,
-    began: Arc<Mutex<Vec<String>>>,
+    began: watch::Sender<Vec<String>>,
 }
 
 impl Bench {
     fn new() -> Self {
         Self {
-            gate: Arc::new(Semaphore::new(0)),
+            gone: watch::Sender::default(),
             at_work: Arc::default(),
             most: Arc::default(),
-            began: Arc::default(),
+            began: watch::Sender::default(),
         }
     }
 
@@ -35,10 +37,13 @@ impl Bench {
         registry.handle(job_type, move |_: JobContext, input: Value| {
             let bench = bench.clone();
             async move {
-                bench.began.lock().unwrap().push(format!("{job_type}{input}"));
+                let name = format!("{job_type}{input}");
                 let now = bench.at_work.fetch_add(1, Ordering::SeqCst) + 1;
                 bench.most.fetch_max(now, Ordering::SeqCst);
-                bench.gate.acquire().await?.forget();
+                bench.began.send_modify(|began| began.push(name.clone()));
+                let mut gone = bench.gone.subscribe();
+                let may_go = |gone: &BTreeSet<String>| gone.contains("") || gone.contains(&name);
+                drop(gone.wait_for(may_go).await?);
                 bench.at_work.fetch_sub(1, Ordering::SeqCst);
                 Ok(input)
             }
@@ -51,6 +56,19 @@ impl Bench {
         self.handle(&mut registry, "a", 1);
         self.handle(&mut registry, "b", 8);
         registry
+    }
+
+    fn let_go(&self, name: &str) {
+        self.gone.send_modify(|gone| {
+            gone.insert(name.to_owned());
+        });
+    }
+
+    /// Waits until these, and no others, have begun, in this order.
+    async fn began(&self, names: &[&str]) {
+        let mut began = self.began.subscribe();
+        drop(within(began.wait_for(|began| began.len() >= names.len())).await.unwrap());
+        assert_eq!(*self.began.borrow(), names);
     }
 }
 
@@ -69,36 +87,39 @@ async fn the_process_runs_no_more_jobs_than_it_may_and_the_oldest_that_can_goes_
     let registry = bench.registry();
     let system = world.open(|builder| builder.registry(registry).running_jobs(2)).await;
     super::deploy(&system, &by_type()).await;
-    let mut events = system.events(1, None);
     let mut ids = Vec::new();
     for (n, job_type) in ["a", "a", "b", "b", "a", "b"].into_iter().enumerate() {
-        ids.push(system.start("w", json!({"type": job_type, "n": n})).await.unwrap());
+        let id = system.start("w", json!({"type": job_type, "n": n})).await.unwrap();
         // One after the other, so that the order of asking is known.
-        seen(&mut events, "JobScheduled").await;
+        let name = format!("{job_type}{n}");
+        let has_begun = || bench.began.borrow().contains(&name);
+        let asked = async {
+            while system.queues(id).jobs.is_empty() && !has_begun() {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(asked).await;
+        ids.push(id);
     }
-    // a0 and b2 run: the type of a1 is busy, so b2 goes past it, and then the process is full.
-    let queue = |id| system.queues(id).jobs;
-    let told =
-        |full, limit, ahead| vec![JobQueue { job: everstep::engine::JobId(1), full, limit, ahead }];
-    within(async {
-        while queue(ids[5]).is_empty() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-    assert_eq!(queue(ids[4]), told(FullSlots::OfType, 1, 1));
-    assert_eq!(queue(ids[5]), told(FullSlots::OfProcess, 2, 1));
-    assert_eq!(queue(ids[0]), []);
-    bench.gate.add_permits(6);
+    // The type of a1 is busy, so b2 goes past it, and then the process is full.
+    bench.began(&["a0", "b2"]).await;
+    let told = |full, limit, ahead| vec![JobQueue { job: JobId(1), full, limit, ahead }];
+    assert_eq!(system.queues(ids[4]).jobs, told(FullSlots::OfType, 1, 1));
+    assert_eq!(system.queues(ids[5]).jobs, told(FullSlots::OfProcess, 2, 1));
+    assert_eq!(system.queues(ids[0]).jobs, []);
+    bench.let_go("b2");
+    bench.began(&["a0", "b2", "b3"]).await;
+    bench.let_go("a0");
+    bench.began(&["a0", "b2", "b3", "a1"]).await;
+    bench.let_go("b3");
+    bench.began(&["a0", "b2", "b3", "a1", "b5"]).await;
+    bench.let_go("a1");
+    bench.began(&["a0", "b2", "b3", "a1", "b5", "a4"]).await;
+    bench.let_go("");
     for id in ids {
         assert_eq!(within(system.result(id)).await.unwrap().status, Status::Completed);
     }
     assert_eq!(bench.most.load(Ordering::SeqCst), 2);
-    let began = bench.began.lock().unwrap().clone();
-    assert_eq!(began.len(), 6);
-    let place = |name: &str| began.iter().position(|other| other == name).unwrap();
-    assert!(place("a0") < place("a1") && place("a1") < place("a4"), "{began:?}");
-    assert!(place("b2") < place("b3") && place("b3") < place("b5"), "{began:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +134,7 @@ async fn each_job_type_has_slots_of_its_own() {
         ids.push(system.start("w", json!({"type": "a", "n": n})).await.unwrap());
     }
     seen(&mut events, "JobStarted").await;
-    bench.gate.add_permits(4);
+    bench.let_go("");
     for id in ids {
         within(system.result(id)).await.unwrap();
     }
@@ -132,7 +153,7 @@ async fn jobs_that_waited_for_the_process_run_after_a_crash() {
     }
     drop(first);
     let again = Bench::new();
-    again.gate.add_permits(3);
+    again.let_go("");
     let registry = again.registry();
     let second = world.open(|builder| builder.registry(registry).running_jobs(1)).await;
     for id in ids {

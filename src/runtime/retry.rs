@@ -1,0 +1,139 @@
+//! Going on with executions that have ended, and repeating them.
+//!
+//! What has ended is in no shard's memory. Its history is read and says where it goes on; its shard
+//! then takes it in again. One redrive at a time: between the reading and the decision the history
+//! must not move, or the log would be written from a state that is not the last.
+
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use super::error::Error;
+use super::orchestrator::{Orchestrator, Origin, Start, folded};
+use super::shards::Request;
+use super::tasks;
+use crate::engine::{
+    Command, Execution, ExecutionId, Link, RedrivePlan, RedriveRequest, Rejection, redrive,
+};
+use crate::language::Json;
+
+/// What is to be other in a new execution than in the one that it repeats.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rerun {
+    /// The caller's own name for it.
+    pub name: Option<String>,
+    /// Another input.
+    pub input: Option<Json>,
+    /// Whether it runs the same version, and not the newest.
+    pub same_version: bool,
+}
+
+impl Orchestrator {
+    /// Goes on with an execution that failed, timed out, was cancelled or completed with errors: the
+    /// step that did not end well runs again, finished steps keep their results. On return it is
+    /// durable. Gives what is kept and what is done again.
+    ///
+    /// # Errors
+    /// There is no such execution; it cannot go on, in its status or as it is asked for; or nobody
+    /// serves one of its job types.
+    pub async fn redrive(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+        request: RedriveRequest,
+    ) -> Result<RedrivePlan, Error> {
+        self.check_open()?;
+        let one_at_a_time = self.inner.redriving.clone().lock_owned().await;
+        let (this, by, reason) = (self.clone(), by.to_owned(), reason.map(str::to_owned));
+        // In a task of its own: a caller that gives up must not let the next one in too early.
+        let redriving = tasks::spawn(&Handle::current(), async move {
+            let redriven = this.take_in(execution, &by, reason.as_deref(), &request).await;
+            drop(one_at_a_time);
+            redriven
+        });
+        redriving.await.map_err(|_| self.gone())?
+    }
+
+    async fn take_in(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+        request: &RedriveRequest,
+    ) -> Result<RedrivePlan, Error> {
+        let (ended, plan) = self.planned(execution, request).await?;
+        let program = self.program(ended.definition).ok_or_else(missing)?;
+        self.check_served(&program)?;
+        let command = Command::RedriveExecution {
+            by: by.into(),
+            reason: reason.map(Into::into),
+            plan: Box::new(plan.clone()),
+        };
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Redrive { ended: Box::new(ended), program, command, reply };
+        self.inner.tools.shards.request(execution, request).await?;
+        self.answer(answer).await??;
+        Ok(plan)
+    }
+
+    /// What [`Orchestrator::redrive`] would keep and do again. Nothing is changed.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::redrive`].
+    pub async fn redrive_plan(
+        &self,
+        execution: ExecutionId,
+        request: &RedriveRequest,
+    ) -> Result<RedrivePlan, Error> {
+        Ok(self.planned(execution, request).await?.1)
+    }
+
+    async fn planned(
+        &self,
+        execution: ExecutionId,
+        request: &RedriveRequest,
+    ) -> Result<(Execution, RedrivePlan), Error> {
+        let records = self.history(execution).await?;
+        let ended = folded(execution, &records)?;
+        let program = self.program(ended.definition).ok_or_else(missing)?;
+        let history = records.iter().map(|record| (&*record.event, record.time));
+        let plan = redrive::plan(execution, history, &program, request)?;
+        Ok((ended, plan))
+    }
+
+    /// Tries at once what an execution waits to try again. On return it is durable.
+    ///
+    /// # Errors
+    /// There is no such execution, it has ended, or it waits for something else.
+    pub async fn skip_backoff(&self, execution: ExecutionId) -> Result<(), Error> {
+        self.command(execution, Command::SkipBackoff).await.map(drop)
+    }
+
+    /// Starts a new execution of the same workflow with the same input, which knows the one that it
+    /// repeats.
+    ///
+    /// # Errors
+    /// There is no such execution, or it is a part of a distributed Map; or as
+    /// [`Orchestrator::start_with`].
+    pub async fn rerun(&self, execution: ExecutionId, rerun: Rerun) -> Result<ExecutionId, Error> {
+        let known = self.execution(execution).await?;
+        if let Some(parent) = known.parent.as_ref().filter(|p| matches!(p.link, Link::Item { .. }))
+        {
+            let (command, parent) = ("to rerun", parent.execution);
+            return Err(Rejection::PartOfAnother { command, parent }.into());
+        }
+        let start = Start {
+            workflow: known.workflow.to_string(),
+            input: rerun.input.unwrap_or(known.input),
+            name: rerun.name,
+        };
+        let version = rerun.same_version.then_some(known.definition);
+        self.start_from(start, Origin { rerun_of: Some(execution), version }).await
+    }
+}
+
+fn missing() -> Error {
+    let reason = "its definition is missing from the log".to_owned();
+    Rejection::SetAside { command: "to retry", reason }.into()
+}
