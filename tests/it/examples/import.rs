@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::fields;
+use super::{fields, job_types};
 use crate::crash::place::Place;
 use crate::folder::copy;
 use crate::source_text::root;
@@ -70,25 +70,50 @@ fn scenario_25_validation_alone_or_nothing_valid_completes_early_with_the_reason
     }
 }
 
+/// An import of 30 files, one of which went away between validation and processing: so its batch
+/// failed, and the file is not there.
+fn with_a_failed_batch(workflow: &str) -> (Place, Value) {
+    let place = place(30);
+    let job = place.path().join("examples/import/jobs/process_import.sh");
+    let text = fs::read_to_string(&job).unwrap();
+    let gone = "rm -f -- \"$IMPORT/029.txt\"\n";
+    fs::write(&job, text.replace("total=$(awk", &format!("{gone}total=$(awk"))).unwrap();
+    let result = run(&place, workflow, &json!({}), 12);
+    fs::write(&job, text).unwrap();
+    (place, result)
+}
+
 #[test]
 fn a_batch_that_fails_is_recorded_and_the_work_folder_is_kept_for_a_retry() {
-    for workflow in [YAML, JSON] {
-        let place = place(30);
-        // What the batches need is there, but one file goes away between validation and processing.
-        let job = place.path().join("examples/import/jobs/process_import.sh");
-        let text = fs::read_to_string(&job).unwrap();
-        let gone = "rm -f -- \"$IMPORT/029.txt\"\n";
-        fs::write(&job, text.replace("total=$(awk", &format!("{gone}total=$(awk"))).unwrap();
-        let result = run(&place, workflow, &json!({}), 12);
-        assert_eq!(
-            (&result["status"], &result["summary"]["total_errors"]),
-            (&json!("completed_with_errors"), &json!(1))
-        );
-        let errors = result["output"]["batch_errors"].as_array().unwrap();
-        assert_eq!(errors.len(), 1);
-        assert!(errors[0].to_string().contains("1 of 5 files of batch 2"), "{errors:?}");
-        assert_eq!(result["output"]["indexed_files"], 29);
-        assert_eq!(result["steps"]["Clean up"]["reason"], "The work folder is kept for a retry");
-        assert_eq!(fs::read_dir(place.path().join("work")).unwrap().count(), 1);
-    }
+    let (place, result) = with_a_failed_batch(JSON);
+    assert_eq!(
+        (&result["status"], &result["summary"]["total_errors"]),
+        (&json!("completed_with_errors"), &json!(1))
+    );
+    let errors = result["output"]["batch_errors"].as_array().unwrap();
+    assert_eq!(errors.len(), 1);
+    assert!(errors[0].to_string().contains("1 of 5 files of batch 2"), "{errors:?}");
+    assert_eq!(result["output"]["indexed_files"], 29);
+    assert_eq!(result["steps"]["Clean up"]["reason"], "The work folder is kept for a retry");
+    assert_eq!(fs::read_dir(place.path().join("work")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_retry_of_an_import_does_the_failed_batch_again_and_cleans_up() {
+    let (place, failed) = with_a_failed_batch(YAML);
+    let error = failed["output"]["batch_errors"][0].as_str().unwrap();
+    assert!(error.contains("1 of 5 files of batch 2"), "{error}");
+    place.write("files/029.txt", "it is back\n");
+    let retried = place.ran(&["retry", "@", "--result"], 0).json();
+    assert_eq!(retried["status"], "completed");
+    assert_eq!(retried["output"]["indexed_files"], 30);
+    assert_eq!(retried["output"]["batch_errors"], json!([]));
+    assert_eq!(retried["steps"]["Clean up"]["status"], "completed");
+    assert_eq!(fs::read_dir(place.path().join("work")).unwrap().count(), 0);
+    let history = place.history();
+    let jobs = |job_type: &str| job_types(&history).iter().filter(|one| **one == job_type).count();
+    assert_eq!(jobs("validate_import"), 1);
+    // Batch 1 once, batch 2 three times before the retry and once after it.
+    assert_eq!(jobs("process_import"), 5);
+    assert_eq!(jobs("index_data"), 2);
 }

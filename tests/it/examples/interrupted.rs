@@ -7,10 +7,10 @@ use crate::crash::place::Program;
 use crate::crash::until;
 
 /// Three batches.
-const FILES: usize = 250;
+pub(super) const FILES: usize = 250;
 
 /// A workflow that is in the middle of its second batch.
-fn in_batch_two() -> (Scenes, Program) {
+pub(super) fn in_batch_two() -> (Scenes, Program) {
     let scenes = Scenes::with_downloads(FILES, 0, 0);
     scenes.slow("analysis", 150);
     let program = scenes.begin();

@@ -4,6 +4,7 @@
 mod import;
 mod interrupted;
 mod process_new_scenes;
+mod retried;
 mod scenarios;
 
 use std::collections::BTreeSet;
