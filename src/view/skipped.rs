@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Execution, Program};
+use crate::engine::{Execution, Program, StepStatus};
 use crate::language::model::Choice;
 use crate::language::{State, StateKind, StateName};
 
@@ -33,17 +33,21 @@ pub(super) fn of<'p>(
     execution: &Execution,
     name: &'p StateName,
 ) -> Option<Skip<'p>> {
-    if execution.steps.contains_key(name) {
+    // What a redrive took back was not entered.
+    let was_entered = |state: &StateName| {
+        execution.steps.get(state).is_some_and(|step| step.status != StepStatus::Pending)
+    };
+    if was_entered(name) {
         return None;
     }
-    let entered = execution.steps.keys().rev().filter_map(|entered| program.state(entered));
+    let entered = execution.steps.keys().rev().filter(|entered| was_entered(entered));
+    let entered = entered.filter_map(|entered| program.state(entered));
     let leads_to = |state: &StateName| {
         state == name
             || program.outlook(state).is_some_and(|outlook| outlook.reachable.contains(name))
     };
     let mut choices = entered.filter(|state| leads_to(&state.name)).filter_map(choice);
     let choice = choices.next()?;
-    let was_entered = |state: &StateName| execution.steps.contains_key(state);
     let is_past = |next: &StateName| was_entered(next) && !leads_to(next);
     if let Some(rule) = choice.rules.iter().find(|rule| is_past(&rule.next)) {
         return Some(Skip { name, reason: rule.comment.clone() });

@@ -189,9 +189,15 @@ fn a_step_that_a_choice_led_past_has_a_result_that_says_why() {
     assert_eq!(fields(&split), fields(&fetch), "all entries have the same shape");
     assert_eq!((&split["status"], &split["reason"]), (&"skipped".into(), &"It is small".into()));
 
-    // Before the choice nobody knows.
+    // Before the choice nobody knows, nor when a redrive has taken it back.
     let result = ResultCard::of(&Run::start().program, &Run::start().execution, Timestamp(0));
     assert!(!result.steps.contains_key("Split"));
+    let mut taken_back = run.execution.clone();
+    for (_, step) in taken_back.steps.iter_mut().skip(1) {
+        step.status = crate::engine::StepStatus::Pending;
+    }
+    let result = ResultCard::of(&run.program, &taken_back, Timestamp(run.now));
+    assert_eq!(result.steps.keys().map(|name| &**name).collect::<Vec<&str>>(), ["Fetch"]);
 }
 
 #[test]
