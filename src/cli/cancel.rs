@@ -8,10 +8,12 @@ use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;
 use super::signals::Signals;
+use super::source::Source;
 use super::wait::say_next;
 use super::{Context, data};
 use crate::engine::{Execution, ExecutionId, Status};
 use crate::runtime::find;
+use crate::store::Check;
 use crate::worker::Registry;
 
 /// How often an execution that is stopping is looked at.
@@ -35,19 +37,27 @@ pub(super) async fn run(context: &Context, arguments: &CancelArgs) -> Outcome {
         find::by_handle(std::iter::empty(), &arguments.id)?;
     }
     match Live::connect(&folder).await? {
-        Some(live) => in_server(context, arguments, &live).await,
+        Some(live) => in_server(context, arguments, &live, &folder).await,
         None => here(context, arguments, &folder).await,
     }
 }
 
-async fn in_server(context: &Context, arguments: &CancelArgs, live: &Live) -> Outcome {
+async fn in_server(
+    context: &Context,
+    arguments: &CancelArgs,
+    live: &Live,
+    folder: &Path,
+) -> Outcome {
     let id = live.find(&arguments.id).await?;
     live.cancel(id, &who(), arguments.reason.as_deref()).await?;
     let ended = async {
         loop {
-            let execution = live.execution(id).await?;
-            if execution.status.is_terminal() {
-                return Ok::<Execution, Box<Fault>>(execution);
+            match look(live, folder, id).await {
+                Ok(execution) if execution.status.is_terminal() => return Ok(execution),
+                Ok(_) => {}
+                // The engine is just giving it back.
+                Err(fault) if fault.code == "STORE_LOCKED" => {}
+                Err(fault) => return Err::<Execution, Box<Fault>>(fault),
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -55,6 +65,16 @@ async fn in_server(context: &Context, arguments: &CancelArgs, live: &Live) -> Ou
     match tokio::time::timeout(Duration::from_secs(arguments.timeout), ended).await {
         Ok(ended) => Ok(tell(context, id, Some(ended?.status))),
         Err(_) => Ok(tell(context, id, None)),
+    }
+}
+
+/// What has become of an execution. `everstep run` ends with it: then the log itself says.
+async fn look(live: &Live, folder: &Path, id: ExecutionId) -> Result<Execution, Box<Fault>> {
+    match live.execution(id).await {
+        Err(fault) if fault.exit == Exit::NoServer => {
+            Source::open(folder, Check::Tail).await?.execution(id).await
+        }
+        found => found,
     }
 }
 

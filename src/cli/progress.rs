@@ -23,8 +23,10 @@ pub(super) struct Progress<'u> {
 
 type End = (&'static str, u32);
 
+/// How a step ended, or that it was skipped, with a reason.
 fn end_of(step: &StepCard) -> Option<End> {
-    step.ended_at.as_ref().map(|_| (step.status, step.attempts))
+    let is_skipped = step.status == "skipped" && step.message.is_some();
+    (step.ended_at.is_some() || is_skipped).then_some((step.status, step.attempts))
 }
 
 impl<'u> Progress<'u> {

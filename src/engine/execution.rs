@@ -403,7 +403,7 @@ pub struct Fork {
     pub kept: BTreeSet<u32>,
     /// The frames of parts that have not ended.
     pub running: BTreeSet<FrameId>,
-    /// Outputs of parts that ended well, by index.
+    /// Outputs of parts that ended well, by index, and of those that failed how they did.
     pub outputs: BTreeMap<u32, Json>,
     /// Whether outputs are kept here; with a `ResultWriter` they stay with the executions.
     pub keeps_outputs: bool,

@@ -355,6 +355,8 @@ pub struct ChoiceRule {
     pub output: Option<Template>,
     /// `Assign`.
     pub assign: Vec<(Arc<str>, Template)>,
+    /// `Comment`: why the steps are skipped that this rule leads past.
+    pub comment: Option<Arc<str>>,
 }
 
 /// How long a Wait state waits.

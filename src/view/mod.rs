@@ -12,6 +12,7 @@ mod moment;
 mod result;
 mod retry;
 mod sentence;
+mod skipped;
 mod step;
 mod text;
 mod verify;

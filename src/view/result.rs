@@ -1,9 +1,12 @@
 //! What an execution gave.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
+use super::skipped;
 use super::step::took;
 use crate::engine::{Execution, Program, Step, StepStatus, Timestamp};
 use crate::language::{Json, StateName};
@@ -15,7 +18,8 @@ pub struct ResultCard {
     pub job_id: String,
     /// The execution's status.
     pub status: &'static str,
-    /// What each step gave that was entered, in the order of their entrance.
+    /// What each step gave that was entered, in the order of their entrance; then the steps that a
+    /// choice led past.
     pub steps: IndexMap<StateName, StepResult>,
     /// Counts.
     pub summary: ResultSummary,
@@ -32,6 +36,8 @@ pub struct StepResult {
     pub job_id: Option<String>,
     /// The step's status.
     pub status: &'static str,
+    /// Why it was skipped: the `Comment` of the choice's rule.
+    pub reason: Option<Arc<str>>,
     /// What its work gave.
     pub result: Option<Json>,
     /// Why it failed.
@@ -55,6 +61,19 @@ pub struct ResultSummary {
     pub cancelled_steps: usize,
 }
 
+impl StepResult {
+    fn skipped(reason: Option<Arc<str>>) -> Self {
+        Self {
+            job_id: None,
+            status: "skipped",
+            reason,
+            result: None,
+            error: None,
+            duration_seconds: 0.0,
+        }
+    }
+}
+
 impl ResultCard {
     /// What `execution`, which runs `program`, has given by `now`. Hidden steps are left out unless
     /// they had a job or failed.
@@ -69,15 +88,22 @@ impl ResultCard {
         let of_step = |step: &Step| StepResult {
             job_id: step.job.map(|job| job_label(execution.id, job)),
             status: step.status.as_str(),
+            reason: None,
             result: step.result.clone(),
             error: step.failure.as_ref().map(FailureCard::of),
             duration_seconds: took(step, now),
         };
+        let skipped = skipped::all(program, execution)
+            .map(|skip| (skip.name.clone(), StepResult::skipped(skip.reason)));
         Self {
             job_id: execution.id.to_string(),
             status: execution.status.as_str(),
             summary: summary(execution, &entered),
-            steps: entered.into_iter().map(|(name, step)| (name.clone(), of_step(step))).collect(),
+            steps: entered
+                .into_iter()
+                .map(|(name, step)| (name.clone(), of_step(step)))
+                .chain(skipped)
+                .collect(),
             output: execution.output.clone(),
             error: execution.failure.as_ref().map(FailureCard::of),
         }

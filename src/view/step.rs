@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
 use super::limits::counters;
+use super::skipped;
 use super::text::seconds;
 use crate::engine::execution::Fork;
 use crate::engine::{Execution, FrameId, Program, Status, Step, StepStatus, Timestamp, progress};
@@ -32,7 +33,7 @@ pub struct StepCard {
     pub progress: u8,
     /// Attempts so far, also those that a crash cut off.
     pub attempts: u32,
-    /// Newest words of its worker.
+    /// Newest words of its worker; of a step that was skipped, why.
     pub message: Option<Arc<str>>,
     /// What its open job counts, in words: `4 / 6 scenes`.
     pub counted: Option<String>,
@@ -133,7 +134,10 @@ fn one(
         weight: state.weight,
         progress: step.map_or(0, |step| percent(program, execution, &state.name, step)),
         attempts: known.map_or(0, |step| step.attempts),
-        message: step.and_then(|step| step.message.clone()),
+        message: match step {
+            Some(step) => step.message.clone(),
+            None => skipped::of(program, execution, &state.name).and_then(|skip| skip.reason),
+        },
         counted: counted(program, execution, &state.name),
         parts: step.map_or(0, |step| step.parts),
         parts_completed: step.map_or(0, |step| step.parts_completed),

@@ -29,7 +29,9 @@ States:
   Which:
     Type: Choice
     Weight: 0
-    Choices: [{Variable: $.big, BooleanEquals: true, Next: Split}]
+    Choices:
+    - {Variable: $.big, BooleanEquals: true, Next: Split}
+    - {Variable: $.big, IsBoolean: true, Comment: It is small, Next: Done}
     Default: Done
   Split: {Type: Pass, Next: Done}
   Done: {Type: Wait, Seconds: 60, End: true}
@@ -175,6 +177,30 @@ fn a_step_that_cannot_come_any_more_is_skipped() {
     assert_eq!(run.card().current_step, Some(3));
     let waiting = run.card().waiting.unwrap();
     assert_eq!((waiting.reason, waiting.step_name.as_deref()), (WaitingFor::Timer, Some("Done")));
+}
+
+#[test]
+fn a_step_that_a_choice_led_past_has_a_result_that_says_why() {
+    let run = at_the_wait();
+    assert_eq!(run.card().steps[1].message.as_deref(), Some("It is small"));
+    let result = ResultCard::of(&run.program, &run.execution, Timestamp(run.now));
+    let split = serde_json::to_value(&result.steps["Split"]).unwrap();
+    let fetch = serde_json::to_value(&result.steps["Fetch"]).unwrap();
+    let fields = |value: &serde_json::Value| {
+        value.as_object().unwrap().keys().cloned().collect::<Vec<String>>()
+    };
+    assert_eq!(fields(&split), fields(&fetch), "all entries have the same shape");
+    assert_eq!((&split["status"], &split["reason"]), (&"skipped".into(), &"It is small".into()));
+
+    // Before the choice nobody knows, nor when a redrive has taken it back.
+    let result = ResultCard::of(&Run::start().program, &Run::start().execution, Timestamp(0));
+    assert!(!result.steps.contains_key("Split"));
+    let mut taken_back = run.execution.clone();
+    for (_, step) in taken_back.steps.iter_mut().skip(1) {
+        step.status = crate::engine::StepStatus::Pending;
+    }
+    let result = ResultCard::of(&run.program, &taken_back, Timestamp(run.now));
+    assert_eq!(result.steps.keys().map(|name| &**name).collect::<Vec<&str>>(), ["Fetch"]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ mod crash;
 #[cfg(feature = "cli")]
 mod definitions;
 mod durability;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod examples;
 #[cfg(feature = "cli")]
 mod folder;
 #[cfg(feature = "testing")]

@@ -2,7 +2,8 @@
 # cleanup_temp: removes what the import made for itself. An index in the work folder stays, and with
 # it the folder.
 #
-# Input:  {"work_dir"}, from the result of validate_import.
+# Input:  {"work_dir"}, from the result of validate_import, or, when that never came, {"base"}: what
+#         it was given as `work_dir`, which may be null.
 # Result: {"removed_files", "kept"}: `kept` is the work folder when it stays, else null.
 #
 # Removes nothing from a folder without the marker of this execution. Run again it has nothing to do
@@ -11,8 +12,13 @@ set -eu
 . "$(dirname "$0")/lib.sh"
 
 read_input
-need work_dir
-WORK=$VALUE
+if json_field work_dir && [ -n "$VALUE" ]; then
+    WORK=$VALUE
+else
+    BASE=${TMPDIR:-/tmp}
+    if json_field base && [ -n "$VALUE" ]; then BASE=$VALUE; fi
+    WORK=${BASE%/}/everstep-import-$EXECUTION
+fi
 case $WORK in
     */everstep-import-"$EXECUTION") ;;
     *) fail Import.NotOurFolder "$WORK is not the work folder of this execution" ;;

@@ -187,6 +187,12 @@ check "their file is still there" x "$(cat "$TMPDIR/everstep-import-$EVERSTEP_EX
 printf 'another\n' >"$TMPDIR/everstep-import-$EVERSTEP_EXECUTION/$MARKER"
 job cleanup_temp "{\"work_dir\":\"$TMPDIR/everstep-import-$EVERSTEP_EXECUTION\"}"
 check "cleaning up the folder of another execution" "1 Import.NotOurFolder" "$code $(error_name)"
+job validate_import "{\"import_path\":\"$MANY\",\"work_dir\":\"$MANY/work\"}"
+job cleanup_temp "{\"work_dir\":null,\"base\":\"$MANY/work\"}"
+check "cleaning up finds the folder of a validation whose result never came" "0 3" "$code $(member removed_files)"
+check "and nothing is left of it" "" "$(ls -A "$MANY/work")"
+job cleanup_temp "{\"base\":\"$MANY/work\"}"
+check "cleaning up what was never made is harmless" "0 0" "$code $(member removed_files)"
 job cleanup_temp "{\"work_dir\":$(json_string "$FILES")}"
 check "cleaning up any other folder" "1 Import.NotOurFolder" "$code $(error_name)"
 rm -rf -- "$TMPDIR"/everstep-import-*

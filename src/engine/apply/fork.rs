@@ -104,8 +104,12 @@ impl Execution {
         self.part_failed(parent, index, &body.failure);
     }
 
+    /// What is tolerated stands among the results as what it is.
     fn part_failed(&mut self, parent: FrameId, index: u32, failure: &Failure) {
+        let Failure { error, cause } = failure;
+        let told = json!({"Status": "FAILED", "Error": &**error, "Cause": &**cause});
         let counts = self.fork_mut(parent).is_some_and(|fork| {
+            fork.keep_output(index, Json::from_value(&told));
             let tolerated = fork.note_failure(index, failure);
             tolerated && fork.counts_errors
         });
@@ -182,12 +186,6 @@ impl Execution {
         self.uncounted_events += 1;
         self.progress = self.progress.max(body.progress);
         let Some(index) = self.take_part(body.frame, body.child) else { return };
-        // What is tolerated stands among the results as what it is.
-        let Failure { error, cause } = &body.failure;
-        let told = json!({"Status": "FAILED", "Error": &**error, "Cause": &**cause});
-        if let Some(fork) = self.fork_mut(body.frame) {
-            fork.keep_output(index, Json::from_value(&told));
-        }
         self.part_failed(body.frame, index, &body.failure);
     }
 

@@ -199,9 +199,12 @@ pub(super) fn forks_account_for_their_parts(e: &Execution) -> Result<(), Violati
         let Fork { total, started, failed, cancelled, concurrency, .. } = fork;
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let running = fork.under_way();
-        // A map run counts what ended well; the outputs may be with a writer.
-        let ended_well = fork.run.as_ref().map(|run| run.succeeded);
-        let outputs = ended_well.unwrap_or_else(|| count(fork.outputs.len()));
+        // A map run counts what ended well; the outputs may be with a writer. Else what failed stands
+        // among the outputs too.
+        let outputs = match &fork.run {
+            Some(run) => run.succeeded,
+            None => count(fork.outputs.len()).saturating_sub(*failed),
+        };
         let begun = running + outputs + failed + cancelled;
         ensure(begun == *started && started <= total, NAME, || {
             format!(

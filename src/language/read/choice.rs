@@ -50,7 +50,7 @@ impl Reader<'_, '_> {
     fn rule(&mut self, at: &At<'_>, ways: &mut Ways<'_>) -> Option<ChoiceRule> {
         let object = &self.object(at)?;
         self.check_rule_fields(object, true);
-        self.text_field(object, "Comment");
+        let comment = self.text_field(object, "Comment").map(Arc::from);
         let assign = self.assign(object);
         let next = self.required(object, "Next").and_then(|at| self.target(&at, ways, &assign));
         let (condition, output) = match object.language {
@@ -59,7 +59,7 @@ impl Reader<'_, '_> {
                 (self.jsonata_condition(object), self.payload(object, "Output"))
             }
         };
-        Some(ChoiceRule { condition: condition?, next: next?, output, assign })
+        Some(ChoiceRule { condition: condition?, next: next?, output, assign, comment })
     }
 
     fn check_rule_fields(&mut self, object: &Object<'_>, outermost: bool) {

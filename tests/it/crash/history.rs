@@ -11,29 +11,29 @@ use super::place::Place;
 const LOSSES: usize = 2;
 
 /// A job: its execution and its number there.
-pub(super) type Job = (String, u64);
+pub(crate) type Job = (String, u64);
 
 /// All events of a log.
 #[derive(Default)]
-pub(super) struct History(pub(super) Vec<Value>);
+pub(crate) struct History(pub(crate) Vec<Value>);
 
 impl History {
     /// Reads events, one in each line.
-    pub(super) fn of(lines: &str) -> Self {
+    pub(crate) fn of(lines: &str) -> Self {
         Self(lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
     }
 
     /// The ids of all executions that began.
-    pub(super) fn executions(&self) -> BTreeSet<String> {
+    pub(crate) fn executions(&self) -> BTreeSet<String> {
         self.named("ExecutionStarted").map(execution).collect()
     }
 
-    pub(super) fn named<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h Value> {
+    pub(crate) fn named<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h Value> {
         self.0.iter().filter(move |event| event["event"] == name)
     }
 
     /// How often a job has events of this name.
-    pub(super) fn jobs(&self, name: &str) -> BTreeMap<Job, usize> {
+    pub(crate) fn jobs(&self, name: &str) -> BTreeMap<Job, usize> {
         let mut counts = BTreeMap::new();
         for event in self.named(name) {
             *counts.entry(job(event)).or_default() += 1;
@@ -42,7 +42,7 @@ impl History {
     }
 
     /// Attempts that run, or ran when the program was killed.
-    pub(super) fn running(&self) -> BTreeSet<(Job, u64)> {
+    pub(crate) fn running(&self) -> BTreeSet<(Job, u64)> {
         let mut running = BTreeSet::new();
         for event in &self.0 {
             match event["event"].as_str().unwrap() {
@@ -60,7 +60,7 @@ impl History {
 
     /// Jobs that have to end before the program may be killed again: a job that is cut off time
     /// and again is taken to be what crashes the program, and fails.
-    pub(super) fn endangered(&self) -> BTreeSet<Job> {
+    pub(crate) fn endangered(&self) -> BTreeSet<Job> {
         let mut losses = self.jobs("AttemptLost");
         for (job, _) in self.running() {
             *losses.entry(job).or_default() += 1;
@@ -72,7 +72,7 @@ impl History {
     }
 
     /// The highest progress that the events of an execution tell.
-    pub(super) fn progress(&self, of: &str) -> u64 {
+    pub(crate) fn progress(&self, of: &str) -> u64 {
         let events = self.0.iter().filter(|event| event["execution"] == of);
         let percents = events.filter_map(|event| match event["event"].as_str() {
             Some("ExecutionCompleted") => Some(100),
@@ -82,7 +82,7 @@ impl History {
     }
 
     /// Everything that `earlier` held is held still, and progress never fell on the way.
-    pub(super) fn continues(&self, earlier: &Self) {
+    pub(crate) fn continues(&self, earlier: &Self) {
         assert!(self.0.len() >= earlier.0.len(), "events are gone");
         for (now, then) in self.0.iter().zip(&earlier.0) {
             assert_eq!(now, then, "an event that was in the log has changed");
@@ -110,7 +110,7 @@ fn attempt(event: &Value) -> (Job, u64) {
 
 /// What was found after each kill.
 #[derive(Default)]
-pub(super) struct Witness {
+pub(crate) struct Witness {
     last: History,
     /// Jobs that had succeeded at some look, and how often they had begun then.
     done: BTreeMap<Job, usize>,
@@ -120,7 +120,7 @@ pub(super) struct Witness {
 
 impl Witness {
     /// Looks at what a killed program left behind.
-    pub(super) fn look(&mut self, place: &Place) -> &History {
+    pub(crate) fn look(&mut self, place: &Place) -> &History {
         let found = place.history();
         found.continues(&self.last);
         for row in place.list() {
@@ -138,12 +138,12 @@ impl Witness {
     }
 
     /// What was found last.
-    pub(super) fn last(&self) -> &History {
+    pub(crate) fn last(&self) -> &History {
         &self.last
     }
 
     /// Judges the log in which every execution has ended.
-    pub(super) fn judge(mut self, place: &Place, jobs_per_execution: usize) {
+    pub(crate) fn judge(mut self, place: &Place, jobs_per_execution: usize) {
         let cut_off = std::mem::take(&mut self.cut_off);
         let before = std::mem::take(&mut self.done);
         let log = self.look(place);

@@ -17,7 +17,9 @@ const FILES: usize = 60;
 /// A folder with the example in it, and with files to import.
 fn place() -> Place {
     let place = Place::new();
-    copy(&root().join("examples/import"), &place.path().join("examples/import"));
+    for folder in ["examples/lib", "examples/import"] {
+        copy(&root().join(folder), &place.path().join(folder));
+    }
     for number in 0..FILES {
         let folder = place.path().join(format!("files/{}", number % 7));
         fs::create_dir_all(&folder).unwrap();

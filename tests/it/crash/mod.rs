@@ -8,10 +8,10 @@
 mod chain;
 mod chance;
 mod children;
-mod history;
+pub(crate) mod history;
 mod import;
 mod pause;
-mod place;
+pub(crate) mod place;
 mod retry;
 mod run;
 mod serve;
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until there is something, and gives it.
 #[expect(clippy::disallowed_methods, reason = "other processes take real time")]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {

@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use super::history::History;
 use super::until;
 
-pub(super) struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 /// A program under way. Dropping it kills it.
-pub(super) struct Program {
+pub(crate) struct Program {
     child: Child,
     /// Its stdout and stderr: files, so that nobody has to read them in time.
     said: PathBuf,
@@ -22,44 +22,44 @@ pub(super) struct Program {
 }
 
 /// What a program has said when it ended.
-pub(super) struct Ended {
-    pub(super) status: ExitStatus,
-    pub(super) printed: String,
-    pub(super) said: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) printed: String,
+    pub(crate) said: String,
 }
 
 impl Place {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub(super) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).unwrap();
     }
 
     /// Where jobs note that they ran.
-    pub(super) fn notes_file(&self) -> PathBuf {
+    pub(crate) fn notes_file(&self) -> PathBuf {
         self.path().join("notes")
     }
 
     /// The lines noted so far: `start` or `done`, the execution, the job, the attempt.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let text = fs::read_to_string(self.notes_file()).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
     /// How often a job began.
-    pub(super) fn starts(&self, execution: &str, job: u64) -> usize {
+    pub(crate) fn starts(&self, execution: &str, job: u64) -> usize {
         let beginning = format!("start {execution} {job} ");
         self.notes().iter().filter(|line| line.starts_with(&beginning)).count()
     }
 
     /// Starts the program. `name` tells its output files from those of others that run meanwhile.
-    pub(super) fn spawn_as(&self, name: &str, arguments: &[&str]) -> Program {
+    pub(crate) fn spawn_as(&self, name: &str, arguments: &[&str]) -> Program {
         let (printed, said) =
             (self.path().join(format!("{name}.out")), self.path().join(format!("{name}.err")));
         let mut command = Command::new(env!("CARGO_BIN_EXE_everstep"));
@@ -72,12 +72,12 @@ impl Place {
         Program { child: command.spawn().unwrap(), said, printed }
     }
 
-    pub(super) fn spawn(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Program {
         self.spawn_as("main", arguments)
     }
 
     /// Runs the program to its end, and insists on how that is.
-    pub(super) fn ran(&self, arguments: &[&str], code: i32) -> Ended {
+    pub(crate) fn ran(&self, arguments: &[&str], code: i32) -> Ended {
         let ended = self.spawn_as("side", arguments).ended();
         assert_eq!(
             ended.status.code(),
@@ -90,31 +90,31 @@ impl Place {
     }
 
     /// The whole log, from the running program or, when none runs, from the files.
-    pub(super) fn history(&self) -> History {
+    pub(crate) fn history(&self) -> History {
         History::of(&self.ran(&["log", "tail", "-n", "1000000", "-o", "jsonl"], 0).printed)
     }
 
     /// The whole log of a program that is just starting; nothing as long as it does not answer.
-    pub(super) fn live_history(&self) -> Option<History> {
+    pub(crate) fn live_history(&self) -> Option<History> {
         let arguments = ["log", "tail", "-n", "1000000", "-o", "jsonl"];
         let ended = self.spawn_as("side", &arguments).ended();
         ended.status.success().then(|| History::of(&ended.printed))
     }
 
     /// All executions with their statuses and progress, the newest first.
-    pub(super) fn list(&self) -> Vec<Value> {
+    pub(crate) fn list(&self) -> Vec<Value> {
         let list = self.ran(&["list", "--json", "--limit", "10000"], 0).json();
         list["items"].as_array().unwrap().clone()
     }
 
     /// Waits until no process is left that was started for this folder.
-    pub(super) fn is_quiet(&self) {
+    pub(crate) fn is_quiet(&self) {
         until("commands of a killed program end", || self.processes().is_empty().then_some(()));
     }
 
     /// Processes that carry this folder's path in their arguments or environment. They are only
     /// looked at.
-    pub(super) fn processes(&self) -> Vec<u32> {
+    pub(crate) fn processes(&self) -> Vec<u32> {
         let path = self.path().to_str().unwrap().as_bytes();
         let mentions = |folder: &Path, file: &str| {
             let text = fs::read(folder.join(file)).unwrap_or_default();
@@ -133,35 +133,35 @@ impl Place {
 
 impl Program {
     /// Kills it with SIGKILL. Says whether that is what ended it.
-    pub(super) fn kill(&mut self) -> bool {
+    pub(crate) fn kill(&mut self) -> bool {
         self.child.kill().unwrap();
         self.child.wait().unwrap().signal() == Some(9)
     }
 
     /// Sends it SIGTERM.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let id = self.child.id();
         assert!(id > 1, "{id} would not be a single program");
         let status = Command::new("kill").args(["-TERM", &id.to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    pub(super) fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
     /// What it has said on stderr so far.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap()
     }
 
     /// Waits until it has said `words`, unless it ends first.
-    pub(super) fn says(&mut self, words: &str) {
+    pub(crate) fn says(&mut self, words: &str) {
         until(words, || (self.said().contains(words) || !self.is_running()).then_some(()));
     }
 
     /// Waits for its end.
-    pub(super) fn ended(mut self) -> Ended {
+    pub(crate) fn ended(mut self) -> Ended {
         let status = until("the program ends", || self.child.try_wait().unwrap());
         Ended { status, printed: fs::read_to_string(&self.printed).unwrap(), said: self.said() }
     }
@@ -176,7 +176,7 @@ impl Drop for Program {
 }
 
 impl Ended {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.printed).unwrap()
     }
 }

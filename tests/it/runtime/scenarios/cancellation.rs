@@ -59,9 +59,9 @@ async fn scenario_11_a_running_job_is_cancelling_until_its_handler_has_stopped()
         assert_eq!(meanwhile.status, Status::Cancelling);
         assert_eq!(meanwhile.jobs[&JobId(1)].status, JobStatus::Cancelling);
         if stops {
-            held.stop()
+            held.stop();
         } else {
-            held.succeed(json!("done after all"))
+            held.succeed(json!("done after all"));
         }
         let ended = within(system.ended(id)).await.unwrap();
         assert_eq!((ended.status, ended.progress), (Status::Cancelled, 30));
