@@ -140,6 +140,13 @@ pub enum Command {
         /// What.
         reason: Arc<str>,
     },
+    /// Forget the execution, which has ended.
+    DeleteExecution {
+        /// Who asks.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    },
 }
 
 impl Command {
@@ -163,6 +170,7 @@ impl Command {
             Self::Advance => "to go on",
             Self::CancelExecution { .. } => "to cancel",
             Self::SetAside { .. } => "to set aside",
+            Self::DeleteExecution { .. } => "to delete",
         }
     }
 }

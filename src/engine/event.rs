@@ -476,4 +476,12 @@ events! {
         /// Why.
         reason: Arc<str>,
     }
+    /// The execution, which has ended, was deleted: the last event of its history, which stays when
+    /// compaction has taken all others away.
+    ExecutionDeleted {
+        /// Who deleted it.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    }
 }

@@ -118,6 +118,8 @@ pub struct Execution {
     pub cancel: Option<Cancel>,
     /// Set when it was put aside, with the reason.
     pub set_aside: Option<Arc<str>>,
+    /// Set when it was deleted, which only one that has ended can be.
+    pub deleted: Option<Deletion>,
 }
 
 impl Execution {
@@ -153,6 +155,7 @@ impl Execution {
             closing: None,
             cancel: None,
             set_aside: None,
+            deleted: None,
         }
     }
 
@@ -305,6 +308,17 @@ impl Items {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
     /// Who asked.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<Arc<str>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// That an execution was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Who did it.
     pub by: Arc<str>,
     /// Why.
     pub reason: Option<Arc<str>>,

@@ -26,6 +26,12 @@ pub enum Rejection {
         /// Why it was put aside.
         reason: String,
     },
+    /// The execution was deleted.
+    #[error("{command} is not possible: the execution was deleted")]
+    Deleted {
+        /// What was asked.
+        command: &'static str,
+    },
     /// There is no such job, or it has ended.
     #[error("job {job} is not open")]
     JobNotOpen {
@@ -81,6 +87,7 @@ impl Rejection {
             Self::AlreadyStarted => "ALREADY_STARTED",
             Self::NotInStatus { .. } => "NOT_IN_STATUS",
             Self::SetAside { .. } => "SET_ASIDE",
+            Self::Deleted { .. } => "DELETED",
             Self::JobNotOpen { .. } => "JOB_NOT_OPEN",
             Self::ChildNotOpen { .. } => "CHILD_NOT_OPEN",
             Self::StaleToken { .. } => "STALE_TOKEN",

@@ -115,6 +115,7 @@ macro_rules! event_table {
             35 1 ChildStopped
             36 1 ExecutionClosing
             37 1 CancelExtended
+            51 1 ExecutionDeleted
         }
     };
 }
@@ -174,7 +175,17 @@ pub fn decode_body(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecErro
 
 /// Whether the event with this tag ends an execution, or stands alone in its history.
 pub(super) fn ends_history(tag: u16) -> bool {
-    matches!(tag, 1 | 24..=27)
+    matches!(tag, 1 | 24..=27) || deletes_history(tag)
+}
+
+/// Whether the event with this tag is a tombstone: its history is deleted.
+pub(super) fn deletes_history(tag: u16) -> bool {
+    tag == 51
+}
+
+/// Whether the event with this tag begins an execution.
+pub(super) fn begins_execution(tag: u16) -> bool {
+    tag == 2
 }
 
 /// A fold as bytes: a version, a checksum, the fold.
@@ -278,7 +289,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(tag in 0u16..40, raw: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(tag in 0u16..60, raw: Vec<u8>) {
             drop(decode_body(tag, 1, &raw));
             drop(decode_execution(&raw));
         }
@@ -301,9 +312,19 @@ mod tests {
                 "ExecutionCancelled",
                 "ExecutionCompleted",
                 "ExecutionFailed",
-                "ExecutionTimedOut"
+                "ExecutionTimedOut",
+                "ExecutionDeleted"
             ]
         );
+    }
+
+    #[test]
+    fn the_tags_that_stores_look_at_are_those_of_their_events() {
+        let named = |known: fn(u16) -> bool| -> Vec<&str> {
+            EVENTS.iter().filter(|event| known(event.0)).map(|event| event.2).collect()
+        };
+        assert_eq!(named(deletes_history), ["ExecutionDeleted"]);
+        assert_eq!(named(begins_execution), ["ExecutionStarted"]);
     }
 
     #[test]

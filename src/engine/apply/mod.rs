@@ -10,7 +10,7 @@ use super::event::{
     StateEntered, StateExited,
 };
 use super::execution::{
-    Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
+    Activity, Cancel, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
 use crate::language::Json;
@@ -72,6 +72,10 @@ impl Execution {
                 self.failed(Status::TimedOut, Failure::timeout(false), at);
             }
             Event::ExecutionSetAside(body) => self.set_aside = Some(body.reason.clone()),
+            Event::ExecutionDeleted(body) => {
+                let (by, reason) = (body.by.clone(), body.reason.clone());
+                self.deleted = Some(Deletion { by, reason, at });
+            }
         }
     }
 

@@ -8,7 +8,8 @@ use crate::engine::event::{Event, JobScheduled};
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
-/// runs backward; it begins once, ends at most once, and nothing follows its end; progress never
+/// runs backward; it begins once, ends at most once, and nothing follows its end save that it is
+/// deleted; progress never
 /// falls; each attempt of a job is scheduled once, taken once and completed once; each frame has
 /// one parent; what ends has no part that is still open.
 ///
@@ -31,6 +32,7 @@ struct Seen {
     time: Timestamp,
     begun: bool,
     ended: bool,
+    deleted: bool,
     progress: u8,
     /// Open frames with their parents.
     frames: BTreeMap<FrameId, FrameId>,
@@ -72,7 +74,11 @@ impl Seen {
         let begins = matches!(event, Event::ExecutionStarted(_));
         ensure(begins != self.begun, "a_history_begins_once", String::new)?;
         self.begun = true;
-        ensure(!self.ended, "nothing_follows_the_end", String::new)?;
+        let deletes = matches!(event, Event::ExecutionDeleted(_));
+        ensure(!deletes || self.ended, "only_what_has_ended_is_deleted", String::new)?;
+        let open = (!self.ended || deletes) && !self.deleted;
+        ensure(open, "nothing_follows_the_end", String::new)?;
+        self.deleted = deletes;
         self.take_frame_event(event)?;
         self.take_child_event(event)?;
         self.take_job_event(event)?;
@@ -134,7 +140,8 @@ impl Seen {
             | Event::ExecutionCompleted(_)
             | Event::ExecutionFailed(_)
             | Event::ExecutionTimedOut(_)
-            | Event::ExecutionSetAside(_) => Ok(()),
+            | Event::ExecutionSetAside(_)
+            | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
 
@@ -228,7 +235,8 @@ impl Seen {
             | Event::ExecutionCompleted(_)
             | Event::ExecutionFailed(_)
             | Event::ExecutionTimedOut(_)
-            | Event::ExecutionSetAside(_) => Ok(()),
+            | Event::ExecutionSetAside(_)
+            | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
 
