@@ -117,11 +117,11 @@ impl From<Error> for Box<Fault> {
 /// How the program ends after a refusal of the engine.
 fn exit_of(code: &str) -> Exit {
     match code {
-        "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION" | "AMBIGUOUS_HANDLE" => {
+        "DELETED" | "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION" | "AMBIGUOUS_HANDLE" => {
             Exit::NotFound
         }
         "INVALID_DEFINITION" => Exit::Invalid,
-        "NOT_IN_STATUS" | "SET_ASIDE" => Exit::NotAllowed,
+        "NOT_IN_STATUS" | "SET_ASIDE" | "NEEDED_BY_PARENT" | "EXECUTION_CHANGED" => Exit::NotAllowed,
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,6 +23,7 @@ use super::recovery::{self, Recovered};
 use super::results::WriteResults;
 use super::shard::{Adopted, Shard, Tools};
 use super::shards::{Lanes, Shards};
+use super::summary::Summary;
 use super::tasks;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{ExecutionId, Mint};
@@ -180,6 +182,9 @@ impl Builder {
             durable,
             health,
             rounds: rounds.clone(),
+            clock: tools.clock.clone(),
+            keep_tombstones_ms: milliseconds(tools.limits.keep_tombstones),
+            compacting: None,
         };
         let threads = Threads::start(committer, writer, &tools.runtime)?;
         let report = recovered.report.clone();
@@ -197,6 +202,10 @@ impl Builder {
             threads: Mutex::new(Some(threads)),
         }))
     }
+}
+
+fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads the store, and says how long that took.
@@ -254,14 +263,19 @@ fn spawn_shards(
             place.push(Adopted { execution, program, is_saved });
         }
     }
-    let mut finished = recovered.finished;
+    let mut finished: Vec<Vec<Summary>> = lanes.iter().map(|_| Vec::new()).collect();
+    for row in recovered.finished {
+        // Whoever owns the execution has its row, and lets it go when it is deleted.
+        if let Some(place) = finished.get_mut(tools.shards.index_of(row.id)) {
+            place.push(row);
+        }
+    }
     lanes
         .into_iter()
-        .zip(adopted)
-        .map(|(lanes, adopted)| {
+        .zip(adopted.into_iter().zip(finished))
+        .map(|(lanes, (adopted, finished))| {
             let mut shard = Shard::new(tools.clone(), lanes);
-            // Whoever holds a row only lists it, so all of them may go to the first shard.
-            shard.adopt(adopted, std::mem::take(&mut finished));
+            shard.adopt(adopted, finished);
             tasks::spawn(&Handle::current(), shard.run())
         })
         .collect()

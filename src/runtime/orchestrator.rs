@@ -14,6 +14,7 @@ use super::checkpoint::{CheckpointWriter, Rounds};
 use super::children::unserved;
 use super::committer::{Accepted, Committer, Health, Release, Unit};
 use super::definitions::stream_of;
+use super::delete::missing;
 use super::error::Error;
 use super::events::Events;
 use super::recovery::RecoveryReport;
@@ -400,12 +401,12 @@ impl Orchestrator {
         *self.inner.durable.borrow()
     }
 
-    /// The history of an execution.
+    /// The history of an execution; empty when there is none.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// The execution was deleted, or the log cannot be read.
     pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
-        Ok(self.inner.tools.store.read_history(execution.0, 1..u64::MAX).await?)
+        read_records(self.store(), execution).await
     }
 
     /// Part of the whole log.
@@ -510,7 +511,29 @@ impl Orchestrator {
         self.check_healthy().err().unwrap_or(Error::Stopping)
     }
 
-    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+    pub(super) fn store(&self) -> &dyn EventStore {
+        &*self.inner.tools.store
+    }
+
+    /// Hands something to the committer.
+    pub(super) async fn send(&self, unit: Unit) -> Result<(), Error> {
+        self.check_open()?;
+        self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())
+    }
+
+    /// Asks the shard of an execution.
+    pub(super) async fn ask<T>(
+        &self,
+        execution: ExecutionId,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Error> {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        self.inner.tools.shards.request(execution, ask(reply)).await?;
+        self.answer(answer).await
+    }
+
+    pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
         answer.await.map_err(|_| self.gone())
     }
 }
@@ -567,10 +590,27 @@ pub async fn read_execution(
 ) -> Result<Execution, Error> {
     let records = store.read_history(execution.0, 1..u64::MAX).await?;
     if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
-        return Err(Error::NoSuchExecution { id: execution.to_string() });
+        return Err(missing(store, execution).await?);
     }
     let history = records.iter().map(|record| (&*record.event, record.time));
     Ok(Execution::replay(execution, history))
+}
+
+/// The history of an execution; empty when there is none.
+///
+/// # Errors
+/// The execution was deleted, or the log cannot be read.
+pub(super) async fn read_records(
+    store: &dyn EventStore,
+    execution: ExecutionId,
+) -> Result<Vec<Record>, Error> {
+    let records = store.read_history(execution.0, 1..u64::MAX).await?;
+    if records.is_empty()
+        && let deleted @ Error::Deleted { .. } = missing(store, execution).await?
+    {
+        return Err(deleted);
+    }
+    Ok(records)
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

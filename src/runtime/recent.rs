@@ -35,6 +35,13 @@ impl Recent {
         self.kept.insert(execution.id, execution);
     }
 
+    /// Forgets an execution.
+    pub(super) fn remove(&mut self, id: ExecutionId) {
+        if self.kept.remove(&id).is_some() {
+            self.order.retain(|kept| *kept != id);
+        }
+    }
+
     /// The execution, if it is one of those.
     pub(super) fn get(&self, id: ExecutionId) -> Option<&Execution> {
         self.kept.get(&id)

@@ -26,6 +26,8 @@ pub(super) struct Recovered {
     pub(super) saved: HashSet<Stream>,
     /// Rows of executions that ended after the last checkpoint.
     pub(super) finished: Vec<Summary>,
+    /// Executions that were deleted after it.
+    deleted: HashSet<Stream>,
     /// What people are told.
     pub(super) report: RecoveryReport,
 }
@@ -68,6 +70,8 @@ pub(super) async fn recover(
             recovered.take(record, definitions);
         }
     }
+    let deleted = std::mem::take(&mut recovered.deleted);
+    recovered.finished.retain(|row| !deleted.contains(&row.id.0));
     recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
     Ok(recovered)
 }
@@ -106,6 +110,13 @@ impl Recovered {
             if record.sequence > definitions.version_count(&stored.name) {
                 add_definition(stored.clone(), definitions);
             }
+            return;
+        }
+        if let Event::ExecutionDeleted(_) = &*record.event {
+            // Compaction may have taken any part of its history, so it may look alive.
+            self.live.remove(&record.stream);
+            self.saved.remove(&record.stream);
+            self.deleted.insert(record.stream);
             return;
         }
         if record.sequence == 1 {

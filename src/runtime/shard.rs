@@ -93,7 +93,7 @@ pub(super) struct Adopted {
     pub(super) is_saved: bool,
 }
 
-type Reply = oneshot::Sender<Result<Accepted, Error>>;
+pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
 
 impl Shard {
     pub(super) fn new(tools: Tools, lanes: Lanes) -> Self {
@@ -220,6 +220,7 @@ impl Shard {
             Note::OrderAgain(order) => self.order_again(&order),
             Note::StopChild { parent, child } => self.stop_child(parent, child),
             Note::Ended(execution) => self.forget(execution),
+            Note::Deleted(execution) => self.bury(execution),
             Note::Checkpoint(round) => {
                 let saving = self.saving.get_or_insert_default();
                 saving.round = saving.round.max(round);
@@ -242,14 +243,19 @@ impl Shard {
             Request::Command { execution, command, reply } => {
                 self.answer(execution, command, reply);
             }
+            Request::Delete { execution, command, reply } => {
+                self.delete(execution, command, reply);
+            }
             Request::Show { execution, reply } => self.show(execution, reply),
             Request::ShowEnded { execution, reply } => match self.slots.get_mut(&execution) {
                 Some(slot) if !slot.execution.status.is_terminal() => slot.waiters.push(reply),
                 _ => self.show(execution, reply),
             },
             Request::List { reply } => {
-                let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
-                let rows = live.chain(self.finished.values().cloned()).collect();
+                let slots = self.slots.values().map(|slot| &slot.execution);
+                let live = slots.filter(|execution| execution.deleted.is_none()).map(Summary::of);
+                let ended = self.finished.values().filter(|row| !self.is_going(row.id)).cloned();
+                let rows = live.chain(ended).collect();
                 self.release(Release::List(reply, rows));
             }
         }
@@ -257,7 +263,9 @@ impl Shard {
 
     fn show(&mut self, execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>>) {
         let live = self.slots.get(&execution).map(|slot| &slot.execution);
-        let shown = live.or_else(|| self.recent.get(execution)).cloned().map(Box::new);
+        let shown = live.or_else(|| self.recent.get(execution));
+        // Of what is deleted only the tombstone tells.
+        let shown = shown.filter(|shown| shown.deleted.is_none()).cloned().map(Box::new);
         self.release(Release::Show(reply, shown));
     }
 
@@ -354,6 +362,17 @@ impl Shard {
         }
     }
 
+    /// Hands events on that owe nothing.
+    pub(super) fn hand_on_events(
+        &mut self,
+        id: ExecutionId,
+        first_sequence: u64,
+        events: Vec<Event>,
+        releases: Vec<Release>,
+    ) {
+        self.hand_on(id, first_sequence, Decided { events, releases, ..Decided::default() });
+    }
+
     /// Brings a recovered execution back to life: attempts that the crash cut off are recorded as
     /// lost, and what is owed is done.
     fn resume(&mut self, id: ExecutionId) {
@@ -440,6 +459,21 @@ impl Shard {
         self.recent.keep(slot.execution);
     }
 
+    /// The tombstone is durable: nothing is left here.
+    fn bury(&mut self, id: ExecutionId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        if let Some(key) = Summary::of(&slot.execution).name_key() {
+            self.tools.names.free(key, id);
+        }
+        self.finished.remove(&id);
+        self.recent.remove(id);
+    }
+
+    /// Whether the tombstone of an execution is on its way.
+    fn is_going(&self, id: ExecutionId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| slot.execution.deleted.is_some())
+    }
+
     /// Saves a part of what a running checkpoint asks for.
     fn save_some(&mut self) {
         let Some(Saving { round, todo }) = &mut self.saving else { return };
@@ -449,6 +483,9 @@ impl Shard {
         let mut is_whole = true;
         for id in todo.split_off(rest) {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
+            if slot.execution.deleted.is_some() {
+                continue;
+            }
             slot.is_dirty = false;
             let (stream, sequence) = (slot.execution.stream(), slot.execution.sequence);
             match encode_execution(&slot.execution) {

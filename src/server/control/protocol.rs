@@ -222,6 +222,9 @@ fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::NoSuchExecution { .. } => {
             "list the executions to see which there are; only unique beginnings of handles count"
         }
+        runtime::Error::Deleted { .. } => "nothing is left of it but who deleted it, and when",
+        runtime::Error::NeededByParent { .. } => "delete the execution that began it",
+        runtime::Error::Changed { .. } => "look at it again",
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
         runtime::Error::UnknownJobTypes { .. } => {
