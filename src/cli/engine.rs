@@ -126,6 +126,12 @@ pub(super) fn is_unfinished(row: &Summary) -> bool {
     !row.status.is_terminal() && row.set_aside.is_none() && row.status != Status::Pending
 }
 
+/// Who asks, for the log.
+pub(super) fn who() -> String {
+    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+    user.unwrap_or_else(|| "command line".to_owned())
+}
+
 async fn stop_leftovers(context: &Context, data: &Path) {
     let folder: PathBuf = data.to_owned();
     // It waits for programs to end.

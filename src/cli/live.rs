@@ -115,7 +115,7 @@ impl From<Error> for Box<Fault> {
 }
 
 /// How the program ends after a refusal of the engine.
-fn exit_of(code: &str) -> Exit {
+pub(super) fn exit_of(code: &str) -> Exit {
     match code {
         "DELETED" | "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION" | "AMBIGUOUS_HANDLE" => {
             Exit::NotFound

@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::committer::{Accepted, Release, Unit, Wish};
 use super::error::Error;
 use super::orchestrator::{Orchestrator, read_execution};
-use super::shard::{Shard, Tools};
+use super::shard::{Reply, Shard};
 use super::shards::{Note, Request};
 use super::slot::Slot;
 use super::tasks;
@@ -217,7 +217,13 @@ impl Orchestrator {
                 })
                 .collect();
             for one in deleting {
-                deleted.deleted.push(one.await.map_err(|_| Error::Stopping)??);
+                match one.await.map_err(|_| Error::Stopping)? {
+                    Ok(id) => deleted.deleted.push(id),
+                    // Somebody else deleted one of those that it began.
+                    Err(Error::Deleted { execution: id, .. }) if id != execution => {}
+                    Err(Error::Rejected(Rejection::Deleted { .. })) if some != [execution] => {}
+                    Err(error) => return Err(error),
+                }
             }
         }
         self.compact_later().await;
@@ -308,7 +314,7 @@ impl Shard {
         &mut self,
         execution: Box<Execution>,
         command: Command,
-        reply: super::shard::Reply,
+        reply: Reply,
     ) {
         let id = execution.id;
         if let Err(error) = self.may_delete(&execution) {

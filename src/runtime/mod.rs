@@ -47,4 +47,4 @@ pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
 pub use recovery::RecoveryReport;
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.
-pub use crate::store::Record;
+pub use crate::store::{Compacted, Compaction, Record};

@@ -184,7 +184,11 @@ impl Orchestrator {
             let key = NameKey::of(&start.workflow, &name);
             let _turn = names.turn(key).await;
             if let Some(known) = this.named(key).await? {
-                return this.stand_in(known, &start, name).await;
+                match this.stand_in(known, &start, name).await {
+                    // It has just gone, so its name is free.
+                    Err(Error::Deleted { .. }) => {}
+                    stand_in => return stand_in,
+                }
             }
             let execution = this.begin(start).await?;
             names.hold(key, execution);

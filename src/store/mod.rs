@@ -136,7 +136,7 @@ pub struct Compaction {
 }
 
 /// What one slice of a compaction did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Compacted {
     /// Records that were taken away.
     pub events: u64,

@@ -1,6 +1,7 @@
 //! `everstep log`: the event log.
 
 mod at;
+mod compact;
 mod diff;
 mod export;
 mod grep;
@@ -32,6 +33,8 @@ pub(super) enum LogCommand {
     Tail(tail::LogTailArgs),
     /// Check that the log is whole and makes sense
     Verify,
+    /// Give the bytes of deleted executions back, now
+    Compact(compact::LogCompactArgs),
 }
 
 pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
@@ -44,5 +47,6 @@ pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
         LogCommand::Export(arguments) => export::run(context, arguments).await,
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
+        LogCommand::Compact(arguments) => compact::run(context, arguments).await,
     }
 }

@@ -13,9 +13,11 @@ use serde_json::value::RawValue;
 
 use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
-use crate::engine::{Event, Execution, ExecutionId, Token};
+use crate::engine::{Event, Execution, ExecutionId, Timestamp, Token};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{self, Deployed, Record, Rows, Start, Summary};
+use crate::runtime::{
+    self, Compacted, Delete, Deleted, Deployed, Record, Rows, Start, Summary,
+};
 
 /// The version of the protocol. Both sides must speak the same.
 pub const PROTOCOL_VERSION: u32 = 2;
@@ -68,6 +70,8 @@ pub(super) enum Request {
     Workflows,
     JobTypes,
     Checkpoint,
+    Delete(DeleteSome),
+    Compact(CompactLog),
 }
 
 macro_rules! parameters {
@@ -89,6 +93,8 @@ parameters! {
     Find { text: String, }
     LogPart { from: u64, limit: usize, }
     FollowFrom { from: u64, only: Option<ExecutionId>, }
+    DeleteSome { executions: Vec<ExecutionId>, wish: Delete, }
+    CompactLog { forget_before: Option<Timestamp>, }
 }
 
 /// A request that cannot be read.
@@ -155,6 +161,8 @@ impl Request {
             "workflows" => Self::Workflows,
             "job_types" => Self::JobTypes,
             "checkpoint" => Self::Checkpoint,
+            "delete" => Self::Delete(parameters(line)?),
+            "compact" => Self::Compact(parameters(line)?),
             _ => return Ok(None),
         }))
     }
@@ -364,6 +372,8 @@ impl Wire for Record {
 }
 
 impl Wire for Summary {}
+impl Wire for Deleted {}
+impl Wire for Compacted {}
 impl Wire for Hello {}
 impl Wire for Deployed {}
 impl Wire for ExecutionId {}

@@ -11,13 +11,13 @@ use tokio::sync::watch;
 
 use super::lines::{LineError, Lines};
 use super::protocol::{
-    AnswerLine, Beat, Cancel, Complete, Deploy, Fail, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES,
+    AnswerLine, Beat, Cancel, CompactLog, Complete, Deploy, Fail, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES,
     MAX_REQUEST_BYTES, Part, Refusal, Request, Wire, line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;
 use crate::language::{DefinitionHash, Json};
-use crate::runtime::{self, Orchestrator, Record};
+use crate::runtime::{self, Compaction, Orchestrator, Record};
 use crate::worker::JobError;
 
 /// Records read from the log at once.
@@ -130,6 +130,12 @@ impl Session {
             Request::Checkpoint => {
                 engine.checkpoint().await;
                 answers.ok(()).await?;
+            }
+            Request::Delete(some) => {
+                answers.items(Ok(engine.delete_all(&some.executions, &some.wish).await)).await?;
+            }
+            Request::Compact(CompactLog { forget_before }) => {
+                answers.give(engine.compact(Compaction { forget_before }).await).await?;
             }
         }
         Ok(std::ops::ControlFlow::Continue(()))
