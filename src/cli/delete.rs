@@ -25,7 +25,11 @@ const NAMED: usize = 20;
 #[derive(clap::Args)]
 pub(super) struct DeleteArgs {
     /// The executions: ids, beginnings of handles, or @ for the newest
-    #[arg(required_unless_present = "older_than", conflicts_with = "older_than", value_name = "ID")]
+    #[arg(
+        required_unless_present = "older_than",
+        conflicts_with = "older_than",
+        value_name = "ID"
+    )]
     ids: Vec<String>,
     /// All that ended before a time, as 2026-11-23T15:06:32Z, or so long ago, as 30d
     #[arg(long, value_name = "TIME")]
@@ -252,10 +256,7 @@ fn table(outcomes: &[Deleted]) -> Table {
             0 => String::new(),
             more => format!("and {more} that it began"),
         };
-        table.row(vec![
-            Cell::painted(Role::Strong, outcome.execution.short()),
-            Cell::new(more),
-        ]);
+        table.row(vec![Cell::painted(Role::Strong, outcome.execution.short()), Cell::new(more)]);
     }
     table
 }

@@ -117,11 +117,12 @@ impl From<Error> for Box<Fault> {
 /// How the program ends after a refusal of the engine.
 pub(super) fn exit_of(code: &str) -> Exit {
     match code {
-        "DELETED" | "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION" | "AMBIGUOUS_HANDLE" => {
-            Exit::NotFound
-        }
+        "DELETED" | "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION"
+        | "AMBIGUOUS_HANDLE" => Exit::NotFound,
         "INVALID_DEFINITION" => Exit::Invalid,
-        "NOT_IN_STATUS" | "SET_ASIDE" | "NEEDED_BY_PARENT" | "EXECUTION_CHANGED" => Exit::NotAllowed,
+        "NOT_IN_STATUS" | "SET_ASIDE" | "NEEDED_BY_PARENT" | "EXECUTION_CHANGED" => {
+            Exit::NotAllowed
+        }
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,
     }

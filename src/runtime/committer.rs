@@ -13,11 +13,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::attempt::Attempt;
 use super::checkpoint::{Rounds, Saved};
+use super::clock::Clock;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::shards::{Note, Shards};
 use super::summary::Summary;
-use super::clock::Clock;
 use crate::engine::{Execution, ExecutionId, Timestamp};
 use crate::store::{
     self, Appended, Compacted, Compaction, Epoch, EventStore, Position, Transition,

@@ -18,9 +18,7 @@ use crate::engine::{
     Rejection, Status, Timestamp, decide,
 };
 use crate::language::{self, Format};
-use crate::store::{
-    Appended, Compacted, Compaction, Epoch, EventStore, Record, Transition,
-};
+use crate::store::{Appended, Compacted, Compaction, Epoch, EventStore, Record, Transition};
 
 /// Executions that are deleted at the same time, so that they share commits.
 const AT_ONCE: usize = 64;
@@ -310,12 +308,7 @@ fn refused(execution: ExecutionId, error: Error) -> Deleted {
 
 impl Shard {
     /// Deletes an execution that is no longer in memory, as `execution` says that it stands.
-    pub(super) fn delete(
-        &mut self,
-        execution: Box<Execution>,
-        command: Command,
-        reply: Reply,
-    ) {
+    pub(super) fn delete(&mut self, execution: Box<Execution>, command: Command, reply: Reply) {
         let id = execution.id;
         if let Err(error) = self.may_delete(&execution) {
             return drop(reply.send(Err(error)));

@@ -61,8 +61,13 @@ pub struct Verifier {
 #[derive(Debug)]
 enum History {
     Open(Box<Execution>),
-    Definition { sequence: u64 },
-    Ended { sequence: u64, time: Timestamp },
+    Definition {
+        sequence: u64,
+    },
+    Ended {
+        sequence: u64,
+        time: Timestamp,
+    },
     /// Of a deleted execution, or what is left of one: nothing more can be said of it.
     Beheaded,
     Deleted,

@@ -14,8 +14,8 @@ use super::lines::{LineError, Lines};
 use super::place::{self, own_user};
 use super::protocol::{
     Answer, Beat, Cancel, CompactLog, Complete, DeleteSome, Deploy, Fail, Find, FollowFrom, Hello,
-    List, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Refusal, Request,
-    Wire,
+    List, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION,
+    Refusal, Request, Wire,
 };
 use crate::engine::{Execution, ExecutionId, Timestamp};
 use crate::language::{DefinitionHash, Format, Json};

@@ -15,9 +15,7 @@ use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
 use crate::engine::{Event, Execution, ExecutionId, Timestamp, Token};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{
-    self, Compacted, Delete, Deleted, Deployed, Record, Rows, Start, Summary,
-};
+use crate::runtime::{self, Compacted, Delete, Deleted, Deployed, Record, Rows, Start, Summary};
 
 /// The version of the protocol. Both sides must speak the same.
 pub const PROTOCOL_VERSION: u32 = 2;

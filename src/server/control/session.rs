@@ -11,8 +11,8 @@ use tokio::sync::watch;
 
 use super::lines::{LineError, Lines};
 use super::protocol::{
-    AnswerLine, Beat, Cancel, CompactLog, Complete, Deploy, Fail, FollowFrom, Hello, LogPart, MAX_ANSWER_BYTES,
-    MAX_REQUEST_BYTES, Part, Refusal, Request, Wire, line_of,
+    AnswerLine, Beat, Cancel, CompactLog, Complete, Deploy, Fail, FollowFrom, Hello, LogPart,
+    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Part, Refusal, Request, Wire, line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;

@@ -38,6 +38,8 @@ mod read;
 mod scan;
 
 #[cfg(test)]
+mod compact_tests;
+#[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
 mod tests;
