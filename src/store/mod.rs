@@ -25,6 +25,7 @@ mod golden;
 
 pub use error::{Damage, Error, OpenReport};
 pub use memory::MemoryStore;
+pub use sled::salvage::{LostHistory, LostPart, Moved, Salvaged, Span, salvage};
 pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 
 /// How large one encoded event may be unless a store is told otherwise: 96 MiB. More than the limits

@@ -7,6 +7,7 @@ mod export;
 mod grep;
 mod line;
 mod pages;
+mod salvage;
 mod show;
 mod stats;
 mod tail;
@@ -35,6 +36,8 @@ pub(super) enum LogCommand {
     Verify,
     /// Give the bytes of deleted executions back, now
     Compact(compact::LogCompactArgs),
+    /// Copy what can be read of a damaged log into a new one
+    Salvage(salvage::LogSalvageArgs),
 }
 
 pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
@@ -48,5 +51,6 @@ pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
         LogCommand::Compact(arguments) => compact::run(context, arguments).await,
+        LogCommand::Salvage(arguments) => salvage::run(context, arguments).await,
     }
 }

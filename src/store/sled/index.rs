@@ -4,6 +4,7 @@
 //! All of it is a projection in a sled database of its own, never ahead of the log. If it is
 //! damaged it is thrown away and filled again from the log.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Mutex;
@@ -186,6 +187,18 @@ impl Index {
                 .map(Some)
                 .ok_or_else(|| damaged("the end of a history has the wrong size")),
         }
+    }
+
+    /// Where every history ends, as far as is known here.
+    pub(super) fn heads(&self) -> Result<HashMap<Stream, Head>, Error> {
+        guard("read of the index", 0, || {
+            let entries = self.tree.scan_prefix([HEAD]);
+            let read = |entry: ::sled::Result<(IVec, IVec)>| {
+                let (key, value) = entry?;
+                Ok(id(&key).zip(Head::from_bytes(&value)))
+            };
+            entries.map(read).filter_map(Result::transpose).collect()
+        })
     }
 
     /// Histories whose last transition begins in `range`, as far as is known here.

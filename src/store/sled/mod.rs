@@ -35,6 +35,7 @@ mod index;
 mod log;
 mod open;
 mod read;
+pub(super) mod salvage;
 mod scan;
 
 #[cfg(test)]

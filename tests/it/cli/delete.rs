@@ -139,3 +139,41 @@ fn compact_says_what_it_gave_back() {
     assert!(first["bytes_on_disk_before"].as_u64().unwrap() > 0);
     assert_eq!(place.ran(&["show", wide[2]], 0).code, 0);
 }
+
+#[test]
+fn what_is_salvaged_of_a_cut_log_verifies_and_does_not_run_by_surprise() {
+    let place = Place::new();
+    let (child, _rest) = place.spawn_until(&["run", "slow.yaml"], "waits until");
+    signal(&child, "-KILL");
+    child.wait_with_output().unwrap();
+    for _ in 0..3 {
+        place.ran(&["run", "greet.yaml"], 0);
+    }
+    let salvage = ["log", "salvage", "everstep-data", "--to", "sound", "--json"];
+    let sound = place.ran(&salvage, 0).json();
+    assert_eq!(
+        (&sound["schema"], &sound["is_whole"]),
+        (&"everstep.salvage/v1".into(), &true.into())
+    );
+    let before = place.ran(&["list", "--json"], 0).json();
+    assert_eq!(place.ran(&["list", "--data", "sound", "--json"], 0).json(), before);
+    place.ran(&["log", "verify", "--data", "sound"], 0);
+    let again = place.ran(&salvage, 2);
+    assert!(again.stderr.contains("[SALVAGE_TARGET]") || again.stderr.contains("SALVAGE_TARGET"));
+    place.ran(&["log", "salvage", "nowhere", "--to", "other"], 3);
+
+    let path = place.path().join("everstep-data/log/db");
+    let content = std::fs::read(&path).unwrap();
+    let used = content.iter().rposition(|byte| *byte != 0).unwrap();
+    std::fs::write(&path, &content[..used * 4 / 5]).unwrap();
+    place.ran(&["list"], 20);
+    let ran = place.ran(&["log", "salvage", "everstep-data", "--to", "rest"], 20);
+    assert!(ran.stdout.contains("lost positions:"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("everstep log verify --data rest"), "{}", ran.stderr);
+    place.ran(&["log", "verify", "--data", "rest"], 0);
+    let rows = place.ran(&["list", "--data", "rest", "--json"], 0).json();
+    for row in rows["items"].as_array().unwrap() {
+        let is_over = row["ended_at"].is_string();
+        assert!(is_over || row["set_aside"].as_str().unwrap().starts_with("salvaged: "), "{row}");
+    }
+}
