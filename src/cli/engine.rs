@@ -77,6 +77,7 @@ impl Engine {
         }
         if let Some(config) = config {
             config.limits.set(&mut limits);
+            limits.retention = config.retention;
             builder = builder.buckets(config.buckets.clone());
         }
         if bounds.aws_limits {

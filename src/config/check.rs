@@ -25,6 +25,8 @@ struct RawConfig {
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
     buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, RawJob>,
@@ -49,6 +51,12 @@ struct RawLimits {
     items_bytes: Option<Spanned<u64>>,
     child_depth: Option<Spanned<u64>>,
     lost_attempts: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawRetention {
+    days: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -84,6 +92,8 @@ const MAP_RUN_CONCURRENCY: RangeInclusive<u64> = 1..=100_000;
 const ITEMS_BYTES: RangeInclusive<u64> = 1024..=64 * 1024 * 1024;
 const CHILD_DEPTH: RangeInclusive<u64> = 1..=1000;
 const LOST_ATTEMPTS: RangeInclusive<u64> = 0..=1000;
+/// Up to a hundred years.
+const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
 
 /// Turns the file's text into a config, and faults in it into errors with places.
 pub(super) struct Checker<'a> {
@@ -108,8 +118,10 @@ impl Checker<'_> {
             jobs.insert(Arc::from(name), self.job(job)?);
         }
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
+        let days = self.number(raw.retention.days.as_ref(), "days", RETENTION_DAYS)?;
+        let retention = days.map(|days| Duration::from_hours(24 * days));
         let buckets = self.buckets(raw.buckets)?;
-        Ok(Config { path: self.path.to_owned(), engine, limits, buckets, jobs })
+        Ok(Config { path: self.path.to_owned(), engine, limits, retention, buckets, jobs })
     }
 
     fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {

@@ -189,7 +189,8 @@ impl Builder {
         let threads = Threads::start(committer, writer, &tools.runtime)?;
         let report = recovered.report.clone();
         let shard_tasks = spawn_shards(&tools, lanes, recovered);
-        Ok(Orchestrator::from_inner(Inner {
+        let retention = tools.limits.retention;
+        let orchestrator = Orchestrator::from_inner(Inner {
             tools,
             deploying: Arc::new(Mutex::new(())),
             rounds,
@@ -200,11 +201,13 @@ impl Builder {
             is_stopping: AtomicBool::new(false),
             shard_tasks: Mutex::new(shard_tasks),
             threads: Mutex::new(Some(threads)),
-        }))
+        });
+        orchestrator.keep_no_longer_than(retention);
+        Ok(orchestrator)
     }
 }
 
-fn milliseconds(span: Duration) -> u64 {
+pub(super) fn milliseconds(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -2,9 +2,11 @@
 //! engine or without one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::builder::milliseconds;
 use super::clock::Clock;
 use super::committer::{Accepted, Release, Unit, Wish};
 use super::error::Error;
@@ -12,6 +14,7 @@ use super::orchestrator::{Orchestrator, read_execution};
 use super::shard::{Reply, Shard};
 use super::shards::{Note, Request};
 use super::slot::Slot;
+use super::summary::{Rows, Summary};
 use super::tasks;
 use crate::engine::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Link, Mint, Program,
@@ -24,6 +27,9 @@ use crate::store::{Appended, Compacted, Compaction, Epoch, EventStore, Record, T
 const AT_ONCE: usize = 64;
 /// How often an execution is looked at again that changed just before it was to be deleted.
 const LOOKS: u32 = 3;
+
+/// How often executions are looked for that are older than retention keeps them.
+const RETENTION_LOOK: Duration = Duration::from_hours(1);
 
 /// How to delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -284,6 +290,41 @@ impl Orchestrator {
     async fn wish(&self, wish: Wish) -> Result<(), Error> {
         let unit = Unit { transition: None, releases: vec![Release::Compact(wish)] };
         self.send(unit).await
+    }
+}
+
+impl Orchestrator {
+    /// Sees to it, while the system is held, that executions are deleted so long after their end.
+    pub(super) fn keep_no_longer_than(&self, retention: Option<Duration>) {
+        let Some(retention_ms) = retention.map(milliseconds) else { return };
+        let (inner, clock) = (self.downgrade(), self.clock());
+        let keep = async move {
+            loop {
+                let Some(system) = Self::upgrade(&inner) else { return };
+                if let Err(error) = system.delete_old(retention_ms).await {
+                    tracing::warn!(code = error.code(), %error, "old executions are not deleted");
+                }
+                drop(system);
+                clock.sleep(RETENTION_LOOK).await;
+            }
+        };
+        drop(tasks::spawn(&tokio::runtime::Handle::current(), keep));
+    }
+
+    async fn delete_old(&self, retention_ms: u64) -> Result<(), Error> {
+        let before = self.clock().now().0.saturating_sub(retention_ms);
+        let rows = self.list_rows(Rows::Own, usize::MAX).await?;
+        let is_old = |row: &&Summary| row.ended_at.is_some_and(|ended| ended.0 < before);
+        let old: Vec<ExecutionId> = rows.iter().filter(is_old).map(|row| row.id).collect();
+        if old.is_empty() {
+            return Ok(());
+        }
+        let reason = Some("it ended longer ago than retention keeps it".to_owned());
+        let wish = Delete { by: "retention".to_owned(), reason, ..Delete::default() };
+        let outcomes = self.delete_all(&old, &wish).await;
+        let deleted: usize = outcomes.iter().map(|outcome| outcome.deleted.len()).sum();
+        tracing::info!(deleted, "deleted old executions");
+        Ok(())
     }
 }
 

@@ -1,8 +1,8 @@
 //! The handle that users hold.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::builder::Builder;
 use super::checkpoint::{CheckpointWriter, Rounds};
 use super::children::unserved;
+use super::clock::Clock;
 use super::committer::{Accepted, Committer, Health, Release, Unit};
 use super::definitions::stream_of;
 use super::delete::missing;
@@ -105,6 +106,20 @@ impl Orchestrator {
 
     pub(super) fn from_inner(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
+    }
+
+    /// A way to it that does not keep it alive.
+    pub(super) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+
+    /// The system, while anybody else holds it.
+    pub(super) fn upgrade(inner: &Weak<Inner>) -> Option<Self> {
+        inner.upgrade().map(|inner| Self { inner })
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.inner.tools.clock.clone()
     }
 
     /// Makes a definition known under a name. The same definition again changes nothing; another

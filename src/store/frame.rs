@@ -29,6 +29,7 @@ const GAP: u8 = 8;
 
 /// A gap says its first and its last position.
 const GAP_BYTES: usize = 16;
+const GAP_LENGTH: u32 = 16;
 
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +101,7 @@ pub(crate) struct Gap {
 impl Gap {
     fn to_bytes(self) -> [u8; HEADER_BYTES + GAP_BYTES] {
         let mut header = [0; CHECKED_BYTES];
-        let length = (GAP_BYTES as u32).to_le_bytes();
+        let length = GAP_LENGTH.to_le_bytes();
         for (place, byte) in header.iter_mut().zip([FRAME_VERSION, GAP]) {
             *place = byte;
         }

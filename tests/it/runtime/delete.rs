@@ -256,3 +256,24 @@ async fn a_compaction_that_cannot_be_made_durable_stops_the_system() {
     assert_eq!(within(system.failed()).await.code(), "STOPPED_BY_STORE");
     assert!(system.start("w", json!(2)).await.is_err(), "nothing is acknowledged after it");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retention_deletes_what_ended_long_enough_ago() {
+    let mut world = World::new();
+    let hour = std::time::Duration::from_secs(3600);
+    let limits = Limits { retention: Some(24 * hour), ..Limits::default() };
+    let system = world.open(|builder| builder.limits(limits)).await;
+    deploy(&system, &echo()).await;
+    let old = ran(&system, "w", json!(1)).await;
+    world.clock.advance(20 * hour);
+    let young = ran(&system, "w", json!(2)).await;
+    world.clock.advance(5 * hour);
+    let gone = async {
+        while rows(&system).await != [young] {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(gone).await;
+    let error = system.execution(old).await.unwrap_err();
+    assert!(matches!(error, Error::Deleted { by, .. } if &*by == "retention"));
+}

@@ -17,8 +17,17 @@ pub(super) struct Judged {
     pub(super) salvaged: Salvaged,
     /// Versions that each workflow has so far.
     versions: HashMap<Stream, u64>,
-    /// Whole histories of executions that go on: their transitions, the last sequence and its time.
-    going_on: Vec<(Stream, Vec<(Position, u64)>, u64, Timestamp)>,
+    /// Whole histories of executions that go on.
+    going_on: Vec<GoingOn>,
+}
+
+/// A whole history of an execution that goes on.
+struct GoingOn {
+    stream: Stream,
+    transitions: Vec<(Position, u64)>,
+    /// The sequence and time of its last record.
+    sequence: u64,
+    time: Timestamp,
 }
 
 impl Judged {
@@ -39,7 +48,7 @@ impl Judged {
         if gone.is_empty() {
             return Ok(());
         }
-        for (stream, transitions, sequence, time) in std::mem::take(&mut self.going_on) {
+        for GoingOn { stream, transitions, sequence, time } in std::mem::take(&mut self.going_on) {
             let Some(child) = begun_of(log, &transitions, &gone)? else { continue };
             let reason = format!("salvaged: execution {child}, which it began, is lost");
             self.set_aside.push((stream, sequence + 1, time, reason));
@@ -174,7 +183,9 @@ impl History<'_> {
             judged.salvaged.whole += 1;
             judged.transitions.extend(kept.iter().copied());
             if let Some((_, found)) = last.filter(|_| !has_ended) {
-                judged.going_on.push((self.stream, kept, count, Timestamp(found.time)));
+                let (stream, time) = (self.stream, Timestamp(found.time));
+                let going_on = GoingOn { stream, transitions: kept, sequence: count, time };
+                judged.going_on.push(going_on);
             }
             return;
         };
