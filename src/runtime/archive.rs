@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::definitions::Definitions;
 use super::error::Error;
-use super::orchestrator::{read_execution, read_records};
+use super::read::{read_execution, read_records};
 use super::recovery;
 use super::summary::{Rows, Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Program};

@@ -26,6 +26,7 @@ pub mod find;
 mod limits;
 mod names;
 mod orchestrator;
+mod read;
 mod recent;
 mod recovery;
 mod results;
@@ -34,6 +35,7 @@ mod shards;
 mod slot;
 mod summary;
 mod tasks;
+mod threads;
 
 pub use archive::Archive;
 pub use builder::Builder;
@@ -43,7 +45,8 @@ pub use delete::{Delete, Deleted, Janitor, Kept, Refused};
 pub use error::Error;
 pub use events::Events;
 pub use limits::Limits;
-pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
+pub use orchestrator::{Deployed, Orchestrator, Outcome, Start};
+pub use read::read_execution;
 pub use recovery::RecoveryReport;
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.

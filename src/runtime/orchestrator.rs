@@ -10,19 +10,20 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::builder::Builder;
-use super::checkpoint::{CheckpointWriter, Rounds};
+use super::checkpoint::Rounds;
 use super::children::unserved;
 use super::clock::Clock;
-use super::committer::{Accepted, Committer, Health, Release, Unit};
+use super::committer::{Accepted, Health, Release, Unit};
 use super::definitions::stream_of;
-use super::delete::missing;
 use super::error::Error;
 use super::events::Events;
+use super::read::{read_execution, read_records};
 use super::recovery::RecoveryReport;
 use super::shard::Tools;
 use super::shards::{Note, Request};
 use super::summary::{Rows, Summary, with_finished};
 use super::tasks;
+use super::threads::Threads;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
 use crate::language::{self, DefinitionHash, Format, Json, Workflow};
@@ -54,12 +55,6 @@ pub(super) struct Inner {
     pub(super) is_stopping: AtomicBool,
     pub(super) shard_tasks: Mutex<Vec<JoinHandle<()>>>,
     pub(super) threads: Mutex<Option<Threads>>,
-}
-
-/// The threads that own the store's writing side.
-pub(super) struct Threads {
-    committer: std::thread::JoinHandle<()>,
-    writer: std::thread::JoinHandle<()>,
 }
 
 /// A version of a workflow that was deployed.
@@ -566,70 +561,6 @@ impl Drop for Inner {
         self.tools.units.close();
         self.rounds.close();
     }
-}
-
-impl Threads {
-    pub(super) fn start(
-        committer: Committer,
-        writer: CheckpointWriter,
-        runtime: &Handle,
-    ) -> Result<Self, Error> {
-        let (for_committer, for_writer) = (runtime.clone(), runtime.clone());
-        Ok(Self {
-            committer: start_thread("everstep-commit", move || committer.run(&for_committer))?,
-            writer: start_thread("everstep-checkpoint", move || writer.run(&for_writer))?,
-        })
-    }
-
-    fn join(self) {
-        // A thread that panicked has nothing more to hand on; its panic has been reported.
-        drop(self.committer.join());
-        drop(self.writer.join());
-    }
-}
-
-fn start_thread(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, Error> {
-    let builder = std::thread::Builder::new().name(name.to_owned());
-    builder.spawn(work).map_err(|error| {
-        let operation = "starting a thread";
-        store::Error::Io { operation, message: error.to_string(), kind: error.kind() }.into()
-    })
-}
-
-/// Folds the history of an execution from disk.
-///
-/// # Errors
-/// There is no such execution, or the log cannot be read.
-pub async fn read_execution(
-    store: &dyn EventStore,
-    execution: ExecutionId,
-) -> Result<Execution, Error> {
-    let records = store.read_history(execution.0, 1..u64::MAX).await?;
-    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
-        return Err(missing(store, execution).await?);
-    }
-    let history = records.iter().map(|record| (&*record.event, record.time));
-    Ok(Execution::replay(execution, history))
-}
-
-/// The history of an execution; empty when there is none.
-///
-/// # Errors
-/// The execution was deleted, or the log cannot be read.
-pub(super) async fn read_records(
-    store: &dyn EventStore,
-    execution: ExecutionId,
-) -> Result<Vec<Record>, Error> {
-    let records = store.read_history(execution.0, 1..u64::MAX).await?;
-    if records.is_empty()
-        && let deleted @ Error::Deleted { .. } = missing(store, execution).await?
-    {
-        return Err(deleted);
-    }
-    Ok(records)
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
