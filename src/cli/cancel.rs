@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::engine::{BoundArgs, Engine};
+use super::engine::{BoundArgs, Engine, who};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;
@@ -115,12 +115,6 @@ async fn cancelled(
         Ok(ended) => Ok((id, Some(ended?.status))),
         Err(_) => Ok((id, None)),
     }
-}
-
-/// Who asks, for the log.
-pub(super) fn who() -> String {
-    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
-    user.unwrap_or_else(|| "command line".to_owned())
 }
 
 /// Says what became of it. An execution that ended otherwise just before is no failure of ours.

@@ -77,6 +77,7 @@ impl Engine {
         }
         if let Some(config) = config {
             config.limits.set(&mut limits);
+            limits.retention = config.retention;
             builder = builder.buckets(config.buckets.clone());
         }
         if bounds.aws_limits {
@@ -124,6 +125,12 @@ impl Engine {
 /// Whether an execution can go on by itself.
 pub(super) fn is_unfinished(row: &Summary) -> bool {
     !row.status.is_terminal() && row.set_aside.is_none()
+}
+
+/// Who asks, for the log.
+pub(super) fn who() -> String {
+    let user = std::env::var("USER").ok().filter(|user| !user.is_empty());
+    user.unwrap_or_else(|| "command line".to_owned())
 }
 
 async fn stop_leftovers(context: &Context, data: &Path) {

@@ -154,6 +154,15 @@ impl From<runtime::Error> for Box<Fault> {
             Error::Rejected(rejection) => rejection.into(),
             Error::Store(error) => error.into(),
             Error::NoSuchExecution { .. } => fault(Exit::NotFound).hint("everstep list"),
+            Error::Deleted { .. } => fault(Exit::NotFound)
+                .why("nothing is left of it but who deleted it, and when")
+                .hint("everstep list"),
+            Error::NeededByParent { parent, .. } => {
+                fault(Exit::NotAllowed).hint(format!("everstep delete {}", parent.short()))
+            }
+            Error::Changed { execution } => {
+                fault(Exit::NotAllowed).hint(format!("everstep show {}", execution.short()))
+            }
             Error::AmbiguousHandle { .. } => fault(Exit::NotFound).hint("type more letters of it"),
             Error::NoSuchWorkflow { .. } => {
                 fault(Exit::NotFound).hint("everstep start FILE, which makes it known too")

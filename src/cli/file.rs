@@ -64,6 +64,8 @@ impl FileLog {
             if let Ok(workflow) = language::parse(body.source.as_str(), Format::Json, &options) {
                 self.programs.insert(body.hash, Arc::new(Program::new(workflow)));
             }
+        } else if matches!(*record.event, Event::ExecutionDeleted(_)) {
+            self.histories.remove(&record.stream);
         } else if record.event.is_of_execution() {
             self.histories.entry(record.stream).or_default().push(self.records.len());
         }

@@ -134,15 +134,14 @@ impl From<Error> for Box<Fault> {
 }
 
 /// How the program ends after a refusal of the engine.
-fn exit_of(code: &str) -> Exit {
+pub(super) fn exit_of(code: &str) -> Exit {
     match code {
         "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_JOB_TYPE" | "NO_SUCH_DEFINITION"
-        | "AMBIGUOUS_HANDLE" => Exit::NotFound,
+        | "AMBIGUOUS_HANDLE" | "DELETED" => Exit::NotFound,
         "INVALID_DEFINITION" => Exit::Invalid,
         "NOT_IN_STATUS" | "SET_ASIDE" | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" | "NOT_BACKING_OFF"
-        | "PART_OF_ANOTHER" | "PLAN_OUTDATED" | "PAUSED" | "NOT_PAUSED" | "ENDING" => {
-            Exit::NotAllowed
-        }
+        | "PART_OF_ANOTHER" | "PLAN_OUTDATED" | "PAUSED" | "NOT_PAUSED" | "ENDING"
+        | "NEEDED_BY_PARENT" | "EXECUTION_CHANGED" => Exit::NotAllowed,
         "STEP_NOT_ENTERED" => Exit::NotFound,
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,

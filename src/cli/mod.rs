@@ -7,6 +7,7 @@ mod callback;
 mod cancel;
 mod changes;
 mod data;
+mod delete;
 mod diff;
 mod engine;
 pub mod exit;
@@ -91,9 +92,9 @@ struct Global {
     /// Say more; twice: say everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
-    /// Never ask anything (nothing is asked today)
-    #[arg(long = "no-input", global = true)]
-    _no_input: bool,
+    /// Never ask anything
+    #[arg(long, global = true)]
+    no_input: bool,
 }
 
 #[derive(Subcommand)]
@@ -123,6 +124,9 @@ enum Command {
     Pause(pause::PauseArgs),
     /// Let go on what was paused
     Resume(resume::ResumeArgs),
+    /// Delete executions that have ended
+    #[command(visible_alias = "rm")]
+    Delete(delete::DeleteArgs),
     /// Answer a job that waits for a callback
     #[command(subcommand)]
     Callback(callback::CallbackCommand),
@@ -146,6 +150,8 @@ struct Context {
     ui: Ui,
     /// The data folder that was asked for.
     data: Option<PathBuf>,
+    /// Whether nothing may be asked.
+    no_input: bool,
 }
 
 /// Runs the program with a command line, whose first word is the program's name. Returns how the
@@ -191,7 +197,7 @@ fn context(global: &Global) -> Context {
     };
     let beside = BesideBars(ui.bars.clone());
     telemetry::init(verbosity, move || beside.clone());
-    Context { ui, data: global.data.clone() }
+    Context { ui, data: global.data.clone(), no_input: global.no_input }
 }
 
 async fn dispatch(context: &Context, command: Command) -> Outcome {
@@ -208,6 +214,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Rerun(arguments) => rerun::run(context, arguments).await,
         Command::Pause(arguments) => pause::run(context, &arguments).await,
         Command::Resume(arguments) => resume::run(context, &arguments).await,
+        Command::Delete(arguments) => delete::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,
         Command::Validate(arguments) => validate::run(context, &arguments),

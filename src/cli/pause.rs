@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::cancel::who;
+use super::engine::who;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;

@@ -1,7 +1,7 @@
 //! `everstep resume`: lets go on what was paused.
 
 use super::Context;
-use super::cancel::who;
+use super::engine::who;
 use super::fault::{Fault, Outcome};
 use super::pause::{Done, Target, changed, connect, list, told};
 use crate::view::counted;

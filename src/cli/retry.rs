@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::cancel::who;
+use super::engine::who;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::in_process::{self, InProcessArgs};

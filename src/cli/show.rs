@@ -35,6 +35,12 @@ pub(super) async fn run(context: &Context, arguments: &ShowArgs) -> Outcome {
     }
     let card = Card::of(&program, &execution, moment);
     print_card(context, &card)?;
+    if let Some(parent) = &execution.parent
+        && let Err(fault) = source.execution(parent.execution).await
+        && fault.code == "DELETED"
+    {
+        ui.say(&fault.message);
+    }
     if !ui.is_json() {
         arguments.source.say_next(context, id, next(&card, arguments.at.is_some()));
     }

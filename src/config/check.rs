@@ -25,6 +25,8 @@ struct RawConfig {
     #[serde(default)]
     limits: RawLimits,
     #[serde(default)]
+    retention: RawRetention,
+    #[serde(default)]
     buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
     jobs: BTreeMap<Spanned<String>, RawJob>,
@@ -51,6 +53,12 @@ struct RawLimits {
     lost_attempts: Option<Spanned<u64>>,
     running_jobs: Option<Spanned<u64>>,
     waiting_executions: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawRetention {
+    days: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +96,8 @@ const CHILD_DEPTH: RangeInclusive<u64> = 1..=1000;
 const RUNNING_JOBS: RangeInclusive<u64> = 1..=65_536;
 const WAITING_EXECUTIONS: RangeInclusive<u64> = 1..=1_000_000;
 const LOST_ATTEMPTS: RangeInclusive<u64> = 0..=1000;
+/// Up to a hundred years.
+const RETENTION_DAYS: RangeInclusive<u64> = 1..=36_500;
 
 /// Turns the file's text into a config, and faults in it into errors with places.
 pub(super) struct Checker<'a> {
@@ -112,8 +122,10 @@ impl Checker<'_> {
             jobs.insert(Arc::from(name), self.job(job)?);
         }
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
+        let days = self.number(raw.retention.days.as_ref(), "days", RETENTION_DAYS)?;
+        let retention = days.map(|days| Duration::from_hours(24 * days));
         let buckets = self.buckets(raw.buckets)?;
-        Ok(Config { path: self.path.to_owned(), engine, limits, buckets, jobs })
+        Ok(Config { path: self.path.to_owned(), engine, limits, retention, buckets, jobs })
     }
 
     fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {

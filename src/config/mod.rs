@@ -38,6 +38,8 @@ pub struct Config {
     pub engine: EngineConfig,
     /// Bounds on executions.
     pub limits: LimitsConfig,
+    /// How long executions that have ended stay; none for ever. The `[retention]` table.
+    pub retention: Option<Duration>,
     /// The folders that workflows may read from and write to, as absolute paths.
     pub buckets: Buckets,
     /// The bound commands by job type.

@@ -242,3 +242,18 @@ fn a_bucket_that_cannot_work_is_refused_where_it_stands() {
     let error = refused("[bucket]\na = \"x\"\n");
     assert!(error.advice.starts_with("did you mean `buckets`?"), "{error}");
 }
+
+#[test]
+fn executions_that_have_ended_stay_as_long_as_retention_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let load = |text: &str| {
+        let path = folder.path().join(FILE_NAME);
+        fs::write(&path, text).unwrap();
+        Config::load(&path)
+    };
+    assert_eq!(load("").unwrap().retention, None);
+    let kept = load("[retention]\ndays = 30\n").unwrap().retention;
+    assert_eq!(kept, Some(Duration::from_hours(720)));
+    let never = load("[retention]\ndays = 0\n").unwrap_err();
+    assert_eq!((never.code, never.place), ("CONFIG_INVALID_VALUE", Some((2, 8))));
+}

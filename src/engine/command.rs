@@ -179,6 +179,13 @@ pub enum Command {
         /// What.
         reason: Arc<str>,
     },
+    /// Forget the execution, which has ended.
+    DeleteExecution {
+        /// Who asks.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    },
 }
 
 impl Command {
@@ -207,6 +214,7 @@ impl Command {
             Self::PauseExecution { .. } => "to pause",
             Self::ResumeExecution { .. } => "to resume",
             Self::SetAside { .. } => "to set aside",
+            Self::DeleteExecution { .. } => "to delete",
         }
     }
 }

@@ -551,6 +551,14 @@ events! {
         /// Why.
         reason: Arc<str>,
     }
+    /// The execution, which has ended, was deleted: the last event of its history, which stays when
+    /// compaction has taken all others away.
+    ExecutionDeleted {
+        /// Who deleted it.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    }
     /// Somebody paused the execution: nothing in it begins until it is resumed.
     ExecutionPaused {
         /// It alone, or its whole workflow.

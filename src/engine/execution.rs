@@ -135,6 +135,8 @@ pub struct Execution {
     pub set_aside: Option<Arc<str>>,
     /// What holds it.
     pub pauses: Pauses,
+    /// Set when it was deleted, which only one that has ended can be.
+    pub deleted: Option<Deletion>,
 }
 
 impl Execution {
@@ -177,6 +179,7 @@ impl Execution {
             cancel: None,
             set_aside: None,
             pauses: Pauses::default(),
+            deleted: None,
         }
     }
 
@@ -329,6 +332,17 @@ impl Items {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
     /// Who asked.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<Arc<str>>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// That an execution was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    /// Who did it.
     pub by: Arc<str>,
     /// Why.
     pub reason: Option<Arc<str>>,

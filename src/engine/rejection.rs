@@ -51,6 +51,12 @@ pub enum Rejection {
         /// What was asked.
         command: &'static str,
     },
+    /// The execution was deleted.
+    #[error("{command} is not possible: the execution was deleted")]
+    Deleted {
+        /// What was asked.
+        command: &'static str,
+    },
     /// There is no such job, or it has ended.
     #[error("job {job} is not open")]
     JobNotOpen {
@@ -179,6 +185,7 @@ impl Rejection {
             Self::Paused { .. } => "PAUSED",
             Self::NotPaused { .. } => "NOT_PAUSED",
             Self::Ending { .. } => "ENDING",
+            Self::Deleted { .. } => "DELETED",
             Self::JobNotOpen { .. } => "JOB_NOT_OPEN",
             Self::ChildNotOpen { .. } => "CHILD_NOT_OPEN",
             Self::StaleToken { .. } => "STALE_TOKEN",

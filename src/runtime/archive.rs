@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::controls::Controls;
 use super::definitions::Definitions;
 use super::error::Error;
-use super::orchestrator::read_execution;
 use super::pauses::Paused;
+use super::read::{read_execution, read_records};
 use super::recovery;
 use super::summary::{Rows, Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Held, Program};
@@ -94,12 +94,12 @@ impl Archive {
         self.store.last_position()
     }
 
-    /// The history of an execution.
+    /// The history of an execution; empty when there is none.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// The execution was deleted, or the log cannot be read.
     pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
-        Ok(self.store.read_history(execution.0, 1..u64::MAX).await?)
+        read_records(&*self.store, execution).await
     }
 
     /// Part of the whole log.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,7 +19,7 @@ use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Service};
 use super::error::Error;
 use super::limits::Limits;
-use super::orchestrator::{Inner, Orchestrator, Threads};
+use super::orchestrator::{Inner, Orchestrator};
 use super::places::Places;
 use super::recovery::{self, Recovered};
 use super::results::WriteResults;
@@ -26,6 +27,7 @@ use super::shard::{Adopted, Shard, Tools};
 use super::shards::{Lanes, Shards};
 use super::summary::Summary;
 use super::tasks;
+use super::threads::Threads;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{ExecutionId, Mint};
 use crate::store::{Check, EventStore, SledOptions, SledStore};
@@ -199,11 +201,15 @@ impl Builder {
             durable,
             health,
             rounds: rounds.clone(),
+            clock: tools.clock.clone(),
+            keep_tombstones_ms: milliseconds(tools.limits.keep_tombstones),
+            compacting: None,
         };
         let threads = Threads::start(committer, writer, &tools.runtime)?;
         let report = recovered.report.clone();
         let shard_tasks = spawn_shards(&tools, lanes, recovered);
-        Ok(Orchestrator::from_inner(Inner {
+        let retention = tools.limits.retention;
+        let orchestrator = Orchestrator::from_inner(Inner {
             tools,
             deploying: Arc::new(Mutex::new(())),
             redriving: Arc::new(Mutex::new(())),
@@ -216,8 +222,14 @@ impl Builder {
             is_stopping: AtomicBool::new(false),
             shard_tasks: Mutex::new(shard_tasks),
             threads: Mutex::new(Some(threads)),
-        }))
+        });
+        orchestrator.keep_no_longer_than(retention);
+        Ok(orchestrator)
     }
+}
+
+pub(super) fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads the store, and says how long that took.
@@ -278,6 +290,7 @@ fn spawn_shards(
     }
     let mut finished: Vec<Vec<Summary>> = lanes.iter().map(|_| Vec::new()).collect();
     for (id, row) in recovered.finished {
+        // Whoever owns the execution has its row, and lets it go when it is deleted.
         if let Some(place) = finished.get_mut(tools.shards.index_of(id)) {
             place.push(row);
         }

@@ -5,6 +5,7 @@
 //! job offers, attempts. When a write fails it lets go of nothing more, ever.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_channel::Receiver;
 use tokio::runtime::Handle;
@@ -12,15 +13,24 @@ use tokio::sync::{oneshot, watch};
 
 use super::attempt::Attempt;
 use super::checkpoint::{Rounds, Saved};
+use super::clock::Clock;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
 use super::shards::{Note, Shards};
 use super::summary::Summary;
-use crate::engine::{Execution, ExecutionId};
-use crate::store::{self, Appended, Epoch, EventStore, Position, Transition};
+use crate::engine::{Execution, ExecutionId, Timestamp};
+use crate::store::{
+    self, Appended, Compacted, Compaction, Epoch, EventStore, Position, Transition,
+};
 
 /// Looks for further units before the committer sleeps: some tens of microseconds.
 const SPINS: u32 = 1500;
+
+/// Commits after which a slice of a compaction has its turn although more is waiting.
+const PATIENCE: u32 = 64;
+
+/// How long to wait before a compaction is tried again that found the index busy.
+const BUSY: Duration = Duration::from_micros(200);
 
 /// A decision on its way to the log, with what must wait for it.
 pub(super) struct Unit {
@@ -49,6 +59,25 @@ pub(super) enum Release {
     Note(ExecutionId, Note),
     /// Write a part of a checkpoint.
     Checkpoint(Saved),
+    /// Take away what was deleted.
+    Compact(Wish),
+}
+
+/// A request to take away what was deleted.
+pub(super) struct Wish {
+    /// How.
+    pub(super) compaction: Compaction,
+    /// Whom to tell when all is done.
+    pub(super) reply: Option<oneshot::Sender<Result<Compacted, Error>>>,
+}
+
+/// A compaction that is under way, a slice at a time.
+pub(super) struct Compacting {
+    compaction: Compaction,
+    done: Compacted,
+    replies: Vec<oneshot::Sender<Result<Compacted, Error>>>,
+    /// Groups that were committed since the last slice.
+    waited: u32,
 }
 
 /// What an accepted command gives back.
@@ -81,13 +110,19 @@ pub(super) struct Committer {
     pub(super) durable: watch::Sender<Position>,
     pub(super) health: watch::Sender<Health>,
     pub(super) rounds: Arc<Rounds>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// How long tombstones stay, in milliseconds.
+    pub(super) keep_tombstones_ms: u64,
+    pub(super) compacting: Option<Compacting>,
 }
 
 impl Committer {
     /// Commits until nobody can send any more, or a write fails.
-    pub(super) fn run(self, runtime: &Handle) {
+    pub(super) fn run(mut self, runtime: &Handle) {
         let mut checkpoint_at = self.store.last_position() + self.checkpoint_events;
-        while let Some(first) = self.next_units() {
+        // What was deleted before the last stop, and tombstones that have become old meanwhile.
+        self.wish(Wish { compaction: Compaction::default(), reply: None });
+        while let Some(first) = self.next_units(runtime) {
             if self.store.last_position() >= checkpoint_at {
                 checkpoint_at = self.store.last_position() + self.checkpoint_events;
                 self.rounds.begin(self.store.last_position());
@@ -101,6 +136,12 @@ impl Committer {
             if !self.commit(group, runtime) {
                 return;
             }
+            if let Some(compacting) = &mut self.compacting {
+                compacting.waited += 1;
+                if compacting.waited >= PATIENCE && !self.compact(runtime) {
+                    return;
+                }
+            }
         }
     }
 
@@ -108,18 +149,82 @@ impl Committer {
     ///
     /// After a commit the next units are often only a worker's moment away, so look for them for
     /// some microseconds before going to sleep: being woken costs more than that.
-    fn next_units(&self) -> Option<Vec<Unit>> {
+    fn next_units(&mut self, runtime: &Handle) -> Option<Vec<Unit>> {
         for _ in 0..SPINS {
             if let Ok(units) = self.units.try_recv() {
                 return Some(units);
             }
             std::hint::spin_loop();
         }
+        while self.compacting.is_some() && !self.units.is_closed() {
+            if !self.compact(runtime) {
+                return None;
+            }
+            if let Ok(units) = self.units.try_recv() {
+                return Some(units);
+            }
+        }
         self.units.recv_blocking().ok()
     }
 
+    /// Takes a request to compact in.
+    fn wish(&mut self, wish: Wish) {
+        let kept = self.clock.now().0.saturating_sub(self.keep_tombstones_ms);
+        let asked = wish.compaction.forget_before.map_or(kept, |before| before.0);
+        let compacting = self.compacting.get_or_insert_with(|| Compacting {
+            compaction: Compaction::default(),
+            done: Compacted::default(),
+            replies: Vec::new(),
+            waited: 0,
+        });
+        let before = compacting.compaction.forget_before.map_or(0, |before| before.0);
+        compacting.compaction.forget_before = Some(Timestamp(asked.max(before)));
+        compacting.replies.extend(wish.reply);
+    }
+
+    /// Does a slice of the compaction; whether the log still works.
+    fn compact(&mut self, runtime: &Handle) -> bool {
+        let Some(compacting) = &mut self.compacting else { return true };
+        compacting.waited = 0;
+        let slice = self.store.compact(self.epoch, compacting.compaction);
+        match runtime.block_on(slice) {
+            Ok(slice) => {
+                compacting.done.add(slice);
+                if !slice.is_done {
+                    if slice.events == 0 {
+                        std::thread::sleep(BUSY);
+                    }
+                    return true;
+                }
+                let done = compacting.done;
+                let replies = std::mem::take(&mut compacting.replies);
+                self.compacting = None;
+                if done.events > 0 {
+                    let Compacted { events, bytes, .. } = done;
+                    tracing::info!(events, bytes, "took away what was deleted");
+                }
+                replies.into_iter().for_each(|reply| drop(reply.send(Ok(done))));
+                true
+            }
+            // What is deleted cannot be read: it stays, and all else goes on.
+            Err(error @ store::Error::Damaged { .. }) => {
+                tracing::warn!(code = error.code(), %error, "what was deleted cannot be taken away");
+                let replies = self.compacting.take().map(|compacting| compacting.replies);
+                for reply in replies.unwrap_or_default() {
+                    drop(reply.send(Err(error.clone().into())));
+                }
+                true
+            }
+            Err(error) => {
+                self.fail(&error);
+                self.compacting = None;
+                false
+            }
+        }
+    }
+
     /// Makes a group durable and lets go of what waits for it; whether the log still works.
-    fn commit(&self, group: Vec<Unit>, runtime: &Handle) -> bool {
+    fn commit(&mut self, group: Vec<Unit>, runtime: &Handle) -> bool {
         let mut transitions = Vec::with_capacity(group.len());
         let mut releases = Vec::with_capacity(group.len());
         for unit in group {
@@ -157,7 +262,7 @@ impl Committer {
     }
 
     /// Lets go. Never waits: everything here goes to a place that is known to be free.
-    fn release(&self, release: Release) {
+    fn release(&mut self, release: Release) {
         match release {
             // A caller that went away does not want its answer.
             Release::Accepted(reply, accepted) => drop(reply.send(Ok(accepted))),
@@ -168,6 +273,7 @@ impl Committer {
             Release::Run(attempt) => self.dispatch.run(*attempt),
             Release::Note(execution, note) => self.shards.note(execution, note),
             Release::Checkpoint(saved) => self.rounds.pass_on(saved),
+            Release::Compact(wish) => self.wish(wish),
         }
     }
 }

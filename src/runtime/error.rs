@@ -2,6 +2,8 @@
 
 use crate::engine::{ExecutionId, Rejection, Timestamp};
 use crate::language::{Diagnostic, nearest};
+use std::sync::Arc;
+
 use crate::store;
 
 /// Why a request was not carried out.
@@ -15,6 +17,32 @@ pub enum Error {
     NoSuchExecution {
         /// What was asked for.
         id: String,
+    },
+    /// The execution was deleted.
+    #[error("execution {execution} was deleted {at} by {by}{}", reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default())]
+    Deleted {
+        /// Which.
+        execution: ExecutionId,
+        /// Who deleted it.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The execution that began it may still look at it.
+    #[error("execution {execution} belongs to {parent}, which still needs it")]
+    NeededByParent {
+        /// Which.
+        execution: ExecutionId,
+        /// The execution that began it.
+        parent: ExecutionId,
+    },
+    /// An execution went on while it was looked at.
+    #[error("execution {execution} has just changed")]
+    Changed {
+        /// Which.
+        execution: ExecutionId,
     },
     /// A beginning of a handle that several executions share.
     #[error("{handle:?} could be any of {}", candidates.iter().map(ExecutionId::handle).collect::<Vec<_>>().join(", "))]
@@ -112,6 +140,9 @@ impl Error {
             Self::Rejected(rejection) => rejection.code(),
             Self::Store(error) => error.code(),
             Self::NoSuchExecution { .. } => "NO_SUCH_EXECUTION",
+            Self::Deleted { .. } => "DELETED",
+            Self::NeededByParent { .. } => "NEEDED_BY_PARENT",
+            Self::Changed { .. } => "EXECUTION_CHANGED",
             Self::AmbiguousHandle { .. } => "AMBIGUOUS_HANDLE",
             Self::NoSuchWorkflow { .. } => "NO_SUCH_WORKFLOW",
             Self::NoSuchJobType { .. } => "NO_SUCH_JOB_TYPE",

@@ -29,6 +29,10 @@ pub struct Limits {
     pub checkpoint_events: u64,
     /// How long progress reports of one job are gathered into one event. Default 500 ms.
     pub progress_interval: Duration,
+    /// How long executions that have ended stay before they are deleted. Default: for ever.
+    pub retention: Option<Duration>,
+    /// How long it is remembered that an execution was deleted, and by whom. Default 30 days.
+    pub keep_tombstones: Duration,
     /// How long running jobs may go on when the process is asked to stop. Default 10 s.
     pub stop_grace: Duration,
 }
@@ -45,6 +49,8 @@ impl Default for Limits {
             group_units: 4096,
             checkpoint_events: 100_000,
             progress_interval: Duration::from_millis(500),
+            retention: None,
+            keep_tombstones: Duration::from_hours(30 * 24),
             stop_grace: Duration::from_secs(10),
         }
     }

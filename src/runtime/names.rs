@@ -46,6 +46,11 @@ impl Names {
         self.held().insert(key, execution);
     }
 
+    /// Frees a name, if it is still that of this execution.
+    pub(super) fn free(&self, key: NameKey, execution: ExecutionId) {
+        self.let_go(&[(key, execution)]);
+    }
+
     /// Lets go of names that the store now keeps.
     pub(super) fn let_go(&self, kept: &[(NameKey, ExecutionId)]) {
         let mut held = self.held();

@@ -1,8 +1,8 @@
 //! The handle that users hold.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -10,17 +10,20 @@ use tokio::sync::{Mutex, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::builder::Builder;
-use super::checkpoint::{CheckpointWriter, Rounds};
+use super::checkpoint::Rounds;
 use super::children::unserved;
-use super::committer::{Accepted, Committer, Health, Release, Unit};
+use super::clock::Clock;
+use super::committer::{Accepted, Health, Release, Unit};
 use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
+use super::read::{read_execution, read_records};
 use super::recovery::RecoveryReport;
 use super::shard::Tools;
 use super::shards::{Note, Request};
 use super::summary::{Rows, Summary, with_finished};
 use super::tasks;
+use super::threads::Threads;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
 use crate::language::{self, DefinitionHash, Format, Json, Workflow};
@@ -56,12 +59,6 @@ pub(super) struct Inner {
     pub(super) is_stopping: AtomicBool,
     pub(super) shard_tasks: Mutex<Vec<JoinHandle<()>>>,
     pub(super) threads: Mutex<Option<Threads>>,
-}
-
-/// The threads that own the store's writing side.
-pub(super) struct Threads {
-    committer: std::thread::JoinHandle<()>,
-    writer: std::thread::JoinHandle<()>,
 }
 
 /// A version of a workflow that was deployed.
@@ -125,6 +122,20 @@ impl Orchestrator {
 
     pub(super) fn from_inner(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
+    }
+
+    /// A way to it that does not keep it alive.
+    pub(super) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.inner)
+    }
+
+    /// The system, while anybody else holds it.
+    pub(super) fn upgrade(inner: &Weak<Inner>) -> Option<Self> {
+        inner.upgrade().map(|inner| Self { inner })
+    }
+
+    pub(super) fn clock(&self) -> Arc<dyn Clock> {
+        self.inner.tools.clock.clone()
     }
 
     /// Makes a definition known under a name. The same definition again changes nothing; another
@@ -215,7 +226,11 @@ impl Orchestrator {
             let key = NameKey::of(&start.workflow, &name);
             let _turn = names.turn(key).await;
             if let Some(known) = this.named(key).await? {
-                return this.stand_in(known, &start, name).await;
+                match this.stand_in(known, &start, name).await {
+                    // It has just gone, so its name is free.
+                    Err(Error::Deleted { .. }) => {}
+                    stand_in => return stand_in,
+                }
             }
             let execution = this.begin(start, origin).await?;
             names.hold(key, execution);
@@ -445,12 +460,12 @@ impl Orchestrator {
         *self.inner.durable.borrow()
     }
 
-    /// The history of an execution.
+    /// The history of an execution; empty when there is none.
     ///
     /// # Errors
-    /// The log cannot be read.
+    /// The execution was deleted, or the log cannot be read.
     pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
-        Ok(self.inner.tools.store.read_history(execution.0, 1..u64::MAX).await?)
+        read_records(self.store(), execution).await
     }
 
     /// Part of the whole log.
@@ -555,6 +570,28 @@ impl Orchestrator {
         self.check_healthy().err().unwrap_or(Error::Stopping)
     }
 
+    pub(super) fn store(&self) -> &dyn EventStore {
+        &*self.inner.tools.store
+    }
+
+    /// Hands something to the committer.
+    pub(super) async fn send(&self, unit: Unit) -> Result<(), Error> {
+        self.check_open()?;
+        self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())
+    }
+
+    /// Asks the shard of an execution.
+    pub(super) async fn ask<T>(
+        &self,
+        execution: ExecutionId,
+        ask: impl FnOnce(oneshot::Sender<T>) -> Request,
+    ) -> Result<T, Error> {
+        self.check_open()?;
+        let (reply, answer) = oneshot::channel();
+        self.inner.tools.shards.request(execution, ask(reply)).await?;
+        self.answer(answer).await
+    }
+
     pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
         answer.await.map_err(|_| self.gone())
     }
@@ -569,60 +606,6 @@ impl Drop for Inner {
         self.tools.units.close();
         self.rounds.close();
     }
-}
-
-impl Threads {
-    pub(super) fn start(
-        committer: Committer,
-        writer: CheckpointWriter,
-        runtime: &Handle,
-    ) -> Result<Self, Error> {
-        let (for_committer, for_writer) = (runtime.clone(), runtime.clone());
-        Ok(Self {
-            committer: start_thread("everstep-commit", move || committer.run(&for_committer))?,
-            writer: start_thread("everstep-checkpoint", move || writer.run(&for_writer))?,
-        })
-    }
-
-    fn join(self) {
-        // A thread that panicked has nothing more to hand on; its panic has been reported.
-        drop(self.committer.join());
-        drop(self.writer.join());
-    }
-}
-
-fn start_thread(
-    name: &str,
-    work: impl FnOnce() + Send + 'static,
-) -> Result<std::thread::JoinHandle<()>, Error> {
-    let builder = std::thread::Builder::new().name(name.to_owned());
-    builder.spawn(work).map_err(|error| {
-        let operation = "starting a thread";
-        store::Error::Io { operation, message: error.to_string(), kind: error.kind() }.into()
-    })
-}
-
-/// Folds the history of an execution from disk.
-///
-/// # Errors
-/// There is no such execution, or the log cannot be read.
-pub async fn read_execution(
-    store: &dyn EventStore,
-    execution: ExecutionId,
-) -> Result<Execution, Error> {
-    folded(execution, &store.read_history(execution.0, 1..u64::MAX).await?)
-}
-
-/// Folds all records of an execution.
-///
-/// # Errors
-/// There is no such execution.
-pub(super) fn folded(execution: ExecutionId, records: &[Record]) -> Result<Execution, Error> {
-    if records.is_empty() || !super::definitions::is_execution_stream(execution.0) {
-        return Err(Error::NoSuchExecution { id: execution.to_string() });
-    }
-    let history = records.iter().map(|record| (&*record.event, record.time));
-    Ok(Execution::replay(execution, history))
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

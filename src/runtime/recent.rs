@@ -35,8 +35,8 @@ impl Recent {
         self.kept.insert(execution.id, execution);
     }
 
-    /// Forgets an execution that goes on.
-    pub(super) fn forget(&mut self, id: ExecutionId) {
+    /// Forgets an execution that goes on, or was deleted.
+    pub(super) fn remove(&mut self, id: ExecutionId) {
         if self.kept.remove(&id).is_some() {
             self.order.retain(|kept| *kept != id);
         }

@@ -27,6 +27,8 @@ pub(super) struct Recovered {
     pub(super) saved: HashSet<Stream>,
     /// Rows of executions that ended after the last checkpoint.
     pub(super) finished: HashMap<ExecutionId, Summary>,
+    /// Executions that were deleted after it.
+    deleted: HashSet<Stream>,
     /// What people are told.
     pub(super) report: RecoveryReport,
 }
@@ -71,6 +73,8 @@ pub(super) async fn recover(
             recovered.take(record, definitions, controls);
         }
     }
+    let deleted = std::mem::take(&mut recovered.deleted);
+    recovered.finished.retain(|id, _| !deleted.contains(&id.0));
     recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
     Ok(recovered)
 }
@@ -136,6 +140,13 @@ impl Recovered {
         }
         if record.event.is_control() {
             return controls.apply(&record.event, record.sequence, record.time);
+        }
+        if let Event::ExecutionDeleted(_) = &*record.event {
+            // Compaction may have taken any part of its history, so it may look alive.
+            self.live.remove(&record.stream);
+            self.saved.remove(&record.stream);
+            self.deleted.insert(record.stream);
+            return;
         }
         if record.sequence == 1 {
             let fresh = Execution::new(ExecutionId(record.stream));

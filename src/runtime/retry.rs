@@ -9,7 +9,8 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::orchestrator::{Orchestrator, Origin, Start, folded};
+use super::orchestrator::{Orchestrator, Origin, Start};
+use super::read::folded;
 use super::shards::Request;
 use super::tasks;
 use crate::engine::{

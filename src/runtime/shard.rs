@@ -114,7 +114,7 @@ impl Tools {
     }
 }
 
-type Reply = oneshot::Sender<Result<Accepted, Error>>;
+pub(super) type Reply = oneshot::Sender<Result<Accepted, Error>>;
 
 impl Shard {
     pub(super) fn new(tools: Tools, lanes: Lanes) -> Self {
@@ -248,6 +248,7 @@ impl Shard {
             Note::Ended(execution) => self.forget(execution),
             Note::Admit(execution) => self.admit(execution),
             Note::FreePlace(execution) => self.tools.free_place(execution),
+            Note::Deleted(execution) => self.bury(execution),
             Note::Checkpoint(round) => {
                 let saving = self.saving.get_or_insert_default();
                 saving.round = saving.round.max(round);
@@ -274,6 +275,9 @@ impl Shard {
             Request::Command { execution, command, reply } => {
                 self.answer(execution, command, reply);
             }
+            Request::Delete { execution, command, reply } => {
+                self.delete(execution, command, reply);
+            }
             Request::Show { execution, reply } => self.show(execution, reply),
             Request::ShowEnded { execution, reply } => match self.slots.get_mut(&execution) {
                 Some(slot) if !slot.execution.status.is_terminal() => slot.waiters.push(reply),
@@ -286,11 +290,26 @@ impl Shard {
                 self.release(Release::Counted(reply, 0));
             }
             Request::List { reply } => {
-                let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
-                let rows = live.chain(self.finished.values().cloned()).collect();
+                let slots = self.slots.values().map(|slot| &slot.execution);
+                let live = slots.filter(|execution| execution.deleted.is_none()).map(Summary::of);
+                let ended = self.finished.values().filter(|row| !self.is_going(row.id)).cloned();
+                let rows = live.chain(ended).collect();
                 self.release(Release::List(reply, rows));
             }
         }
+    }
+
+    /// Whether what was read of an execution that has ended is all there is of it.
+    fn may_redrive(&self, ended: &Execution) -> Result<(), Error> {
+        let last = match self.slots.get(&ended.id) {
+            Some(slot) if slot.execution.deleted.is_some() => {
+                return Err(Rejection::Deleted { command: "to retry" }.into());
+            }
+            Some(slot) => slot.execution.sequence,
+            // Of what is not in memory all events are durable, so the store knows its end.
+            None => self.tools.store.last_sequence(ended.id.0)?,
+        };
+        if last == ended.sequence { Ok(()) } else { Err(Rejection::PlanOutdated.into()) }
     }
 
     /// Takes an execution in again that has ended. Only one redrive at a time comes here, and it has
@@ -302,10 +321,14 @@ impl Shard {
         if self.slots.get(&id).is_some_and(|slot| !is_over(slot)) {
             return self.answer(id, command, reply);
         }
+        if let Err(error) = self.may_redrive(&ended) {
+            drop(reply.send(Err(error)));
+            return;
+        }
         let before = self.slots.insert(id, Slot::new(ended, Some(program)));
         self.answer(id, command, reply);
         if self.slots.get(&id).is_some_and(|slot| slot.execution.sequence > sequence) {
-            self.recent.forget(id);
+            self.recent.remove(id);
             self.finished.remove(&id);
         } else {
             self.slots.remove(&id);
@@ -315,7 +338,9 @@ impl Shard {
 
     fn show(&mut self, execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>>) {
         let live = self.slots.get(&execution).map(|slot| &slot.execution);
-        let shown = live.or_else(|| self.recent.get(execution)).cloned().map(Box::new);
+        let shown = live.or_else(|| self.recent.get(execution));
+        // Of what is deleted only the tombstone tells.
+        let shown = shown.filter(|shown| shown.deleted.is_none()).cloned().map(Box::new);
         self.release(Release::Show(reply, shown));
     }
 
@@ -419,6 +444,17 @@ impl Shard {
         if panicked {
             drop(self.set_aside_after_panic(id, next_sequence, false));
         }
+    }
+
+    /// Hands events on that owe nothing.
+    pub(super) fn hand_on_events(
+        &mut self,
+        id: ExecutionId,
+        first_sequence: u64,
+        events: Vec<Event>,
+        releases: Vec<Release>,
+    ) {
+        self.hand_on(id, first_sequence, Decided { events, releases, ..Decided::default() });
     }
 
     /// Brings a recovered execution back to life: attempts that the crash cut off are recorded as
@@ -530,6 +566,21 @@ impl Shard {
         self.recent.keep(slot.execution);
     }
 
+    /// The tombstone is durable: nothing is left here.
+    fn bury(&mut self, id: ExecutionId) {
+        let Some(slot) = self.slots.remove(&id) else { return };
+        if let Some(key) = Summary::of(&slot.execution).name_key() {
+            self.tools.names.free(key, id);
+        }
+        self.finished.remove(&id);
+        self.recent.remove(id);
+    }
+
+    /// Whether the tombstone of an execution is on its way.
+    fn is_going(&self, id: ExecutionId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| slot.execution.deleted.is_some())
+    }
+
     /// Saves a part of what a running checkpoint asks for.
     fn save_some(&mut self) {
         let Some(Saving { round, todo }) = &mut self.saving else { return };
@@ -539,6 +590,9 @@ impl Shard {
         let mut is_whole = true;
         for id in todo.split_off(rest) {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
+            if slot.execution.deleted.is_some() {
+                continue;
+            }
             slot.is_dirty = false;
             let (stream, sequence) = (slot.execution.stream(), slot.execution.sequence);
             match encode_execution(&slot.execution) {

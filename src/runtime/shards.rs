@@ -34,6 +34,12 @@ pub(super) enum Request {
         command: Command,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     },
+    /// Delete an execution that has ended, if it still is as it is given.
+    Delete {
+        execution: Box<Execution>,
+        command: Command,
+        reply: oneshot::Sender<Result<Accepted, Error>>,
+    },
     /// Show an execution as it is on disk, if it is in memory.
     Show { execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>> },
     /// Show an execution once it has ended, if it is in memory.
@@ -65,6 +71,8 @@ pub(super) enum Note {
     Admit(ExecutionId),
     /// That an execution was set aside is durable: its place is free.
     FreePlace(ExecutionId),
+    /// The tombstone of an execution is durable.
+    Deleted(ExecutionId),
     /// Take part in this round of a checkpoint.
     Checkpoint(u64),
     /// The process stops: running attempts are lost, in order.

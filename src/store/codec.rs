@@ -115,7 +115,6 @@ macro_rules! event_table {
             35 1 ChildStopped
             36 1 ExecutionClosing
             37 1 CancelExtended
-            50 1 ExecutionAdmitted
             38 1 ExecutionRedriven
             39 1 PartsKept
             44 1 ExecutionPaused
@@ -124,6 +123,8 @@ macro_rules! event_table {
             47 1 WorkflowResumed
             48 1 JobTypePaused
             49 1 JobTypeResumed
+            50 1 ExecutionAdmitted
+            51 1 ExecutionDeleted
         }
     };
 }
@@ -183,7 +184,17 @@ pub fn decode_body(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecErro
 
 /// Whether the event with this tag ends an execution, or stands alone in its history.
 pub(super) fn ends_history(tag: u16) -> bool {
-    matches!(tag, 1 | 24..=27 | 46..=49)
+    matches!(tag, 1 | 24..=27 | 46..=49) || deletes_history(tag)
+}
+
+/// Whether the event with this tag is a tombstone: its history is deleted.
+pub(super) fn deletes_history(tag: u16) -> bool {
+    tag == 51
+}
+
+/// Whether the event with this tag begins an execution.
+pub(super) fn begins_execution(tag: u16) -> bool {
+    tag == 2
 }
 
 /// A fold as bytes: a version, a checksum, the fold.
@@ -314,9 +325,19 @@ mod tests {
                 "WorkflowPaused",
                 "WorkflowResumed",
                 "JobTypePaused",
-                "JobTypeResumed"
+                "JobTypeResumed",
+                "ExecutionDeleted"
             ]
         );
+    }
+
+    #[test]
+    fn the_tags_that_stores_look_at_are_those_of_their_events() {
+        let named = |known: fn(u16) -> bool| -> Vec<&str> {
+            EVENTS.iter().filter(|event| known(event.0)).map(|event| event.2).collect()
+        };
+        assert_eq!(named(deletes_history), ["ExecutionDeleted"]);
+        assert_eq!(named(begins_execution), ["ExecutionStarted"]);
     }
 
     #[test]

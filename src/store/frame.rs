@@ -25,6 +25,11 @@ const FIRST_PART_BYTES: usize = CHUNK_BYTES - HEADER_BYTES - IDS_BYTES;
 const LAST: u8 = 1;
 const CONTINUES: u8 = 2;
 const SAME_IDS: u8 = 4;
+const GAP: u8 = 8;
+
+/// A gap says its first and its last position.
+const GAP_BYTES: usize = 16;
+const GAP_LENGTH: u32 = 16;
 
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +89,56 @@ fn checksum(header: &[u8; CHECKED_BYTES], ids: &Ids, body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc, body)
 }
 
+/// Positions whose records were deleted and taken away. Stated, so that they are not taken for lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    /// The first of them.
+    pub(crate) first: Position,
+    /// The last of them.
+    pub(crate) last: Position,
+}
+
+impl Gap {
+    fn to_bytes(self) -> [u8; HEADER_BYTES + GAP_BYTES] {
+        let mut header = [0; CHECKED_BYTES];
+        let length = GAP_LENGTH.to_le_bytes();
+        for (place, byte) in header.iter_mut().zip([FRAME_VERSION, GAP]) {
+            *place = byte;
+        }
+        if let Some(place) = header.last_chunk_mut::<4>() {
+            *place = length;
+        }
+        let mut positions = [0; GAP_BYTES];
+        for (place, position) in positions.chunks_exact_mut(8).zip([self.first, self.last]) {
+            place.copy_from_slice(&position.to_le_bytes());
+        }
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&header), &positions);
+        let mut bytes = [0; HEADER_BYTES + GAP_BYTES];
+        let parts = header.into_iter().chain(crc.to_le_bytes()).chain(positions);
+        bytes.iter_mut().zip(parts).for_each(|(place, byte)| *place = byte);
+        bytes
+    }
+}
+
+/// What a chunk is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Piece<'a> {
+    /// A record.
+    Record(Frame<'a>),
+    /// Records that were deleted; and where that statement ends in its chunk.
+    Gap(Gap, usize),
+}
+
+impl Piece<'_> {
+    /// The positions that it is about, the first and the last.
+    pub(crate) fn span(&self) -> (Position, Position) {
+        match self {
+            Self::Record(frame) => (frame.ids.position, frame.ids.position),
+            Self::Gap(gap, _) => (gap.first, gap.last),
+        }
+    }
+}
+
 /// A record in its frame, the body still encoded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
@@ -108,6 +163,12 @@ impl Frame<'_> {
     /// Whether it is the last record of its transition.
     pub(crate) fn is_last(&self) -> bool {
         self.flags & LAST != 0
+    }
+
+    /// How many bytes of the log it takes, with all parts of its body.
+    pub(crate) fn bytes(&self) -> usize {
+        let ids = if self.flags & SAME_IDS == 0 { IDS_BYTES } else { 0 };
+        HEADER_BYTES + ids + self.length
     }
 
     /// How many further parts the body has, each under a key of its own.
@@ -137,12 +198,24 @@ impl<'a> Frames<'a> {
         Self { chunk, rest: chunk, before: None }
     }
 
-    fn read(&mut self) -> Result<Frame<'a>, &'static str> {
+    fn read(&mut self) -> Result<Piece<'a>, &'static str> {
         let short = "a frame is cut short";
         let rest = &mut self.rest;
         let header: [u8; CHECKED_BYTES] = take(rest).ok_or(short)?;
         let crc = u32::from_le_bytes(take(rest).ok_or(short)?);
         let [version, flags, t0, t1, s0, s1, codec, _, l0, l1, l2, l3] = header;
+        if (version, flags) == (FRAME_VERSION, GAP) {
+            let first = u64::from_le_bytes(take(rest).ok_or(short)?);
+            let last = u64::from_le_bytes(take(rest).ok_or(short)?);
+            let gap = Gap { first, last };
+            let (written, end) = (gap.to_bytes(), self.chunk.len() - rest.len());
+            let found = end.checked_sub(written.len()).and_then(|start| self.chunk.get(start..end));
+            if found != Some(&written[..]) || first > last {
+                return Err("checksum does not match");
+            }
+            self.before = None;
+            return Ok(Piece::Gap(gap, end));
+        }
         if version != FRAME_VERSION || codec != CODEC_BINCODE {
             return Err("a frame has an unknown version");
         }
@@ -159,7 +232,7 @@ impl<'a> Frames<'a> {
         let (body, after) = rest.split_at_checked(here).ok_or(short)?;
         *rest = after;
         self.before = (flags & LAST == 0).then_some(ids);
-        Ok(Frame {
+        Ok(Piece::Record(Frame {
             header,
             flags,
             crc,
@@ -169,22 +242,22 @@ impl<'a> Frames<'a> {
             length,
             body,
             end: self.chunk.len() - after.len(),
-        })
+        }))
     }
 }
 
 impl<'a> Iterator for Frames<'a> {
-    type Item = Result<Frame<'a>, &'static str>;
+    type Item = Result<Piece<'a>, &'static str>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
             return None;
         }
-        let frame = self.read();
-        if frame.is_err() {
+        let piece = self.read();
+        if piece.is_err() {
             self.rest = &[];
         }
-        Some(frame)
+        Some(piece)
     }
 }
 
@@ -269,6 +342,19 @@ impl Chunks {
         Ok(())
     }
 
+    /// Adds the statement that records were deleted.
+    pub(crate) fn push_gap(&mut self, gap: Gap) {
+        let bytes = gap.to_bytes();
+        if self.bytes.len() - self.open_at + bytes.len() > CHUNK_BYTES {
+            self.close();
+        }
+        if self.bytes.len() == self.open_at {
+            self.open_position = gap.first;
+        }
+        self.bytes.extend_from_slice(&bytes);
+        self.before = None;
+    }
+
     fn put_header(&mut self, entry: &Entry<'_>, length: u32, (continues, same): (bool, bool)) {
         let mut flags = 0;
         for (flag, set) in [(LAST, entry.last), (CONTINUES, continues), (SAME_IDS, same)] {
@@ -338,7 +424,7 @@ mod tests {
             chunks.finish().map(|(cut, value)| (cut.position, value.to_vec())).collect();
         assert_eq!(values.len(), 1);
         assert_eq!(values[0].1.len(), 3 * (16 + 10) + 48);
-        let frames: Vec<Frame<'_>> = Frames::new(&values[0].1).map(Result::unwrap).collect();
+        let frames: Vec<Frame<'_>> = records(&values[0].1).collect();
         assert_eq!(frames.iter().map(|f| f.ids.position).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(frames.iter().map(Frame::is_last).collect::<Vec<_>>(), [false, false, true]);
         assert!(frames.iter().all(|frame| frame.matches(frame.body)));
@@ -357,12 +443,56 @@ mod tests {
         }
     }
 
+    fn records(chunk: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+        Frames::new(chunk).map(|piece| match piece.unwrap() {
+            Piece::Record(frame) => frame,
+            Piece::Gap(gap, _) => panic!("{gap:?}"),
+        })
+    }
+
+    #[test]
+    fn a_gap_stands_between_records_and_ends_what_they_share() {
+        let entry = |position, last, body| Entry { kind: (3, 1), last, ids: ids(position), body };
+        let mut chunks = Chunks::default();
+        chunks.push(&entry(1, true, b"a")).unwrap();
+        chunks.push_gap(Gap { first: 2, last: 900 });
+        chunks.push(&entry(901, false, b"b")).unwrap();
+        chunks.push(&entry(902, true, b"c")).unwrap();
+        let value = chunks.finish().next().unwrap().1.to_vec();
+        let spans: Vec<_> = Frames::new(&value).map(|piece| piece.unwrap().span()).collect();
+        assert_eq!(spans, [(1, 1), (2, 900), (901, 901), (902, 902)]);
+        assert_eq!(value.len(), 4 * 16 + 2 * 48 + 16 + 3, "a gap takes 32 bytes");
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_gap_is_noticed() {
+        let gap = Gap { first: 7, last: 12 };
+        let bytes = gap.to_bytes();
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            let read = Frames::new(&changed).next().unwrap();
+            let is_sound = match read {
+                Ok(Piece::Gap(..)) => true,
+                Ok(Piece::Record(frame)) => frame.matches(frame.body),
+                Err(_) => false,
+            };
+            assert!(!is_sound, "bit {bit}");
+        }
+        assert!(
+            matches!(Frames::new(&bytes).next(), Some(Ok(Piece::Gap(read, 32))) if read == gap)
+        );
+    }
+
     #[test]
     fn every_flipped_bit_is_noticed() {
         let mut chunks = pack(&[40, 40]);
         let value = chunks.finish().next().unwrap().1.to_vec();
         let sound = |bytes: &[u8]| {
-            Frames::new(bytes).all(|frame| frame.is_ok_and(|frame| frame.matches(frame.body)))
+            Frames::new(bytes).all(|piece| match piece {
+                Ok(Piece::Record(frame)) => frame.matches(frame.body),
+                Ok(Piece::Gap(..)) | Err(_) => false,
+            })
         };
         assert!(sound(&value));
         for bit in 0..value.len() * 8 {

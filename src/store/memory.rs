@@ -8,10 +8,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Appended, Checkpoint, Epoch, Error, EventStore, Finished, NameKey, OpenReport, Position,
-    Record, Snapshot, Stream, Transition, codec,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
+    OpenReport, Position, Record, Snapshot, Stream, Transition, codec,
 };
-use crate::engine::ExecutionId;
+use crate::engine::{Event, ExecutionId};
 
 /// The same promises as the store on disk, save that a crash loses all.
 #[derive(Debug)]
@@ -24,11 +24,14 @@ pub struct MemoryStore {
 struct Inner {
     epoch: u64,
     stopped: Option<String>,
-    records: Vec<Record>,
+    records: BTreeMap<Position, Record>,
+    last: Position,
     /// Positions of each history's records, in order.
     streams: HashMap<Stream, Vec<Position>>,
     /// Histories whose last record ended them.
     ended: HashSet<Stream>,
+    /// Tombstones of deleted histories.
+    deleted: HashMap<Stream, Record>,
     snapshots: BTreeMap<Stream, Snapshot>,
     finished: BTreeMap<ExecutionId, Finished>,
     names: BTreeMap<NameKey, ExecutionId>,
@@ -77,11 +80,15 @@ impl Inner {
 
     fn append_one(&mut self, transition: Transition) -> Appended {
         let Transition { stream, first_sequence, time, events } = transition;
-        let last_sequence = self.streams.get(&stream).map_or(0, |positions| positions.len() as u64);
+        let last_sequence = self.last_sequence(stream);
         let Some(last_event) = events.last() else {
             return Appended::Conflict { last_sequence };
         };
-        if first_sequence != last_sequence + 1 {
+        let is_tombstone = |event: &Event| codec::deletes_history(codec::tag(event));
+        let deletes = is_tombstone(last_event);
+        let is_sound = events.len() == 1 || !events.iter().any(is_tombstone);
+        let follows = first_sequence == last_sequence + 1 && !self.deleted.contains_key(&stream);
+        if !follows || !is_sound {
             return Appended::Conflict { last_sequence };
         }
         if codec::ends_history(codec::tag(last_event)) {
@@ -89,14 +96,61 @@ impl Inner {
         } else {
             self.ended.remove(&stream);
         }
-        let first = self.records.len() as u64 + 1;
+        let first = self.last + 1;
         let positions = self.streams.entry(stream).or_default();
         for ((event, sequence), position) in events.into_iter().zip(first_sequence..).zip(first..) {
             positions.push(position);
             let event = Arc::new(event);
-            self.records.push(Record { stream, sequence, position, time, event });
+            self.records.insert(position, Record { stream, sequence, position, time, event });
+            self.last = position;
+        }
+        if deletes {
+            self.bury(stream);
         }
         Appended::At(first)
+    }
+
+    /// Forgets what is kept beside the log of a history whose tombstone was just written.
+    fn bury(&mut self, stream: Stream) {
+        let tombstone = self.records.get(&self.last).cloned();
+        self.deleted.extend(tombstone.map(|tombstone| (stream, tombstone)));
+        self.snapshots.remove(&stream);
+        self.finished.remove(&ExecutionId(stream));
+        self.names.retain(|_, execution| execution.0 != stream);
+    }
+
+    fn last_sequence(&self, stream: Stream) -> u64 {
+        match self.deleted.get(&stream) {
+            Some(tombstone) => tombstone.sequence,
+            None => self.streams.get(&stream).map_or(0, |positions| positions.len() as u64),
+        }
+    }
+
+    fn compact(&mut self, compaction: Compaction) -> Compacted {
+        let mut compacted = Compacted { is_done: true, ..Compacted::default() };
+        let mut taken = |inner: &mut Self, position| {
+            if let Some(record) = inner.records.remove(&position) {
+                inner.scratch.clear();
+                drop(codec::encode_body(&record.event, &mut inner.scratch));
+                compacted.events += 1;
+                compacted.bytes += inner.scratch.len() as u64;
+            }
+        };
+        let deleted: Vec<Record> = self.deleted.values().cloned().collect();
+        for tombstone in deleted {
+            for position in self.streams.remove(&tombstone.stream).into_iter().flatten() {
+                if position != tombstone.position {
+                    taken(self, position);
+                }
+            }
+            let forget = compaction.forget_before.is_some_and(|before| tombstone.time < before);
+            if forget && tombstone.position != self.last {
+                taken(self, tombstone.position);
+                self.deleted.remove(&tombstone.stream);
+                self.ended.remove(&tombstone.stream);
+            }
+        }
+        compacted
     }
 
     fn is_finished(&self, execution: ExecutionId) -> bool {
@@ -104,7 +158,7 @@ impl Inner {
     }
 
     fn record(&self, position: Position) -> Option<&Record> {
-        self.records.get(usize::try_from(position.checked_sub(1)?).ok()?)
+        self.records.get(&position)
     }
 }
 
@@ -132,24 +186,55 @@ impl EventStore for MemoryStore {
     }
 
     fn last_position(&self) -> Position {
-        self.lock().records.len() as u64
+        self.lock().last
     }
 
     async fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
-        let skip = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        Ok(self.lock().records.iter().skip(skip).take(limit).cloned().collect())
+        Ok(self
+            .lock()
+            .records
+            .range(from..)
+            .map(|(_, record)| record)
+            .take(limit)
+            .cloned()
+            .collect())
     }
 
     async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error> {
         let inner = self.lock();
+        if inner.deleted.contains_key(&stream) {
+            return Ok(Vec::new());
+        }
         let positions = inner.streams.get(&stream).map_or(&[] as &[Position], Vec::as_slice);
         let skip = usize::try_from(range.start.saturating_sub(1)).unwrap_or(usize::MAX);
         let records = positions.iter().skip(skip).filter_map(|position| inner.record(*position));
         Ok(records.take_while(|record| record.sequence < range.end).cloned().collect())
     }
 
-    async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+    fn last_sequence(&self, stream: Stream) -> Result<u64, Error> {
+        Ok(self.lock().last_sequence(stream))
+    }
+
+    async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
+        Ok(self.lock().deleted.get(&stream).cloned())
+    }
+
+    async fn compact(&self, epoch: Epoch, compaction: Compaction) -> Result<Compacted, Error> {
         let mut inner = self.lock();
+        if let Some(first) = &inner.stopped {
+            return Err(Error::Stopped { first: first.clone() });
+        }
+        if epoch.0 != inner.epoch {
+            return Err(Error::Fenced);
+        }
+        Ok(inner.compact(compaction))
+    }
+
+    async fn write_checkpoint(&self, mut checkpoint: Checkpoint) -> Result<(), Error> {
+        let mut inner = self.lock();
+        checkpoint.snapshots.retain(|snapshot| !inner.deleted.contains_key(&snapshot.stream));
+        checkpoint.finished.retain(|row| !inner.deleted.contains_key(&row.execution.0));
+        checkpoint.names.retain(|(_, execution)| !inner.deleted.contains_key(&execution.0));
         for snapshot in checkpoint.snapshots {
             inner.finished.remove(&ExecutionId(snapshot.stream));
             inner.snapshots.insert(snapshot.stream, snapshot);
@@ -160,7 +245,7 @@ impl EventStore for MemoryStore {
         }
         inner.names.extend(checkpoint.names);
         if let Some(position) = checkpoint.complete_to {
-            inner.complete_to = position.min(inner.records.len() as u64);
+            inner.complete_to = position.min(inner.last);
         }
         Ok(())
     }

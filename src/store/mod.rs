@@ -25,6 +25,7 @@ mod golden;
 
 pub use error::{Damage, Error, OpenReport};
 pub use memory::MemoryStore;
+pub use sled::salvage::{LostHistory, LostPart, Moved, Salvaged, Span, salvage};
 pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 
 /// How large one encoded event may be unless a store is told otherwise: 96 MiB. More than the limits
@@ -127,6 +128,34 @@ pub struct Checkpoint {
     pub complete_to: Option<Position>,
 }
 
+/// What compaction may take away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Compaction {
+    /// Tombstones that were written before this moment go too; without it they stay. What remains
+    /// of their executions is then nothing at all.
+    pub forget_before: Option<Timestamp>,
+}
+
+/// What one slice of a compaction did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub struct Compacted {
+    /// Records that were taken away.
+    pub events: u64,
+    /// The bytes of the log that they took.
+    pub bytes: u64,
+    /// Whether nothing is left to take away.
+    pub is_done: bool,
+}
+
+impl Compacted {
+    /// Counts another slice in.
+    pub fn add(&mut self, slice: Self) {
+        self.events = self.events.saturating_add(slice.events);
+        self.bytes = self.bytes.saturating_add(slice.bytes);
+        self.is_done = slice.is_done;
+    }
+}
+
 /// The right to append: only the newest one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
@@ -141,7 +170,12 @@ pub struct Epoch(pub u64);
 ///   absent, also after a crash. One whose `first_sequence` is not one more than its history's
 ///   last is a [`Appended::Conflict`] and leaves no trace; the others of the batch are unaffected.
 /// - **Density.** Positions are 1, 2, 3 … without gap or repeat, in the order of the batches;
-///   sequences likewise within a history.
+///   sequences likewise within a history. Only [`EventStore::compact`] leaves gaps, and those the
+///   store states: any other hole is [`Error::Damaged`].
+/// - **Deletion.** A history that ends in [`Event::ExecutionDeleted`] is deleted: it reads as
+///   nothing, takes no more, and has no row. Its tombstone, which is a transition of its own (else
+///   it is a conflict), can be found, and its records stay in the log until compaction takes
+///   them. The last record of the log is never taken.
 /// - **Durability on return.** When `append` returns `Ok`, every `Appended::At` of it survives a
 ///   power cut. When it returns an error, nothing may be acknowledged and every later append fails
 ///   too: a failed fsync is never retried.
@@ -165,17 +199,40 @@ pub trait EventStore: Send + Sync + 'static {
     /// The position of the last durable record, 0 when there is none.
     fn last_position(&self) -> Position;
 
-    /// Records of the whole log from `from` on, at most `limit` of them.
+    /// Records of the whole log from `from` on, at most `limit` of them; those that compaction took
+    /// are passed over. There is always one while `from` is not after the last position.
     ///
     /// # Errors
     /// Damage, with the place.
     async fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error>;
 
-    /// Records of one history with sequences in `range`. An unknown history is empty.
+    /// Records of one history with sequences in `range`. An unknown history is empty, and so is one
+    /// that was deleted.
     ///
     /// # Errors
     /// Damage, with the place.
     async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error>;
+
+    /// The sequence of the last record of a history: 0 when there is none. Of a deleted one that is
+    /// its tombstone's. Looks no further than an index, so that a writer may ask.
+    ///
+    /// # Errors
+    /// Damage.
+    fn last_sequence(&self, stream: Stream) -> Result<u64, Error>;
+
+    /// The tombstone of a history that was deleted.
+    ///
+    /// # Errors
+    /// Damage, with the place.
+    async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error>;
+
+    /// Takes the records of deleted histories away, but for their tombstones: a bounded part of that
+    /// work, durable on return. Call it again until it is done. Whenever it is cut off, each record
+    /// is there or is gone.
+    ///
+    /// # Errors
+    /// As [`EventStore::append`].
+    async fn compact(&self, epoch: Epoch, compaction: Compaction) -> Result<Compacted, Error>;
 
     /// Writes a checkpoint. It need not be durable on return, but must never be seen to be ahead
     /// of the log: callers give only folds of durable events.
@@ -210,7 +267,7 @@ pub trait EventStore: Send + Sync + 'static {
     /// Damage.
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error>;
 
-    /// The execution that was last written under a name, in a checkpoint.
+    /// The execution that was last written under a name, in a checkpoint; none once it is deleted.
     ///
     /// # Errors
     /// Damage.

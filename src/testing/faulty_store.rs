@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Checkpoint, Epoch, Error, EventStore, Finished, NameKey, OpenReport, Position,
-    Record, Snapshot, Stream, Transition,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
+    OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 
 /// A call that a [`FaultyStore`] has seen, in order.
@@ -46,6 +46,7 @@ struct State {
     appends_until_fault: Option<(usize, Fault)>,
     stopped: Option<String>,
     checkpoint_fault: Option<io::ErrorKind>,
+    compact_fault: Option<io::ErrorKind>,
 }
 
 /// Passes everything to a store inside, until told to fail.
@@ -85,6 +86,11 @@ impl FaultyStore {
     /// Makes every checkpoint fail from now on, or work again.
     pub fn fail_checkpoints(&self, kind: Option<io::ErrorKind>) {
         self.state().checkpoint_fault = kind;
+    }
+
+    /// Makes every compaction fail from now on, or work again.
+    pub fn fail_compactions(&self, kind: Option<io::ErrorKind>) {
+        self.state().compact_fault = kind;
     }
 
     /// Everything that was asked so far, in order.
@@ -168,6 +174,22 @@ impl EventStore for FaultyStore {
     async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error> {
         self.state().calls.push(Call::ReadHistory(stream));
         self.inner.read_history(stream, range).await
+    }
+
+    fn last_sequence(&self, stream: Stream) -> Result<u64, Error> {
+        self.inner.last_sequence(stream)
+    }
+
+    async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
+        self.inner.find_tombstone(stream).await
+    }
+
+    async fn compact(&self, epoch: Epoch, compaction: Compaction) -> Result<Compacted, Error> {
+        let fault = self.state().compact_fault;
+        if let Some(kind) = fault {
+            return Err(self.stop("sync of the log", kind));
+        }
+        self.inner.compact(epoch, compaction).await
     }
 
     async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {

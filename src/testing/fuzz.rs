@@ -14,7 +14,7 @@ use crate::language::expression::{
 };
 use crate::language::{self, Format};
 use crate::store::codec;
-use crate::store::frame::Frames;
+use crate::store::frame::{Frames, Piece};
 use crate::worker::files::{self, ReadLimits};
 
 /// Bounds on cutting that an input can reach.
@@ -38,9 +38,13 @@ const MOST_COMMANDS: usize = 300;
 /// # Panics
 /// When that does not hold.
 pub fn decode_record(data: &[u8]) {
-    for frame in Frames::new(data).flatten() {
-        if frame.matches(frame.body) {
-            decode_event(frame.tag, frame.schema, frame.body);
+    for piece in Frames::new(data).flatten() {
+        match piece {
+            Piece::Record(frame) if frame.matches(frame.body) => {
+                decode_event(frame.tag, frame.schema, frame.body);
+            }
+            Piece::Gap(gap, _) => assert!(gap.first <= gap.last, "{gap:?}"),
+            Piece::Record(_) => {}
         }
     }
     if let [t0, t1, s0, s1, body @ ..] = data {

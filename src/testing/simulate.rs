@@ -119,7 +119,22 @@ impl Simulation {
             let command = if commands < CHAOS { self.any_command() } else { self.useful_command() };
             drop(self.give(command)?);
         }
-        Ok(())
+        let late = self.any_command();
+        self.refused(late, "after the end")?;
+        if self.random.one_in(2) {
+            return Ok(());
+        }
+        self.give(delete_command())?.map_err(|rejection| rejection.to_string())?;
+        let late = self.any_command();
+        self.refused(late, "after the deletion")?;
+        self.refused(delete_command(), "after the deletion")
+    }
+
+    fn refused(&mut self, command: Command, when: &str) -> Result<(), String> {
+        match self.give(command)? {
+            Ok(()) => Err(format!("a command was accepted {when}")),
+            Err(_) => Ok(()),
+        }
     }
 
     /// Makes what comes next hang on `choice` alone.
@@ -245,6 +260,7 @@ impl Simulation {
             7 if self.random.one_in(2) => {
                 Command::CancelExecution { by: "anyone".into(), reason: None }
             }
+            7 if !self.execution.status.is_terminal() => delete_command(),
             8 => Command::StartJob {
                 job: self.any_job(),
                 attempt: u32::try_from(self.random.below(4)).unwrap_or(1),
@@ -384,4 +400,8 @@ impl Simulation {
         let last_heartbeat = self.random.one_in(2).then_some(self.now);
         Command::FireTimer { timer, due, last_heartbeat }
     }
+}
+
+fn delete_command() -> Command {
+    Command::DeleteExecution { by: "anyone".into(), reason: Some("no longer needed".into()) }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::delete_suite;
 use crate::engine::event::{
-    ExecutionCompleted, ExecutionStarted, JobSucceeded, RetryStarted, WaitStarted,
+    ExecutionCompleted, ExecutionDeleted, ExecutionStarted, JobSucceeded, RetryStarted, WaitStarted,
 };
 use crate::engine::{Data, Event, ExecutionId, FrameId, JobId, Timestamp};
 use crate::language::{DefinitionHash, Json};
 use crate::store::{
-    Appended, Checkpoint, Epoch, Error, EventStore, Finished, NameKey, Position, Record, Snapshot,
-    Stream, Transition,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
+    Position, Record, Snapshot, Stream, Transition,
 };
 
 /// A history for tests.
@@ -64,40 +65,61 @@ pub fn completed(number: u64, sequence: u64) -> Transition {
     Transition { events: vec![event.into()], ..transition(number, sequence, 0) }
 }
 
+/// The tombstone of an execution.
+#[must_use]
+pub fn deleted(number: u64, sequence: u64) -> Transition {
+    let event = ExecutionDeleted { by: "the suite".into(), reason: None };
+    Transition { events: vec![event.into()], ..transition(number, sequence, 0) }
+}
+
+/// Compacts until nothing is left to do; gives all that was done.
+pub async fn compact_all(store: &dyn EventStore, epoch: Epoch, forget: bool) -> Compacted {
+    let forget_before = forget.then_some(Timestamp(u64::MAX));
+    let mut all = Compacted::default();
+    while !all.is_done {
+        all.add(store.compact(epoch, Compaction { forget_before }).await.expect("compacted"));
+    }
+    all
+}
+
 fn text(content: &str) -> Json {
     Json::from_value(&serde_json::Value::from(content))
 }
 
-fn finished(number: u64) -> Finished {
+pub(super) fn finished(number: u64) -> Finished {
     Finished { execution: ExecutionId(stream(number)), row: format!("row {number}").into_bytes() }
 }
 
-fn snapshot(number: u64, sequence: u64, length: usize) -> Snapshot {
+pub(super) fn snapshot(number: u64, sequence: u64, length: usize) -> Snapshot {
     let byte = u8::try_from(number % 251).unwrap_or(0);
     Snapshot { stream: stream(number), sequence, bytes: vec![byte; length] }
 }
 
-async fn acquire(store: &dyn EventStore) -> Epoch {
+pub(super) async fn acquire(store: &dyn EventStore) -> Epoch {
     store.acquire().await.expect("the store can be acquired")
 }
 
-async fn append(store: &dyn EventStore, epoch: Epoch, batch: Vec<Transition>) -> Vec<Appended> {
+pub(super) async fn append(
+    store: &dyn EventStore,
+    epoch: Epoch,
+    batch: Vec<Transition>,
+) -> Vec<Appended> {
     store.append(epoch, batch).await.expect("the batch is taken")
 }
 
-async fn log(store: &dyn EventStore) -> Vec<Record> {
+pub(super) async fn log(store: &dyn EventStore) -> Vec<Record> {
     store.read_log(1, usize::MAX).await.expect("the log can be read")
 }
 
-async fn history(store: &dyn EventStore, number: u64) -> Vec<Record> {
+pub(super) async fn history(store: &dyn EventStore, number: u64) -> Vec<Record> {
     store.read_history(stream(number), 1..u64::MAX).await.expect("the history can be read")
 }
 
-async fn checkpoint(store: &dyn EventStore, checkpoint: Checkpoint) {
+pub(super) async fn checkpoint(store: &dyn EventStore, checkpoint: Checkpoint) {
     store.write_checkpoint(checkpoint).await.expect("the checkpoint is written");
 }
 
-fn ended(numbers: impl IntoIterator<Item = u64>) -> Checkpoint {
+pub(super) fn ended(numbers: impl IntoIterator<Item = u64>) -> Checkpoint {
     Checkpoint { finished: numbers.into_iter().map(finished).collect(), ..Checkpoint::default() }
 }
 
@@ -135,6 +157,7 @@ pub async fn run_all<F: Fn() -> Arc<dyn EventStore>>(make: F) {
     finds_executions_by_their_names(&*make()).await;
     appends_to_a_finished_history_only_where_it_ends(&*make()).await;
     never_covers_more_than_the_log(&*make()).await;
+    delete_suite::run_all(&make).await;
     reads_while_others_append(make()).await;
 }
 
@@ -326,6 +349,8 @@ pub async fn keeps_the_newest_snapshots(store: &dyn EventStore) {
 
 /// A name leads to the execution that was last written under it.
 pub async fn finds_executions_by_their_names(store: &dyn EventStore) {
+    let epoch = acquire(store).await;
+    append(store, epoch, vec![transition(1, 1, 1), transition(2, 1, 1)]).await;
     let (one, other) = (NameKey::of("w", "one"), NameKey::of("w", "other"));
     assert_eq!(store.find_named(one).await.expect("readable"), None);
     let (old, new) = (ExecutionId(stream(1)), ExecutionId(stream(2)));
@@ -440,6 +465,7 @@ where
     keeps_everything_over_a_reopening(&make_place()).await;
     gives_greater_epochs_after_a_reopening(&make_place()).await;
     finds_the_ends_of_histories_again(&make_place()).await;
+    delete_suite::goes_on_with_a_compaction_that_was_cut_off(&make_place()).await;
 }
 
 /// Log, histories, snapshots and rows are as before.

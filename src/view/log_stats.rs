@@ -1,12 +1,11 @@
 //! Figures of a log: what is in it, and how fast it grew.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::engine::Event;
-use crate::engine::{Execution, ExecutionId, Timestamp};
-use crate::store::{Record, Stream};
+use crate::engine::{Event, Execution, ExecutionId, Timestamp};
+use crate::store::{Position, Record, Stream};
 
 /// An hour in milliseconds.
 const HOUR: u64 = 3_600_000;
@@ -22,6 +21,10 @@ pub struct LogStats {
     pub executions: u64,
     /// Executions by their status, the most frequent first.
     pub executions_by_status: Vec<Count>,
+    /// Executions that were deleted, as long as that is remembered.
+    pub deleted_executions: u64,
+    /// Events that compaction took from between those that are there.
+    pub deleted_events: u64,
     /// How many versions of workflows there are.
     pub workflows: u64,
     /// How many events executions have.
@@ -71,6 +74,10 @@ pub struct LogCounter {
     workflows: u64,
     executions: HashMap<Stream, Counted>,
     hours: BTreeMap<u64, u64>,
+    /// The position after the last that was counted.
+    next: Position,
+    gone: u64,
+    deleted: HashSet<Stream>,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
@@ -85,12 +92,21 @@ impl LogCounter {
     /// Counts the next record.
     pub fn take(&mut self, record: &Record) {
         self.events += 1;
+        if self.next > 0 {
+            self.gone += record.position.saturating_sub(self.next);
+        }
+        self.next = record.position.saturating_add(1);
         *self.types.entry(record.event.name()).or_default() += 1;
         *self.hours.entry(record.time.0 / HOUR).or_default() += 1;
         self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
         self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
         if !record.event.is_of_execution() {
             self.workflows += u64::from(!record.event.is_control());
+            return;
+        }
+        if matches!(*record.event, Event::ExecutionDeleted(_)) {
+            self.executions.remove(&record.stream);
+            self.deleted.insert(record.stream);
             return;
         }
         let begin = || Counted::Open(Box::new(Execution::new(ExecutionId(record.stream))));
@@ -137,6 +153,8 @@ impl LogCounter {
             events_by_type: sorted(self.types),
             executions,
             executions_by_status: sorted(statuses),
+            deleted_executions: u64::try_from(self.deleted.len()).unwrap_or(u64::MAX),
+            deleted_events: self.gone,
             workflows: self.workflows,
             events_per_execution: Spread::of(sizes),
             first_at: self.first.map(|first| first.to_string()),
@@ -185,7 +203,7 @@ mod tests {
 
     use super::*;
     use crate::engine::Failure;
-    use crate::engine::event::{ExecutionFailed, ExecutionStarted};
+    use crate::engine::event::{ExecutionDeleted, ExecutionFailed, ExecutionStarted};
     use crate::language::{DefinitionHash, Json};
 
     #[test]
@@ -230,5 +248,24 @@ mod tests {
         assert_eq!(stats.executions_per_hour, Some(1.0));
         assert_eq!(stats.busiest_hour.as_deref(), Some("1970-01-01T00:00:00.000Z"));
         assert_eq!((stats.busiest_hour_events, stats.events_in_last_day), (2, 3));
+    }
+
+    #[test]
+    fn what_was_deleted_counts_as_deleted_and_not_as_an_execution() {
+        let deleted: Event = ExecutionDeleted { by: "me".into(), reason: None }.into();
+        let failed: Event = ExecutionFailed { failure: Failure::new("Mine", "so") }.into();
+        let mut counter = LogCounter::default();
+        for (position, stream, event) in [(4, 1, &failed), (9, 1, &deleted), (10, 2, &failed)] {
+            counter.take(&Record {
+                stream: Uuid::from_u128(stream),
+                sequence: 1,
+                position,
+                time: Timestamp(position),
+                event: Arc::new(event.clone()),
+            });
+        }
+        let stats = counter.finish();
+        assert_eq!((stats.events, stats.executions), (3, 1));
+        assert_eq!((stats.deleted_executions, stats.deleted_events), (1, 4));
     }
 }

@@ -62,6 +62,10 @@ pub fn sentence(event: &Event) -> String {
         Event::ExecutionSetAside(body) => {
             format!("put aside, waits for people: {}", one_line(&body.reason, SHOWN))
         }
+        Event::ExecutionDeleted(body) => {
+            let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+            format!("deleted by {}{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
+        }
         Event::CancelRequested(body) => {
             let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
             format!("{} asked it to stop{}", one_line(&body.by, SHOWN), why.unwrap_or_default())

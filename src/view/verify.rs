@@ -32,6 +32,10 @@ pub struct Report {
     pub executions: u64,
     /// Executions that have not ended.
     pub unfinished: u64,
+    /// Executions of which only the tombstone is left, or records that compaction has still to take.
+    pub deleted: u64,
+    /// Records that compaction took. The store states each such gap, and refuses any other hole.
+    pub deleted_events: u64,
     /// Histories of workflow definitions met.
     pub workflows: u64,
     /// The first faults.
@@ -48,6 +52,9 @@ pub struct Verifier {
     histories: HashMap<Stream, History>,
     /// How many executions that it waits for each execution has open.
     waited_for: HashMap<ExecutionId, u64>,
+    /// Histories of which the beginning or a part is gone, with the first fault that this is if no
+    /// tombstone follows.
+    beheaded: HashMap<Stream, Fault>,
     report: Report,
 }
 
@@ -62,6 +69,9 @@ enum History {
         sequence: u64,
     },
     Ended(Ended),
+    /// Of a deleted execution, or what is left of one: nothing more can be said of it.
+    Beheaded,
+    Deleted,
 }
 
 /// What is kept of an execution that has ended: enough to go on after a redrive, whose event holds
@@ -80,6 +90,7 @@ impl Default for Verifier {
             next: 1,
             histories: HashMap::new(),
             waited_for: HashMap::new(),
+            beheaded: HashMap::new(),
             report: Report::default(),
         }
     }
@@ -89,12 +100,19 @@ impl Verifier {
     /// Takes the next record of the log.
     pub fn take(&mut self, record: &Record) {
         self.report.events += 1;
-        if record.position != self.next {
+        if record.position < self.next {
             let message = format!("position {} follows {}", record.position, self.next - 1);
             self.fault_at(record, "positions-dense", message);
         }
+        self.report.deleted_events += record.position.saturating_sub(self.next);
         self.next = record.position.saturating_add(1);
         let history = match self.histories.remove(&record.stream) {
+            Some(History::Deleted) => self.after_deletion(record),
+            before if matches!(*record.event, Event::ExecutionDeleted(_)) => {
+                self.delete(record, before.as_ref())
+            }
+            Some(History::Beheaded) => History::Beheaded,
+            None if record.sequence > 1 => self.behead(record),
             None => self.begin(record),
             Some(History::Definition { sequence }) => self.definition(record, sequence),
             Some(History::Controls { sequence }) => self.control(record, sequence),
@@ -108,6 +126,9 @@ impl Verifier {
     #[must_use]
     pub fn finish(mut self) -> Report {
         let position = self.next.saturating_sub(1);
+        let mut beheaded: Vec<Fault> = self.beheaded.drain().map(|(_, fault)| fault).collect();
+        beheaded.sort_by_key(|fault| fault.position);
+        beheaded.into_iter().for_each(|fault| self.report(fault));
         for history in std::mem::take(&mut self.histories).into_values() {
             if let History::Open(execution) = history {
                 self.report.unfinished += 1;
@@ -133,6 +154,49 @@ impl Verifier {
             self.fault_at(record, "begins-with-start", message);
         }
         self.fold(record, Box::new(Execution::new(ExecutionId(record.stream))))
+    }
+
+    /// A history that does not begin with its first record: the beginning was taken by compaction,
+    /// or is lost. Its tombstone tells.
+    fn behead(&mut self, record: &Record) -> History {
+        let fault = Fault {
+            position: record.position,
+            execution: record.stream.to_string(),
+            check: "sequences-dense",
+            message: format!("the history begins with sequence {}", record.sequence),
+        };
+        self.beheaded.insert(record.stream, fault);
+        History::Beheaded
+    }
+
+    fn delete(&mut self, record: &Record, before: Option<&History>) -> History {
+        match before {
+            // Compaction has come so far, or the whole of it is still there.
+            None | Some(History::Beheaded) => {}
+            Some(History::Ended(ended)) => self.check_sequence(record, ended.sequence),
+            Some(History::Open(execution)) => {
+                self.check_sequence(record, execution.sequence);
+                let message = "it was deleted before it had ended".to_owned();
+                self.fault_at(record, "only-what-has-ended-is-deleted", message);
+            }
+            Some(History::Definition { .. } | History::Controls { .. } | History::Deleted) => {
+                let message = "the tombstone of what is no execution".to_owned();
+                self.fault_at(record, "histories-apart", message);
+            }
+        }
+        // One that has no record left is counted as deleted only.
+        if !matches!(before, None | Some(History::Beheaded)) {
+            self.report.executions = self.report.executions.saturating_sub(1);
+        }
+        self.beheaded.remove(&record.stream);
+        self.report.deleted += 1;
+        History::Deleted
+    }
+
+    fn after_deletion(&mut self, record: &Record) -> History {
+        let message = format!("{} after the deletion", record.event.name());
+        self.fault_at(record, "nothing-after-the-end", message);
+        History::Deleted
     }
 
     fn definition(&mut self, record: &Record, before: u64) -> History {
@@ -235,10 +299,13 @@ impl Verifier {
     }
 
     fn fault(&mut self, position: Position, stream: Stream, check: &'static str, message: String) {
+        self.report(Fault { position, execution: stream.to_string(), check, message });
+    }
+
+    fn report(&mut self, fault: Fault) {
         self.report.total_faults += 1;
         if self.report.faults.len() < FAULTS_NAMED {
-            let execution = stream.to_string();
-            self.report.faults.push(Fault { position, execution, check, message });
+            self.report.faults.push(fault);
         }
     }
 }
@@ -270,7 +337,7 @@ mod tests {
 
     use super::*;
     use crate::engine::event::{
-        ExecutionCompleted, ExecutionFailed, ExecutionRedriven, ExecutionStarted,
+        ExecutionCompleted, ExecutionDeleted, ExecutionFailed, ExecutionRedriven, ExecutionStarted,
     };
     use crate::engine::{Data, Failure, JobId, Link, Parent};
     use crate::language::{DefinitionHash, Json};
@@ -365,5 +432,39 @@ mod tests {
             record(4, 2, 2, failed()),
         ];
         assert_eq!(checks(early), ["parents-end-last"]);
+    }
+
+    fn deleted() -> Event {
+        ExecutionDeleted { by: "me".into(), reason: None }.into()
+    }
+
+    #[test]
+    fn what_was_deleted_may_have_lost_its_records_and_nothing_else_may() {
+        let whole = [
+            record(1, 1, 1, started(None)),
+            record(2, 1, 2, failed()),
+            record(3, 1, 3, deleted()),
+            record(4, 2, 1, started(None)),
+        ];
+        assert_eq!(checks(whole), [""; 0]);
+        let partly = [
+            record(5, 1, 2, failed()),
+            record(7, 2, 3, failed()),
+            record(8, 1, 3, deleted()),
+            record(9, 3, 5, deleted()),
+        ];
+        let mut verifier = Verifier::default();
+        partly.iter().for_each(|record| verifier.take(record));
+        let report = verifier.finish();
+        let faults: Vec<_> = report.faults.iter().map(|one| (one.check, one.position)).collect();
+        assert_eq!(faults, [("sequences-dense", 7)]);
+        assert_eq!((report.deleted, report.deleted_events), (2, 5));
+        let early = [
+            record(1, 1, 1, started(None)),
+            record(2, 1, 2, deleted()),
+            record(3, 1, 3, failed()),
+            record(4, 2, 1, started(None)),
+        ];
+        assert_eq!(checks(early), ["only-what-has-ended-is-deleted", "nothing-after-the-end"]);
     }
 }

@@ -1,11 +1,13 @@
 //! `everstep log`: the event log.
 
 mod at;
+mod compact;
 mod diff;
 mod export;
 mod grep;
 mod line;
 mod pages;
+mod salvage;
 mod show;
 mod stats;
 mod tail;
@@ -32,6 +34,10 @@ pub(super) enum LogCommand {
     Tail(tail::LogTailArgs),
     /// Check that the log is whole and makes sense
     Verify,
+    /// Give the bytes of deleted executions back, now
+    Compact(compact::LogCompactArgs),
+    /// Copy what can be read of a damaged log into a new one
+    Salvage(salvage::LogSalvageArgs),
 }
 
 pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
@@ -44,5 +50,7 @@ pub(super) async fn run(context: &Context, command: &LogCommand) -> Outcome {
         LogCommand::Export(arguments) => export::run(context, arguments).await,
         LogCommand::Tail(arguments) => tail::run(context, arguments).await,
         LogCommand::Verify => verify::run(context).await,
+        LogCommand::Compact(arguments) => compact::run(context, arguments).await,
+        LogCommand::Salvage(arguments) => salvage::run(context, arguments).await,
     }
 }

@@ -52,7 +52,7 @@ async fn count(source: &Source) -> Result<LogStats, Box<Fault>> {
 }
 
 /// The bytes of all files below a folder; nothing when that cannot be read.
-fn size(folder: &Path) -> Option<u64> {
+pub(super) fn size(folder: &Path) -> Option<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder).ok()? {
         let entry = entry.ok()?;
@@ -74,6 +74,13 @@ fn words(context: &Context, stats: &LogStats, bytes: Option<u64>) -> String {
         words.push_str(&format!(", {} on disk", indicatif::HumanBytes(bytes)));
     }
     words.push('\n');
+    if stats.deleted_executions > 0 || stats.deleted_events > 0 {
+        words.push_str(&format!(
+            "deleted: {}; {} taken away\n",
+            counted(stats.deleted_executions, "execution"),
+            counted(stats.deleted_events, "event")
+        ));
+    }
     if let (Some(first), Some(last)) = (&stats.first_at, &stats.last_at) {
         words.push_str(&format!("from {first} to {last}\n"));
     }

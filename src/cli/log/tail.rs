@@ -10,8 +10,9 @@ use super::super::source::Source;
 use super::super::ui::{Output, Role};
 use super::super::{Context, data};
 use super::line::{document, execution_of, tell};
+use crate::engine::Event;
 use crate::store::{Check, Record, Stream};
-use crate::view::Places;
+use crate::view::{Places, counted};
 
 /// How often a running engine is asked for more.
 const LOOK: Duration = Duration::from_millis(250);
@@ -71,6 +72,7 @@ impl Tail<'_> {
         while self.next <= last {
             let records = source.log(self.next, READ).await?;
             let Some(newest) = records.last() else { return Ok(()) };
+            let expected = self.next;
             self.next = newest.position.saturating_add(1);
             // Only a stream of lines can be printed before its end is known.
             if self.context.ui.is_json() {
@@ -79,7 +81,12 @@ impl Tail<'_> {
                 let lines = documents.iter().map(|line| format!("{line}\n")).collect::<String>();
                 self.context.ui.print(&lines)?;
             } else {
-                let lines: String = records.iter().map(|record| self.line(record)).collect();
+                let (mut lines, mut expected) = (String::new(), expected);
+                for record in &records {
+                    lines.push_str(&self.gap(expected, record.position));
+                    lines.push_str(&self.line(record));
+                    expected = record.position.saturating_add(1);
+                }
                 self.context.ui.print(&lines)?;
             }
         }
@@ -107,8 +114,21 @@ impl Tail<'_> {
         format!("{position:>6}  {time}  {id:<6}  {event:<18}  {step}{}\n", told.sentence)
     }
 
+    /// Says that events are not there any more, for people.
+    fn gap(&self, from: u64, to: u64) -> String {
+        let ui = &self.context.ui;
+        match to.saturating_sub(from) {
+            0 => String::new(),
+            _ if ui.output == Output::Plain => String::new(),
+            count => {
+                let words = format!("        {} of deleted executions", counted(count, "event"));
+                format!("{}\n", ui.paint(Role::Faint, &words))
+            }
+        }
+    }
+
     fn forget(&mut self, record: &Record) {
-        if record.event.is_end() {
+        if record.event.is_end() || matches!(*record.event, Event::ExecutionDeleted(_)) {
             self.places.remove(&record.stream);
         }
     }

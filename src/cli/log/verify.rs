@@ -48,7 +48,7 @@ async fn verify(source: &Source) -> Result<Report, Box<Fault>> {
 
 fn words(context: &Context, report: &Report) -> String {
     let ui = &context.ui;
-    let Report { events, executions, unfinished, workflows, .. } = report;
+    let Report { events, executions, unfinished, workflows, deleted, deleted_events, .. } = report;
     let mark = Mark::of(if report.total_faults == 0 { "completed" } else { "failed" });
     let glyph = ui.paint(mark.role, mark.glyph(ui));
     let mut words = format!(
@@ -59,6 +59,13 @@ fn words(context: &Context, report: &Report) -> String {
     );
     if report.total_faults == 0 {
         words.push_str("checksums, density, order and folds hold\n");
+        if *deleted > 0 || *deleted_events > 0 {
+            words.push_str(&format!(
+                "  deleted: {}; {} taken away, as the log states\n",
+                counted(*deleted, "execution"),
+                counted(*deleted_events, "event")
+            ));
+        }
         return words;
     }
     words.push_str(&format!("{}\n", counted(report.total_faults, "fault")));

@@ -12,7 +12,7 @@ use super::event::{
     StateEntered, StateExited,
 };
 use super::execution::{
-    Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
+    Activity, Cancel, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
 use super::pause::Pauses;
@@ -84,6 +84,10 @@ impl Execution {
             Event::ExecutionPaused(body) => self.paused(body, at),
             Event::ExecutionResumed(body) => self.resumed(body),
             Event::ExecutionSetAside(body) => self.set_aside = Some(body.reason.clone()),
+            Event::ExecutionDeleted(body) => {
+                let (by, reason) = (body.by.clone(), body.reason.clone());
+                self.deleted = Some(Deletion { by, reason, at });
+            }
         }
     }
 

@@ -8,6 +8,7 @@
 mod cancel;
 mod child;
 mod context;
+mod delete;
 mod ending;
 pub(super) mod failure;
 mod flow;
@@ -152,6 +153,7 @@ impl Decision<'_> {
             }
             Command::ResumeExecution { scope, by } => self.resume_execution(scope, by),
             Command::SetAside { reason } => self.set_aside_on_request(reason),
+            Command::DeleteExecution { by, reason } => self.delete_execution(by, reason),
         }
     }
 
@@ -210,6 +212,9 @@ impl Decision<'_> {
     /// Refuses what is not legal now.
     fn require(&self, allowed: &[Status]) -> Result<(), Rejection> {
         let command = self.action;
+        if self.execution.deleted.is_some() {
+            return Err(Rejection::Deleted { command });
+        }
         if let Some(reason) = &self.execution.set_aside {
             return Err(Rejection::SetAside { command, reason: reason.to_string() });
         }

@@ -9,8 +9,9 @@ use crate::engine::event::{Event, ExecutionRedriven, JobScheduled};
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
-/// runs backward; it begins once, ends at most once, and nothing follows its end but a redrive, with
-/// which all of that begins again; progress never falls until then; each attempt of a job is scheduled once, taken once and completed once; each frame has
+/// runs backward; it begins once, ends at most once, and nothing follows its end but that it is
+/// deleted, or a redrive, with which all of that begins again; progress never falls until then; each
+/// attempt of a job is scheduled once, taken once and completed once; each frame has
 /// one parent; what ends has no part that is still open.
 ///
 /// # Errors
@@ -38,6 +39,7 @@ struct Seen {
     waits: bool,
     /// Whether it was redriven and waits for its place.
     reopens: bool,
+    deleted: bool,
     progress: u8,
     /// Open frames with their parents.
     frames: BTreeMap<FrameId, FrameId>,
@@ -83,7 +85,11 @@ impl Seen {
         if let Event::ExecutionRedriven(body) = event {
             self.go_on(body)?;
         }
-        ensure(!self.ended, "nothing_follows_the_end", String::new)?;
+        let deletes = matches!(event, Event::ExecutionDeleted(_));
+        ensure(!deletes || self.ended, "only_what_has_ended_is_deleted", String::new)?;
+        let open = (!self.ended || deletes) && !self.deleted;
+        ensure(open, "nothing_follows_the_end", String::new)?;
+        self.deleted = deletes;
         self.take_place_event(event)?;
         self.pauses.take(event)?;
         self.take_frame_event(event)?;
@@ -195,7 +201,8 @@ impl Seen {
             | Event::WorkflowPaused(_)
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
-            | Event::JobTypeResumed(_) => Ok(()),
+            | Event::JobTypeResumed(_)
+            | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
 
@@ -298,7 +305,8 @@ impl Seen {
             | Event::WorkflowPaused(_)
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
-            | Event::JobTypeResumed(_) => Ok(()),
+            | Event::JobTypeResumed(_)
+            | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
 

@@ -113,6 +113,9 @@ pub fn plan<'h>(
 /// Refuses what cannot go on after its end.
 pub(super) fn check(execution: &Execution, command: &'static str) -> Result<(), Rejection> {
     let status = execution.status;
+    if execution.deleted.is_some() {
+        return Err(Rejection::Deleted { command });
+    }
     if let Some(reason) = &execution.set_aside {
         return Err(Rejection::SetAside { command, reason: reason.to_string() });
     }

@@ -3,6 +3,7 @@
 mod callback;
 mod cancel;
 mod child;
+mod delete;
 mod failure;
 mod flow;
 mod fork;

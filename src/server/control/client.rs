@@ -13,13 +13,15 @@ use super::error::Error;
 use super::lines::{LineError, Lines};
 use super::place::{self, own_user};
 use super::protocol::{
-    Answer, Beat, Cancel, Complete, Deploy, Fail, Find, FollowFrom, Hello, Hold, LetGo, List,
-    LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition, PROTOCOL_VERSION, Redrive,
-    Refusal, Request, RerunOf, Resume, Wire,
+    Answer, Beat, Cancel, CompactLog, Complete, DeleteSome, Deploy, Fail, Find, FollowFrom, Hello,
+    Hold, LetGo, List, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition,
+    PROTOCOL_VERSION, Redrive, Refusal, Request, RerunOf, Resume, Wire,
 };
-use crate::engine::{Execution, ExecutionId, Held, RedriveRequest};
+use crate::engine::{Execution, ExecutionId, Held, RedriveRequest, Timestamp};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{Deployed, Paused, Queues, Record, Rerun, Rows, Start, Summary};
+use crate::runtime::{
+    Compacted, Delete, Deleted, Deployed, Paused, Queues, Record, Rerun, Rows, Start, Summary,
+};
 use crate::view::RetryCard;
 
 /// How long an engine may take to accept a connection and to say what it is.
@@ -361,6 +363,28 @@ impl Client {
     /// The engine is gone.
     pub async fn checkpoint(&self) -> Result<(), Error> {
         self.ask(Request::Checkpoint).await
+    }
+
+    /// Deletes executions that have ended. On return that is durable. What is refused says why and
+    /// does not keep the others.
+    ///
+    /// # Errors
+    /// The engine is gone.
+    pub async fn delete(
+        &self,
+        executions: &[ExecutionId],
+        wish: &Delete,
+    ) -> Result<Vec<Deleted>, Error> {
+        let (executions, wish) = (executions.to_vec(), wish.clone());
+        self.ask_all(Request::Delete(DeleteSome { executions, wish })).await
+    }
+
+    /// Takes away what was deleted, and tombstones from before a moment; waits for the end.
+    ///
+    /// # Errors
+    /// Refused: the log is damaged there.
+    pub async fn compact(&self, forget_before: Option<Timestamp>) -> Result<Compacted, Error> {
+        self.ask(Request::Compact(CompactLog { forget_before })).await
     }
 
     async fn ask<T: Wire>(&self, request: Request) -> Result<T, Error> {

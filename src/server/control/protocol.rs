@@ -13,13 +13,17 @@ use serde_json::value::RawValue;
 
 use super::error::{BUSY, NO_SUCH_DEFINITION, PROTOCOL};
 use crate::engine::execution::Activity;
-use crate::engine::{Event, Execution, ExecutionId, Held, RedriveRequest, Rejection, Token};
+use crate::engine::{
+    Event, Execution, ExecutionId, Held, RedriveRequest, Rejection, Timestamp, Token,
+};
 use crate::language::{DefinitionHash, Format, Json};
-use crate::runtime::{self, Deployed, Paused, Queues, Record, Rows, Start, Summary};
+use crate::runtime::{
+    self, Compacted, Delete, Deleted, Deployed, Paused, Queues, Record, Rows, Start, Summary,
+};
 use crate::view::RetryCard;
 
 /// The version of the protocol. Both sides must speak the same.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The longest request, in bytes: the largest input, escaped, with room around it.
 pub(super) const MAX_REQUEST_BYTES: usize = 16 * 1024 * 1024;
@@ -81,6 +85,8 @@ pub(super) enum Request {
     Workflows,
     JobTypes,
     Checkpoint,
+    Delete(DeleteSome),
+    Compact(CompactLog),
 }
 
 macro_rules! parameters {
@@ -107,6 +113,8 @@ parameters! {
     Find { text: String, }
     LogPart { from: u64, limit: usize, }
     FollowFrom { from: u64, only: Option<ExecutionId>, }
+    DeleteSome { executions: Vec<ExecutionId>, wish: Delete, }
+    CompactLog { forget_before: Option<Timestamp>, }
 }
 
 /// A request that cannot be read.
@@ -197,6 +205,8 @@ impl Request {
             "workflows" => Self::Workflows,
             "job_types" => Self::JobTypes,
             "checkpoint" => Self::Checkpoint,
+            "delete" => Self::Delete(parameters(line)?),
+            "compact" => Self::Compact(parameters(line)?),
             _ => return Ok(None),
         }))
     }
@@ -264,6 +274,9 @@ fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::NoSuchExecution { .. } => {
             "list the executions to see which there are; only unique beginnings of handles count"
         }
+        runtime::Error::Deleted { .. } => "nothing is left of it but who deleted it, and when",
+        runtime::Error::NeededByParent { .. } => "delete the execution that began it",
+        runtime::Error::Changed { .. } => "look at it again",
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
         runtime::Error::NoSuchJobType { .. } => "mend the name",
@@ -419,6 +432,8 @@ impl Wire for Record {
 impl Wire for Summary {}
 impl Wire for Paused {}
 impl Wire for Held {}
+impl Wire for Deleted {}
+impl Wire for Compacted {}
 impl Wire for Hello {}
 impl Wire for Deployed {}
 impl Wire for Queues {}

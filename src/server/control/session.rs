@@ -11,14 +11,14 @@ use tokio::sync::watch;
 
 use super::lines::{LineError, Lines};
 use super::protocol::{
-    AnswerLine, Beat, Cancel, Complete, Deploy, Fail, FollowFrom, Hello, Hold, LetGo, LogPart,
-    MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Part, Redrive, Refusal, Request, RerunOf, Resume, Wire,
-    line_of,
+    AnswerLine, Beat, Cancel, CompactLog, Complete, Deploy, Fail, FollowFrom, Hello, Hold, LetGo,
+    LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Part, Redrive, Refusal, Request, RerunOf, Resume,
+    Wire, line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;
 use crate::language::{DefinitionHash, Json};
-use crate::runtime::{self, Orchestrator, Record, Rerun};
+use crate::runtime::{self, Compaction, Orchestrator, Record, Rerun};
 use crate::view::RetryCard;
 use crate::worker::JobError;
 
@@ -165,6 +165,12 @@ impl Session {
             Request::Checkpoint => {
                 engine.checkpoint().await;
                 answers.ok(()).await?;
+            }
+            Request::Delete(some) => {
+                answers.items(Ok(engine.delete_all(&some.executions, &some.wish).await)).await?;
+            }
+            Request::Compact(CompactLog { forget_before }) => {
+                answers.give(engine.compact(Compaction { forget_before }).await).await?;
             }
         }
         Ok(std::ops::ControlFlow::Continue(()))

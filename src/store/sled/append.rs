@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use super::super::frame::{Chunks, Entry, Ids};
 use super::super::{Appended, Epoch, Error, Position, Stream, Transition, codec};
+use super::compact::Plan;
 use super::high_water::HighWater;
 use super::{Head, Heads, Inner, lock};
+use crate::engine::Event;
 
 /// What only the one writer touches.
 pub(super) struct Writer {
@@ -20,6 +22,10 @@ pub(super) struct Writer {
     pub(super) body: Vec<u8>,
     /// Where the histories of the open batch will end.
     pub(super) heads: HashMap<Stream, Head>,
+    /// Whether there are tombstones that the index may not know of.
+    pub(super) has_new_tombstones: bool,
+    /// The compaction that is under way.
+    pub(super) plan: Option<Plan>,
 }
 
 impl Writer {
@@ -28,6 +34,12 @@ impl Writer {
             Some(first) => Err(Error::Stopped { first: first.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// That whoever has `epoch` may write.
+    pub(super) fn check_owner(&self, epoch: Epoch) -> Result<(), Error> {
+        self.check_running()?;
+        if self.acquired && epoch.0 == self.epoch { Ok(()) } else { Err(Error::Fenced) }
     }
 }
 
@@ -48,10 +60,7 @@ impl Inner {
         batch: &[Transition],
     ) -> Result<Vec<Appended>, Error> {
         let mut writer = lock(&self.writer);
-        writer.check_running()?;
-        if !writer.acquired || epoch.0 != writer.epoch {
-            return Err(Error::Fenced);
-        }
+        writer.check_owner(epoch)?;
         let result = self.append_batch(&mut writer, batch);
         if let Err(error) = &result {
             writer.stopped = Some(error.to_string());
@@ -93,7 +102,11 @@ impl Inner {
             Some(head) => *head,
             None => self.index.head(stream)?.unwrap_or_default(),
         };
-        if events.is_empty() || head.sequence.checked_add(1) != Some(first_sequence) {
+        let follows = head.sequence.checked_add(1) == Some(first_sequence) && !head.deleted;
+        // A tombstone stands alone, so that all before it can be taken away.
+        let is_tombstone = |event: &Event| codec::deletes_history(codec::tag(event));
+        let is_sound = events.len() == 1 || !events.iter().any(is_tombstone);
+        if events.is_empty() || !follows || !is_sound {
             return Ok(Appended::Conflict { last_sequence: head.sequence });
         }
         let first = writer.next;
@@ -104,7 +117,7 @@ impl Inner {
             time: time.0,
             previous: head.position,
         };
-        let mut ended = false;
+        let (mut ended, mut deleted) = (false, false);
         for (left, event) in (0..events.len()).rev().zip(events) {
             writer.body.clear();
             let kind = codec::encode_body(event, &mut writer.body)
@@ -115,12 +128,14 @@ impl Inner {
             }
             writer.chunks.push(&Entry { kind, last: left == 0, ids, body: &writer.body })?;
             ended = codec::ends_history(kind.0);
+            deleted = codec::deletes_history(kind.0);
             ids.sequence += 1;
             ids.position += 1;
         }
         writer.body.shrink_to(1024 * 1024);
         writer.next = ids.position;
-        let head = Head { position: first, sequence: ids.sequence - 1, ended, saved: false };
+        let sequence = ids.sequence - 1;
+        let head = Head { position: first, sequence, ended, deleted, saved: false };
         writer.heads.insert(stream, head);
         Ok(Appended::At(first))
     }
@@ -137,7 +152,8 @@ impl Inner {
             .map_err(|error| Error::io("write of the high-water mark", &error))
     }
 
-    fn publish(&self, writer: &Writer) {
+    fn publish(&self, writer: &mut Writer) {
+        writer.has_new_tombstones |= writer.heads.values().any(|head| head.deleted);
         let mut heads = lock(&self.heads);
         heads.extend(writer.heads.iter().map(|(stream, head)| (*stream, *head)));
         self.set_last_position(writer.next - 1);

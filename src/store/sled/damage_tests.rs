@@ -7,13 +7,14 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::store::Damage;
-use crate::testing::store_suite::{completed, started, stream, transition};
+use crate::store::frame::{Chunks, Gap};
+use crate::testing::store_suite::{compact_all, completed, deleted, started, stream, transition};
 
 fn open(folder: &Path) -> Result<SledStore, Error> {
     SledStore::open(folder, SledOptions::default())
 }
 
-fn damage(folder: &Path) -> Damage {
+pub(super) fn damage(folder: &Path) -> Damage {
     match open(folder) {
         Err(Error::Damaged { damage }) => damage,
         other => panic!("not damaged: {other:?}"),
@@ -36,13 +37,13 @@ async fn filled() -> TempDir {
 }
 
 /// Changes the log's tree behind the store's back.
-fn tamper(folder: &Path, change: impl FnOnce(&::sled::Tree)) {
+pub(super) fn tamper(folder: &Path, change: impl FnOnce(&::sled::Tree)) {
     let db = files::open_sled(&folder.join("log"), 1024 * 1024).unwrap();
     change(&db.open_tree("log").unwrap());
     db.flush().unwrap();
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for path in files::list(from).unwrap() {
         let target = to.join(path.file_name().unwrap());
@@ -55,7 +56,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The folder as a crash right now would leave it, save for what is only in the system's memory.
-fn crash(folder: &Path) -> TempDir {
+pub(super) fn crash(folder: &Path) -> TempDir {
     let copied = TempDir::new().unwrap();
     copy(folder, copied.path());
     copied
@@ -288,4 +289,115 @@ fn a_folder_that_cannot_be_written_says_so() {
     // Not even root may make folders here.
     let error = open(Path::new("/sys/kernel/everstep-test")).unwrap_err();
     assert_eq!(error.code(), "STORE_READ_ONLY", "{error}");
+}
+
+/// The log of [`fill`] without histories 2 and 4, of which only tombstones are left.
+async fn compacted() -> TempDir {
+    let folder = filled().await;
+    let store = open(folder.path()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![deleted(2, 121), deleted(4, 121)]).await.unwrap();
+    assert_eq!(compact_all(&store, epoch, false).await.events, 240);
+    folder
+}
+
+fn forget_index(folder: &Path) {
+    fs::remove_dir_all(folder.join("index")).unwrap();
+}
+
+#[tokio::test]
+async fn a_log_with_gaps_is_whole_with_and_without_its_index() {
+    let folder = compacted().await;
+    for _ in 0..2 {
+        for check in [Check::All, Check::Tail] {
+            let options = SledOptions { check, ..SledOptions::default() };
+            let store = SledStore::open(folder.path(), options).unwrap();
+            assert_eq!(store.last_position(), 602);
+            assert_eq!(store.read_log(1, usize::MAX).await.unwrap().len(), 362);
+            assert_eq!(store.read_history(stream(3), 1..999).await.unwrap().len(), 120);
+            assert!(store.read_history(stream(2), 1..999).await.unwrap().is_empty());
+            assert!(store.find_tombstone(stream(2)).await.unwrap().is_some());
+            let epoch = store.acquire().await.unwrap();
+            let late = store.append(epoch, vec![transition(2, 122, 1)]).await.unwrap();
+            assert_eq!(late, [Appended::Conflict { last_sequence: 121 }]);
+        }
+        forget_index(folder.path());
+    }
+}
+
+#[tokio::test]
+async fn a_gap_that_is_lost_or_flipped_is_damage() {
+    let folder = compacted().await;
+    let lost = crash(folder.path());
+    tamper(lost.path(), |tree| {
+        let middle = tree.iter().keys().map(Result::unwrap).nth(3).unwrap();
+        tree.remove(middle).unwrap();
+    });
+    assert!(damage(lost.path()).reason.contains("are missing"));
+    tamper(folder.path(), |tree| {
+        let mut changed = 0;
+        for entry in tree.iter() {
+            let (key, value) = entry.unwrap();
+            let mut value = value.to_vec();
+            // The flags of a gap: the last byte of its second position is part of it.
+            if let Some(at) = value.windows(12).position(|head| head[..2] == [1, 8]) {
+                value[at + 24] ^= 1;
+                tree.insert(key, value).unwrap();
+                changed += 1;
+                break;
+            }
+        }
+        assert_eq!(changed, 1);
+    });
+    assert_eq!(damage(folder.path()).reason, "checksum does not match");
+}
+
+#[tokio::test]
+async fn records_of_a_history_that_lives_cannot_be_gone() {
+    for whole in [true, false] {
+        let folder = filled().await;
+        tamper(folder.path(), |tree| {
+            // Rounds 21 and 22, or all up to there.
+            let first = if whole { 1 } else { 301 };
+            let mut chunks = Chunks::default();
+            chunks.push_gap(Gap { first, last: 330 });
+            let gap = chunks.finish().next().unwrap().1.to_vec();
+            let keys: Vec<_> = tree.range(log::key(first)..log::key(331)).keys().collect();
+            keys.into_iter().for_each(|key| drop(tree.remove(key.unwrap()).unwrap()));
+            tree.insert(log::key(first), gap).unwrap();
+        });
+        let damage = damage(folder.path());
+        assert_eq!(damage.position, 331);
+        assert_eq!(damage.reason, "a part of a history is gone that was not deleted");
+        assert_eq!(damage.streams.len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_crash_leaves_of_a_compaction_reads_the_same() {
+    let folder = filled().await;
+    let store = open(folder.path()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![deleted(1, 121), deleted(2, 121), deleted(5, 121)]).await.unwrap();
+    let kept = |records: Vec<Record>| -> Vec<Record> {
+        let stays = |record: &Record| [stream(3), stream(4)].contains(&record.stream);
+        records.into_iter().filter(stays).collect()
+    };
+    let before = kept(store.read_log(1, usize::MAX).await.unwrap());
+    loop {
+        let crashed = crash(folder.path());
+        for lost in [false, true] {
+            if lost {
+                forget_index(crashed.path());
+            }
+            let store = open(crashed.path()).unwrap();
+            assert!(kept(store.read_log(1, usize::MAX).await.unwrap()) == before);
+            let epoch = store.acquire().await.unwrap();
+            compact_all(&store, epoch, false).await;
+            assert_eq!(store.read_log(1, usize::MAX).await.unwrap().len(), 243);
+        }
+        if store.compact(epoch, Compaction::default()).await.unwrap().is_done {
+            break;
+        }
+    }
 }

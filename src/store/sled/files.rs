@@ -78,9 +78,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, Error> {
     match try_lock(&file) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let pid = Read::take(&mut file, 20).read_to_string(&mut text).ok();
-            let pid = pid.and_then(|_| text.trim().parse().ok());
+            let pid = read_pid(&mut file);
             return Err(Error::Locked { path: folder.to_owned(), pid });
         }
         Err(TryLockError::Error(error)) => return Err(failed(error)),
@@ -92,6 +90,30 @@ pub(super) fn lock(folder: &Path) -> Result<File, Error> {
     };
     write(&mut file).map_err(failed)?;
     Ok(file)
+}
+
+/// Sees that nobody has the folder, and keeps others from taking it until the file is dropped;
+/// writes nothing. None when there is no lock.
+pub(super) fn check_unlocked(folder: &Path) -> Result<Option<File>, Error> {
+    let failed = |error: io::Error| Error::io("lock of the data folder", &error);
+    let mut file = match File::open(folder.join("lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    match try_lock(&file) {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            Err(Error::Locked { path: folder.to_owned(), pid: read_pid(&mut file) })
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn read_pid(file: &mut File) -> Option<u32> {
+    let mut text = String::new();
+    let read = Read::take(file, 20).read_to_string(&mut text);
+    read.ok().and_then(|_| text.trim().parse().ok())
 }
 
 /// Tries for some time: a command that a killed process was just starting has the file as long as

@@ -42,6 +42,17 @@ impl HighWater {
         Ok((Self { file, log, generation }, position))
     }
 
+    /// The position that the file holds, of whatever log it is.
+    pub(super) fn read_any(path: &Path) -> io::Result<Position> {
+        let bytes = std::fs::read(path)?;
+        let slots = bytes.chunks_exact(SLOT_BYTES).filter_map(|slot| {
+            let slot: &[u8; SLOT_BYTES] = slot.try_into().ok()?;
+            let log: &[u8; 8] = slot.get(16..24)?.try_into().ok()?;
+            read(slot, *log)
+        });
+        Ok(slots.max().map_or(0, |(_, position)| position))
+    }
+
     /// Notes that everything up to `position` is durable.
     pub(super) fn write(&mut self, position: Position) -> io::Result<()> {
         self.generation = self.generation.wrapping_add(1);

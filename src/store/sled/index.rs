@@ -4,6 +4,7 @@
 //! All of it is a projection in a sled database of its own, never ahead of the log. If it is
 //! damaged it is thrown away and filled again from the log.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Mutex;
@@ -27,6 +28,10 @@ const HEAD: u8 = b'h';
 const SNAPSHOT: u8 = b's';
 const FINISHED: u8 = b'f';
 const NAMED: u8 = b'n';
+/// Deleted histories of which records may still be in the log.
+const DELETED: u8 = b'd';
+/// Tombstones that are all that is left of their histories, by their time.
+const TOMBSTONE: u8 = b'g';
 
 /// A kind and an id: the beginning of a key.
 type Name = [u8; 17];
@@ -83,9 +88,19 @@ fn id(key: &[u8]) -> Option<Uuid> {
     Uuid::from_slice(key.get(1..17)?).ok()
 }
 
+fn tombstone_key(time: u64, stream: Stream) -> Vec<u8> {
+    [&[TOMBSTONE][..], &time.to_be_bytes(), stream.as_bytes()].concat()
+}
+
+fn read_tombstone(key: &[u8]) -> Option<(u64, Stream)> {
+    let (time, stream) = key.get(1..)?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*time), Uuid::from_slice(stream).ok()?))
+}
+
 impl Head {
     fn to_bytes(self) -> [u8; 17] {
-        let mut bytes = [u8::from(self.ended); 17];
+        let state = if self.deleted { 2 } else { u8::from(self.ended) };
+        let mut bytes = [state; 17];
         for (place, number) in bytes.chunks_exact_mut(8).zip([self.position, self.sequence]) {
             place.copy_from_slice(&number.to_le_bytes());
         }
@@ -97,7 +112,8 @@ impl Head {
         let (sequence, rest) = rest.split_first_chunk::<8>()?;
         let position = u64::from_le_bytes(*position);
         let sequence = u64::from_le_bytes(*sequence);
-        Some(Self { position, sequence, ended: rest == [1], saved: true })
+        let deleted = rest == [2];
+        Some(Self { position, sequence, ended: rest == [1] || deleted, deleted, saved: true })
     }
 }
 
@@ -173,6 +189,18 @@ impl Index {
         }
     }
 
+    /// Where every history ends, as far as is known here.
+    pub(super) fn heads(&self) -> Result<HashMap<Stream, Head>, Error> {
+        guard("read of the index", 0, || {
+            let entries = self.tree.scan_prefix([HEAD]);
+            let read = |entry: ::sled::Result<(IVec, IVec)>| {
+                let (key, value) = entry?;
+                Ok(id(&key).zip(Head::from_bytes(&value)))
+            };
+            entries.map(read).filter_map(Result::transpose).collect()
+        })
+    }
+
     /// Histories whose last transition begins in `range`, as far as is known here.
     pub(super) fn streams_between(&self, range: &std::ops::Range<Position>) -> Vec<Stream> {
         let mut streams = Vec::new();
@@ -198,7 +226,7 @@ impl Index {
     ) -> Result<(), Error> {
         let mut batch = Batch::default();
         for (stream, head) in heads {
-            batch.insert(&name(HEAD, stream), &head.to_bytes()[..]);
+            self.put_head(&mut batch, stream, head)?;
         }
         batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
         guard("write of the index", 0, || self.tree.apply_batch(batch))
@@ -230,7 +258,7 @@ impl Index {
             batch.insert(&name(NAMED, Uuid::from_bytes(key.0)), &execution.0.as_bytes()[..]);
         }
         for (stream, head) in heads {
-            batch.insert(&name(HEAD, *stream), &head.to_bytes()[..]);
+            self.put_head(&mut batch, *stream, *head)?;
         }
         batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
         if let Some(position) = checkpoint.complete_to {
@@ -241,6 +269,67 @@ impl Index {
             self.db.flush()
         })?;
         self.file.sync_data().map_err(|error| Error::io("sync of the checkpoint", &error))
+    }
+
+    /// Of a deleted history nothing but its end stays here, and that it is to be taken away.
+    fn put_head(&self, batch: &mut Batch, stream: Stream, head: Head) -> Result<(), Error> {
+        batch.insert(&name(HEAD, stream), &head.to_bytes()[..]);
+        if head.deleted {
+            self.remove(batch, &name(FINISHED, stream))?;
+            self.remove(batch, &name(SNAPSHOT, stream))?;
+            batch.insert(&name(DELETED, stream), &[]);
+        }
+        Ok(())
+    }
+
+    /// Deleted histories of which records may still be in the log, at most `limit`.
+    pub(super) fn deleted(&self, limit: usize) -> Result<Vec<Stream>, Error> {
+        guard("read of the index", 0, || {
+            let keys = self.tree.scan_prefix([DELETED]).keys().take(limit);
+            keys.map(|key| Ok(id(&key?))).filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// Tombstones written before a moment whose histories are taken away, at most `limit`.
+    pub(super) fn tombstones(
+        &self,
+        before: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Stream)>, Error> {
+        let end = [&[TOMBSTONE][..], &before.to_be_bytes()].concat();
+        guard("read of the index", 0, || {
+            let keys = self.tree.range(vec![TOMBSTONE]..end).keys().take(limit);
+            keys.map(|key| Ok(read_tombstone(&key?))).filter_map(Result::transpose).collect()
+        })
+    }
+
+    /// Notes that nothing but their tombstones is left of some histories.
+    pub(super) fn note_taken(&self, taken: &[(u64, Stream)]) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for (time, stream) in taken {
+            batch.remove(&name(DELETED, *stream));
+            batch.insert(tombstone_key(*time, *stream), &[]);
+        }
+        guard("write of the index", 0, || self.tree.apply_batch(batch))
+    }
+
+    /// Forgets histories of which nothing is left.
+    pub(super) fn forget(&self, gone: &[(u64, Stream)]) -> Result<(), Error> {
+        let mut batch = Batch::default();
+        for (time, stream) in gone {
+            batch.remove(tombstone_key(*time, *stream));
+            batch.remove(&name(HEAD, *stream));
+        }
+        guard("write of the index", 0, || self.tree.apply_batch(batch))
+    }
+
+    /// Frees a name, if it is still that of this execution.
+    pub(super) fn free_name(&self, key: NameKey, execution: ExecutionId) -> Result<(), Error> {
+        if self.find_named(key)? == Some(execution) {
+            let name = name(NAMED, Uuid::from_bytes(key.0));
+            guard("write of the index", 0, || self.tree.remove(name))?;
+        }
+        Ok(())
     }
 
     fn remove(&self, batch: &mut Batch, name: &Name) -> Result<(), Error> {

@@ -25,7 +25,7 @@ pub(super) fn key(position: Position) -> [u8; 8] {
     position.to_be_bytes()
 }
 
-fn part_key(position: Position, part: u16) -> [u8; 10] {
+pub(super) fn part_key(position: Position, part: u16) -> [u8; 10] {
     let mut bytes = [0; 10];
     let (head, tail) = bytes.split_at_mut(8);
     head.copy_from_slice(&key(position));

@@ -21,12 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::{
-    Appended, Checkpoint, DEFAULT_MAX_EVENT_BYTES, Epoch, Error, EventStore, Finished, NameKey,
-    OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Appended, Checkpoint, Compacted, Compaction, DEFAULT_MAX_EVENT_BYTES, Epoch, Error, EventStore,
+    Finished, NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 use crate::engine::ExecutionId;
 
 mod append;
+mod compact;
 mod files;
 mod guard;
 mod high_water;
@@ -34,8 +35,11 @@ mod index;
 mod log;
 mod open;
 mod read;
+pub(super) mod salvage;
 mod scan;
 
+#[cfg(test)]
+mod compact_tests;
 #[cfg(test)]
 mod damage_tests;
 #[cfg(test)]
@@ -104,6 +108,8 @@ struct Head {
     sequence: u64,
     /// Whether that record ended it.
     ended: bool,
+    /// Whether that record is its tombstone.
+    deleted: bool,
     /// Whether the index has this.
     saved: bool,
 }
@@ -147,6 +153,8 @@ struct Inner {
     /// The last durable position.
     last: AtomicU64,
     checkpointing: Mutex<()>,
+    /// Counts the changes that compaction makes to what is written: odd while one is being made.
+    rewrites: AtomicU64,
     high_water_file: File,
     report: OpenReport,
     _lock: File,
@@ -211,13 +219,60 @@ impl Inner {
         live.map_or_else(|| self.index.head(stream), |head| Ok(Some(head)))
     }
 
-    /// Whether an execution has gone on since its row was written.
-    fn is_live_again(&self, execution: ExecutionId) -> bool {
-        lock(&self.heads).get(&execution.0).is_some_and(|head| !head.ended)
+    /// Whether an execution has gone on, or was deleted, since its row was written.
+    fn has_outlived_its_row(&self, execution: ExecutionId) -> bool {
+        let head = lock(&self.heads).get(&execution.0).copied();
+        head.is_some_and(|head| !head.ended || head.deleted)
     }
 
-    fn write_checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
-        let _checkpointing = lock(&self.checkpointing);
+    fn is_deleted(&self, stream: Stream) -> Result<bool, Error> {
+        Ok(self.find_head(stream)?.is_some_and(|head| head.deleted))
+    }
+
+    /// The tombstone of a deleted history.
+    fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
+        match self.find_head(stream)?.filter(|head| head.deleted) {
+            None => Ok(None),
+            Some(head) => {
+                let found = self.read_log(head.position, 1)?.pop();
+                Ok(found.filter(|record| record.stream == stream))
+            }
+        }
+    }
+
+    /// The execution that was last written under a name, unless it is deleted.
+    fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        let Some(named) = self.index.find_named(key)? else { return Ok(None) };
+        // A name may outlive what it was given to by a moment.
+        let head = self.find_head(named.0)?;
+        Ok(head.is_some_and(|head| !head.deleted).then_some(named))
+    }
+
+    /// Leaves out what is about deleted executions: whoever saved it did not know yet.
+    fn without_deleted(&self, mut checkpoint: Checkpoint) -> Result<Checkpoint, Error> {
+        let mut deleted = std::collections::HashSet::new();
+        let snapshots = checkpoint.snapshots.iter().map(|snapshot| snapshot.stream);
+        let finished = checkpoint.finished.iter().map(|finished| finished.execution.0);
+        let named = checkpoint.names.iter().map(|(_, execution)| execution.0);
+        for stream in snapshots.chain(finished).chain(named) {
+            if self.is_deleted(stream)? {
+                deleted.insert(stream);
+            }
+        }
+        checkpoint.snapshots.retain(|snapshot| !deleted.contains(&snapshot.stream));
+        checkpoint.finished.retain(|finished| !deleted.contains(&finished.execution.0));
+        checkpoint.names.retain(|(_, execution)| !deleted.contains(&execution.0));
+        Ok(checkpoint)
+    }
+
+    fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+        let checkpointing = lock(&self.checkpointing);
+        self.save(checkpoint, &checkpointing)
+    }
+
+    /// Writes a checkpoint, with the ends of histories that the index does not have yet.
+    fn save(&self, checkpoint: Checkpoint, _: &MutexGuard<'_, ()>) -> Result<(), Error> {
+        let checkpoint = &self.without_deleted(checkpoint)?;
         let (unsaved, last): (Vec<(Stream, Head)>, Position) = {
             let heads = lock(&self.heads);
             let unsaved = heads.iter().filter(|(_, head)| !head.saved);
@@ -265,8 +320,20 @@ impl EventStore for SledStore {
         self.blocking(move |inner| inner.read_history(stream, range)).await
     }
 
+    fn last_sequence(&self, stream: Stream) -> Result<u64, Error> {
+        Ok(self.inner.find_head(stream)?.map_or(0, |head| head.sequence))
+    }
+
+    async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
+        self.blocking(move |inner| inner.find_tombstone(stream)).await
+    }
+
+    async fn compact(&self, epoch: Epoch, compaction: Compaction) -> Result<Compacted, Error> {
+        self.inner.compact(epoch, compaction)
+    }
+
     async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
-        self.blocking(move |inner| inner.write_checkpoint(&checkpoint)).await
+        self.blocking(move |inner| inner.write_checkpoint(checkpoint)).await
     }
 
     async fn read_checkpoint(&self) -> Result<(Vec<Snapshot>, Position), Error> {
@@ -287,14 +354,15 @@ impl EventStore for SledStore {
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
         self.blocking(move |inner| {
-            inner.index.list_finished(before, limit, |execution| !inner.is_live_again(execution))
+            let has_row = |execution| !inner.has_outlived_its_row(execution);
+            inner.index.list_finished(before, limit, has_row)
         })
         .await
     }
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
         self.blocking(move |inner| {
-            if inner.is_live_again(execution) {
+            if inner.has_outlived_its_row(execution) {
                 return Ok(None);
             }
             inner.index.find_finished(execution)
@@ -303,7 +371,7 @@ impl EventStore for SledStore {
     }
 
     async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
-        self.blocking(move |inner| inner.index.find_named(key)).await
+        self.blocking(move |inner| inner.find_named(key)).await
     }
 
     fn open_report(&self) -> OpenReport {

@@ -77,6 +77,8 @@ pub(super) fn open(
         chunks: Chunks::default(),
         body: Vec::new(),
         heads: HashMap::new(),
+        has_new_tombstones: heads.values().any(|head| head.deleted),
+        plan: None,
     };
     Ok(Inner {
         log,
@@ -87,6 +89,7 @@ pub(super) fn open(
         heads: Mutex::new(heads),
         last: AtomicU64::new(last),
         checkpointing: Mutex::default(),
+        rewrites: AtomicU64::new(0),
         high_water_file,
         report,
         _lock: lock,

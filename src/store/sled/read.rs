@@ -1,57 +1,61 @@
 //! Reading: only what is durable, and never under a lock that an append holds while it syncs.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use ::sled::IVec;
 
-use super::super::frame::{Frame, Frames};
+use super::super::frame::{Frames, Piece};
 use super::super::{Error, Position, Record, Stream};
 use super::Inner;
 
 impl Inner {
     pub(super) fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
-        let last = self.last_position();
-        let mut next = from.max(1);
-        let mut records = Vec::new();
-        if next > last || limit == 0 {
-            return Ok(records);
-        }
-        let missing = |position| Error::damaged(position, "records are missing", None);
-        let (first, _) = self.log.chunk_at(next)?.ok_or_else(|| missing(next))?;
-        for chunk in self.log.chunks_from(first) {
-            for frame in Frames::new(&chunk?.1) {
-                let frame = frame.map_err(|reason| Error::damaged(next, reason, None))?;
-                if frame.ids.position < next && records.is_empty() {
-                    continue;
-                }
-                if frame.ids.position != next {
-                    return Err(missing(next));
-                }
-                records.push(self.log.record(&frame)?);
-                if next == last || records.len() == limit {
-                    return Ok(records);
-                }
-                next += 1;
-            }
-        }
-        Err(missing(next))
+        let mut reading = Reading {
+            inner: self,
+            next: from.max(1),
+            last: self.last_position(),
+            limit,
+            records: Vec::new(),
+        };
+        // What was read is kept: a reading goes on where compaction disturbed it.
+        self.undisturbed(|| reading.go_on())?;
+        Ok(reading.records)
     }
 
-    /// Follows the links from the last transition of a history backward.
+    /// Reads, and again if it found damage while compaction was changing what is there.
+    fn undisturbed<T>(&self, mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        loop {
+            let before = self.rewrites.load(Ordering::Acquire);
+            let result = read();
+            let is_disturbed = before % 2 == 1 || self.rewrites.load(Ordering::Acquire) != before;
+            if !(is_disturbed && matches!(result, Err(Error::Damaged { .. }))) {
+                return result;
+            }
+            // A change takes less than a millisecond.
+            std::thread::yield_now();
+        }
+    }
+
     pub(super) fn read_history(
         &self,
         stream: Stream,
         range: Range<u64>,
     ) -> Result<Vec<Record>, Error> {
+        self.undisturbed(|| self.follow_history(stream, &range))
+    }
+
+    /// Follows the links from the last transition of a history backward.
+    fn follow_history(&self, stream: Stream, range: &Range<u64>) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
-        let Some(head) = self.find_head(stream)? else {
+        let Some(head) = self.find_head(stream)?.filter(|head| !head.deleted) else {
             return Ok(records);
         };
         let mut walk = Walk { inner: self, stream, chunk: None };
         let mut at = head.position;
         let mut sequence_after = head.sequence.saturating_add(1);
         while at != 0 && sequence_after > range.start.max(1) {
-            let transition = walk.transition(at, &range)?;
+            let transition = walk.transition(at, range)?;
             let broken = |at| Error::damaged(at, "a history's links are broken", Some(stream));
             if transition.after != sequence_after || transition.previous >= at {
                 return Err(broken(at));
@@ -65,6 +69,52 @@ impl Inner {
         }
         records.reverse();
         Ok(records)
+    }
+}
+
+/// A way through the log.
+struct Reading<'a> {
+    inner: &'a Inner,
+    next: Position,
+    last: Position,
+    limit: usize,
+    records: Vec<Record>,
+}
+
+impl Reading<'_> {
+    fn is_done(&self) -> bool {
+        self.next > self.last || self.records.len() == self.limit
+    }
+
+    fn go_on(&mut self) -> Result<(), Error> {
+        let missing = |position| Error::damaged(position, "records are missing", None);
+        if self.is_done() {
+            return Ok(());
+        }
+        let log = &self.inner.log;
+        let (first, _) = log.chunk_at(self.next)?.ok_or_else(|| missing(self.next))?;
+        for chunk in log.chunks_from(first) {
+            for piece in Frames::new(&chunk?.1) {
+                let damaged = |reason| Error::damaged(self.next, reason, None);
+                let piece = piece.map_err(damaged)?;
+                let (begin, end) = piece.span();
+                if end < self.next {
+                    continue;
+                }
+                match piece {
+                    Piece::Gap(..) if begin <= self.next => self.next = end.saturating_add(1),
+                    Piece::Record(frame) if begin == self.next => {
+                        self.records.push(log.record(&frame)?);
+                        self.next += 1;
+                    }
+                    Piece::Gap(..) | Piece::Record(_) => return Err(missing(self.next)),
+                }
+                if self.is_done() {
+                    return Ok(());
+                }
+            }
+        }
+        Err(missing(self.next))
     }
 }
 
@@ -128,12 +178,15 @@ impl Walk<'_> {
         range: &Range<u64>,
         found: &mut Option<Found>,
     ) -> Result<bool, Error> {
-        for frame in Frames::new(chunk) {
+        for piece in Frames::new(chunk) {
             let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
-            let frame: Frame<'_> = frame.map_err(damaged)?;
-            if frame.ids.position < at {
+            let piece = piece.map_err(damaged)?;
+            if piece.span().1 < at {
                 continue;
             }
+            let Piece::Record(frame) = piece else {
+                return Err(damaged("a history that was not deleted has records taken away"));
+            };
             let found = found.get_or_insert_with(|| Found {
                 first: frame.ids.sequence,
                 after: frame.ids.sequence,

@@ -1,10 +1,10 @@
 //! The look through the log when it is opened: is it whole, and where does each history end?
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use ::sled::IVec;
 
-use super::super::frame::{Frame, Frames, Ids};
+use super::super::frame::{Frame, Frames, Gap, Ids, Piece};
 use super::super::{Error, Position, Stream, codec};
 use super::guard::guard;
 use super::index::Index;
@@ -44,6 +44,10 @@ struct Scan<'a> {
     /// Ends of histories up to here are in the index already.
     heads_to: Position,
     heads: Heads,
+    /// What compaction took away, by the first position.
+    gaps: BTreeMap<Position, Position>,
+    /// Histories of which a part is gone, with the first record after that: a tombstone must follow.
+    orphans: HashMap<Stream, Position>,
     next: Position,
     /// The first and the last record so far of the transition that is open.
     open: Option<(Ids, Ids)>,
@@ -69,6 +73,8 @@ pub(super) fn scan(
         index,
         heads_to,
         heads: HashMap::new(),
+        gaps: BTreeMap::new(),
+        orphans: HashMap::new(),
         next: start,
         open: None,
         sound_to: start - 1,
@@ -81,6 +87,10 @@ pub(super) fn scan(
         let reason = format!("the tail is lost: positions up to {high_water} were durable");
         let streams = index.streams_between(&(first..Position::MAX));
         return Err(Error::damaged(first, reason, streams));
+    }
+    if let Some(position) = scan.orphans.values().min() {
+        let reason = "a part of a history is gone that was not deleted";
+        return Err(Error::damaged(*position, reason, scan.orphans.keys().copied()));
     }
     if torn {
         scan.cut()?;
@@ -118,9 +128,16 @@ impl Scan<'_> {
             let reason = format!("records from {} to {} are missing", self.next, start - 1);
             return Ok(Err(Fault::new(reason, None)));
         }
-        for frame in Frames::new(chunk) {
-            let frame = match frame {
-                Ok(frame) => frame,
+        for piece in Frames::new(chunk) {
+            let frame = match piece {
+                Ok(Piece::Record(frame)) => frame,
+                Ok(Piece::Gap(gap, end)) => {
+                    if let Err(fault) = self.gap(gap) {
+                        return Ok(Err(fault));
+                    }
+                    self.sound_end = Some((start, end));
+                    continue;
+                }
                 Err(reason) => return Ok(Err(Fault::new(reason, None))),
             };
             if let Err(fault) = self.frame(&frame)? {
@@ -163,18 +180,51 @@ impl Scan<'_> {
                 None => self.index.head(ids.stream)?.unwrap_or_default(),
             };
             let next = head.sequence.checked_add(1);
-            if (next, head.position) != (Some(ids.sequence), ids.previous) {
+            let follows = (next, head.position) == (Some(ids.sequence), ids.previous);
+            if !follows && !self.is_gone(ids.previous) {
                 return fault("a history's links are broken");
+            }
+            if codec::deletes_history(frame.tag) {
+                self.orphans.remove(&ids.stream);
+            } else if !follows {
+                self.orphans.entry(ids.stream).or_insert(ids.position);
             }
         }
         self.open = (!frame.is_last()).then_some((first, ids));
         if frame.is_last() && ids.position > self.heads_to {
             let ended = codec::ends_history(frame.tag);
+            let deleted = codec::deletes_history(frame.tag);
             let (position, sequence) = (first.position, ids.sequence);
-            self.heads.insert(ids.stream, Head { position, sequence, ended, saved: false });
+            let head = Head { position, sequence, ended, deleted, saved: false };
+            self.heads.insert(ids.stream, head);
         }
         self.next = ids.position.saturating_add(1);
         Ok(Ok(()))
+    }
+
+    /// Takes note of records that compaction took.
+    fn gap(&mut self, gap: Gap) -> Result<(), Fault> {
+        if let Some((first, _)) = self.open {
+            return Err(Fault::new("a transition is not whole", Some(first.stream)));
+        }
+        if gap.first != self.next {
+            return Err(Fault::new("a position is out of order", None));
+        }
+        match self.gaps.last_entry() {
+            Some(mut before) if before.get().saturating_add(1) == gap.first => {
+                before.insert(gap.last);
+            }
+            _ => drop(self.gaps.insert(gap.first, gap.last)),
+        }
+        self.sound_to = gap.last;
+        self.next = gap.last.saturating_add(1);
+        Ok(())
+    }
+
+    /// Whether the record at a position was taken by compaction.
+    fn is_gone(&self, position: Position) -> bool {
+        let before = self.gaps.range(..=position).next_back();
+        before.is_some_and(|(_, last)| position <= *last)
     }
 
     /// Moves the ends of histories to the index; only live ones are kept here too.
@@ -219,7 +269,12 @@ impl Scan<'_> {
         streams.extend(self.index.streams_between(&lost));
         if let Some(end) = end {
             for chunk in self.log.chunks_from(end).map_while(Result::ok) {
-                for frame in Frames::new(&chunk.1).map_while(Result::ok) {
+                let pieces = Frames::new(&chunk.1).map_while(Result::ok);
+                let frames = pieces.filter_map(|piece| match piece {
+                    Piece::Record(frame) => Some(frame),
+                    Piece::Gap(..) => None,
+                });
+                for frame in frames {
                     if lost.contains(&frame.ids.previous) {
                         streams.insert(frame.ids.stream);
                     }

@@ -4,6 +4,7 @@
 mod callbacks;
 mod children;
 mod crash;
+mod delete;
 mod failing_store;
 mod files;
 mod names;

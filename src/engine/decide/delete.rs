@@ -1,0 +1,27 @@
+//! Forgetting an execution that has ended.
+
+use std::sync::Arc;
+
+use super::Decision;
+use crate::engine::event::{ExecutionDeleted, MAX_CAUSE_BYTES, cut_shared};
+use crate::engine::rejection::Rejection;
+
+impl Decision<'_> {
+    pub(super) fn delete_execution(
+        &mut self,
+        by: Arc<str>,
+        reason: Option<Arc<str>>,
+    ) -> Result<(), Rejection> {
+        if self.execution.deleted.is_some() {
+            return Err(Rejection::Deleted { command: self.action });
+        }
+        // One that was set aside after its end has ended all the same.
+        if !self.execution.status.is_terminal() {
+            self.require(&[])?;
+        }
+        let by = cut_shared(by, MAX_CAUSE_BYTES);
+        let reason = reason.map(|reason| cut_shared(reason, MAX_CAUSE_BYTES));
+        self.emit(ExecutionDeleted { by, reason });
+        Ok(())
+    }
+}
