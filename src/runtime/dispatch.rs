@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::attempt::Attempt;
+use super::figures::JobTypeFigures;
 use super::shards::{Note, Shards};
 use super::tasks;
 use crate::engine::{Command, ExecutionId, JobId, own_jobs};
@@ -60,7 +62,7 @@ struct Pool {
 struct Slots {
     free: usize,
     /// Bounded by the jobs of live executions, which are in memory anyway.
-    waiting: VecDeque<Offer>,
+    waiting: VecDeque<(Offer, Instant)>,
 }
 
 impl Dispatch {
@@ -113,7 +115,7 @@ impl Dispatch {
         let next = if self.is_paused() { None } else { slots.waiting.pop_front() };
         slots.free += usize::from(next.is_none());
         drop(slots);
-        if let Some(next) = next {
+        if let Some((next, _)) = next {
             self.start(next);
         }
     }
@@ -128,8 +130,27 @@ impl Dispatch {
             drop(slots);
             self.start(offer);
         } else {
-            slots.waiting.push_back(offer);
+            slots.waiting.push_back((offer, Instant::now()));
         }
+    }
+
+    /// What each job type has to do, sorted; not those that are ours.
+    pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
+        let theirs = self.pools.iter().filter(|(name, _)| !name.starts_with(own_jobs::PREFIX));
+        let mut figures: Vec<JobTypeFigures> = theirs
+            .map(|(job_type, pool)| {
+                let slots = pool.slots();
+                JobTypeFigures {
+                    job_type: job_type.clone(),
+                    slots: pool.limit,
+                    running: pool.limit.saturating_sub(slots.free),
+                    waiting: slots.waiting.len(),
+                    oldest: slots.waiting.front().map(|(_, since)| since.elapsed()),
+                }
+            })
+            .collect();
+        figures.sort_by(|a, b| a.job_type.cmp(&b.job_type));
+        figures
     }
 
     fn start(&self, offer: Offer) {

@@ -37,7 +37,7 @@ const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 /// Whatever a method reports as done is durable: it survives a power cut.
 #[derive(Clone)]
 pub struct Orchestrator {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 pub(super) struct Inner {
@@ -193,7 +193,7 @@ impl Orchestrator {
     }
 
     /// The execution that has a name.
-    async fn named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+    pub(super) async fn named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
         match self.inner.tools.names.get(key) {
             Some(held) => Ok(Some(held)),
             None => Ok(self.inner.tools.store.find_named(key).await?),
@@ -493,12 +493,12 @@ impl Orchestrator {
         }
     }
 
-    fn check_open(&self) -> Result<(), Error> {
+    pub(super) fn check_open(&self) -> Result<(), Error> {
         self.check_healthy()?;
         if self.inner.is_stopping.load(Ordering::SeqCst) { Err(Error::Stopping) } else { Ok(()) }
     }
 
-    fn check_healthy(&self) -> Result<(), Error> {
+    pub(super) fn check_healthy(&self) -> Result<(), Error> {
         match &*self.inner.health.borrow() {
             Health::Working => Ok(()),
             Health::Failed(reason) => Err(Error::Failed { reason: reason.to_string() }),
@@ -510,7 +510,7 @@ impl Orchestrator {
         self.check_healthy().err().unwrap_or(Error::Stopping)
     }
 
-    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
+    pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {
         answer.await.map_err(|_| self.gone())
     }
 }

@@ -1,11 +1,13 @@
 //! What people and other programs see of executions: read models, folded from events.
 //!
-//! Nothing here waits or reads a clock; the time comes in. The command line prints these today, and
-//! an HTTP interface can serve the same: the names of serialized fields are a promise.
+//! Nothing here waits or reads a clock; the time comes in. The command line prints these, and
+//! the HTTP interface serves the same: the names of serialized fields are a promise.
 
 mod card;
 mod comparison;
 mod difference;
+mod event;
+mod export;
 mod log_stats;
 mod moment;
 mod result;
@@ -19,6 +21,8 @@ mod why;
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
+pub use event::{EventDocument, Told};
+pub use export::{ExportedEvent, ExportedFields, export_line};
 pub use log_stats::{Count, LogCounter, LogStats, Spread};
 pub use moment::Moments;
 pub use result::{ResultCard, ResultSummary, StepResult};
