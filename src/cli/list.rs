@@ -1,7 +1,5 @@
 //! `everstep list`: executions, the newest first.
 
-use serde::Serialize;
-
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::source::SourceArgs;
@@ -9,7 +7,8 @@ use super::ui::{Cell, Mark, Output, Role, Table};
 use super::{Context, data, wait};
 use crate::engine::Timestamp;
 use crate::runtime::{Rows, Summary};
-use crate::view::{FailureCard, duration, one_line};
+use crate::server::rest::ExecutionRow;
+use crate::view::{duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ListArgs {
@@ -29,25 +28,6 @@ pub(super) struct ListArgs {
     source: SourceArgs,
 }
 
-/// An execution in a list, for programs.
-#[derive(Serialize)]
-struct Row<'s> {
-    id: String,
-    handle: String,
-    workflow: &'s str,
-    name: Option<&'s str>,
-    parent: Option<String>,
-    status: &'static str,
-    progress: u8,
-    step_name: Option<&'s str>,
-    message: Option<&'s str>,
-    total_errors: u32,
-    failure: Option<FailureCard>,
-    started_at: String,
-    ended_at: Option<String>,
-    set_aside: Option<&'s str>,
-}
-
 pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     let source = arguments.source.open(context).await?;
     let is_filtered = !arguments.status.is_empty() || arguments.workflow.is_some();
@@ -61,7 +41,7 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     rows.truncate(arguments.limit);
     let ui = &context.ui;
     if ui.is_json() {
-        let rows: Vec<Row<'_>> = rows.iter().map(for_programs).collect();
+        let rows: Vec<ExecutionRow<'_>> = rows.iter().map(ExecutionRow::of).collect();
         ui.items("everstep.executions/v1", &rows)?;
         return Ok(Exit::Done);
     }
@@ -84,25 +64,6 @@ fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
     let is_of = |name: &String| **name == *row.workflow;
     (arguments.status.is_empty() || arguments.status.iter().any(fits))
         && arguments.workflow.as_ref().is_none_or(is_of)
-}
-
-fn for_programs(row: &Summary) -> Row<'_> {
-    Row {
-        id: row.id.to_string(),
-        handle: row.id.handle(),
-        workflow: &row.workflow,
-        name: row.name.as_deref(),
-        parent: row.parent.as_ref().map(|parent| parent.execution.to_string()),
-        status: row.status.as_str(),
-        progress: row.progress,
-        step_name: row.step.as_deref(),
-        message: row.message.as_deref(),
-        total_errors: row.total_errors,
-        failure: row.failure.as_ref().map(FailureCard::of),
-        started_at: row.started_at.to_string(),
-        ended_at: row.ended_at.map(|at| at.to_string()),
-        set_aside: row.set_aside.as_deref(),
-    }
 }
 
 fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {

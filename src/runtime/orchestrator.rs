@@ -201,7 +201,7 @@ impl Orchestrator {
     }
 
     /// The execution that has the name, if it can stand for the one that is to be started.
-    async fn stand_in(
+    pub(super) async fn stand_in(
         &self,
         execution: ExecutionId,
         start: &Start,
@@ -215,12 +215,7 @@ impl Orchestrator {
     }
 
     async fn begin(&self, start: Start) -> Result<ExecutionId, Error> {
-        let newest = self.inner.tools.definitions.newest(&start.workflow);
-        let (definition, program) = newest.ok_or_else(|| Error::NoSuchWorkflow {
-            name: start.workflow.clone(),
-            known: self.inner.tools.definitions.names(),
-        })?;
-        self.check_served(&program)?;
+        let (definition, program) = self.newest(&start.workflow)?;
         let execution = self.inner.tools.ids.execution_id(self.inner.tools.clock.now());
         let command = Command::StartExecution {
             workflow: start.workflow.into(),
@@ -234,6 +229,17 @@ impl Orchestrator {
         self.inner.tools.shards.request(execution, request).await?;
         self.answer(answer).await??;
         Ok(execution)
+    }
+
+    /// The version of a workflow that a start would run.
+    pub(super) fn newest(&self, workflow: &str) -> Result<(DefinitionHash, Arc<Program>), Error> {
+        let newest = self.inner.tools.definitions.newest(workflow);
+        let (definition, program) = newest.ok_or_else(|| Error::NoSuchWorkflow {
+            name: workflow.to_owned(),
+            known: self.inner.tools.definitions.names(),
+        })?;
+        self.check_served(&program)?;
+        Ok((definition, program))
     }
 
     fn check_served(&self, program: &Program) -> Result<(), Error> {
@@ -573,7 +579,7 @@ pub async fn read_execution(
     Ok(Execution::replay(execution, history))
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=128).contains(&name.len()) && name.bytes().all(is_good) {
         return Ok(());

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::orchestrator::Orchestrator;
+use super::orchestrator::{Deployed, Orchestrator, Start, check_name};
 use super::shards::Request;
 use super::summary::{Rows, Summary};
 use crate::engine::{ExecutionId, Status};
+use crate::language::{self, Format};
 use crate::store::NameKey;
 
 /// Rows read from the store at once.
@@ -151,6 +152,37 @@ impl Orchestrator {
             rows.extend(finished.and_then(|finished| Summary::from_bytes(&finished.row)));
         }
         Ok(rows)
+    }
+
+    /// What deploying a definition would give as things are now.
+    ///
+    /// # Errors
+    /// The faults of the definition, or of the name.
+    pub fn would_deploy(&self, name: &str, text: &str, format: Format) -> Result<Deployed, Error> {
+        check_name(name)?;
+        let workflow = language::parse(text, format, &language::Options::default())
+            .map_err(|faults| Error::InvalidDefinition { faults })?;
+        let versions = self.versions(name);
+        let known = u64::try_from(versions.len()).unwrap_or(u64::MAX);
+        let is_new = versions.last() != Some(&workflow.hash);
+        let version = known + u64::from(is_new);
+        Ok(Deployed { definition: workflow.hash, version, is_new })
+    }
+
+    /// Whether a start would be taken as things are now.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start_with`].
+    pub async fn can_start(&self, start: &Start) -> Result<(), Error> {
+        self.check_open()?;
+        if let Some(name) = &start.name {
+            check_name(name)?;
+            let known = self.named(NameKey::of(&start.workflow, name)).await?;
+            if let Some(known) = known {
+                return self.stand_in(known, start, name.clone()).await.map(drop);
+            }
+        }
+        self.newest(&start.workflow).map(drop)
     }
 
     /// The execution of a workflow that was started under a name.

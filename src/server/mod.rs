@@ -1,3 +1,5 @@
-//! How other processes reach a running engine.
+//! How other processes and other machines reach a running engine.
 
 pub mod control;
+pub mod http;
+pub mod rest;
