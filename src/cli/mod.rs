@@ -6,6 +6,7 @@
 mod callback;
 mod cancel;
 mod changes;
+mod config;
 mod data;
 mod diff;
 mod engine;
@@ -17,6 +18,7 @@ mod graph;
 mod help;
 mod input;
 mod list;
+mod listen;
 mod live;
 mod log;
 mod moment;
@@ -29,6 +31,7 @@ mod signals;
 mod source;
 mod start;
 mod test_state;
+mod token;
 mod ui;
 mod validate;
 mod wait;
@@ -124,6 +127,12 @@ enum Command {
     TestState(test_state::TestStateArgs),
     /// Print a workflow as a picture
     Graph(graph::GraphArgs),
+    /// Make, list and revoke tokens for the server
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Show how the program is set up
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Explain a command, or `exit-codes`
     Help(help::HelpArgs),
 }
@@ -197,6 +206,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Export(arguments) => export::run(context, &arguments),
         Command::TestState(arguments) => test_state::run(context, &arguments),
         Command::Graph(arguments) => graph::run(context, &arguments),
+        Command::Token(command) => token::run(context, &command),
+        Command::Config(command) => config::run(context, &command),
         Command::Help(arguments) => help::run(context, &arguments),
     }
 }

@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use super::bucket::RawBucket;
 use super::hint::{nearest, unknown_key};
+use super::server::RawServer;
 use super::{Config, ConfigError, EngineConfig, LimitsConfig};
 use crate::worker::CommandSettings;
 use crate::worker::files::{Access, Buckets};
@@ -24,6 +25,8 @@ struct RawConfig {
     engine: RawEngine,
     #[serde(default)]
     limits: RawLimits,
+    #[serde(default)]
+    server: RawServer,
     #[serde(default)]
     buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
@@ -108,8 +111,9 @@ impl Checker<'_> {
             jobs.insert(Arc::from(name), self.job(job)?);
         }
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
+        let server = self.server(&raw.server)?;
         let buckets = self.buckets(raw.buckets)?;
-        Ok(Config { path: self.path.to_owned(), engine, limits, buckets, jobs })
+        Ok(Config { path: self.path.to_owned(), engine, limits, server, buckets, jobs })
     }
 
     fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {
@@ -218,7 +222,7 @@ impl Checker<'_> {
         self.path.parent().unwrap_or(Path::new("/")).to_owned()
     }
 
-    fn folder(
+    pub(super) fn folder(
         &self,
         value: Option<&Spanned<String>>,
         key: &str,
@@ -226,7 +230,7 @@ impl Checker<'_> {
         value.map(|value| Ok(self.base().join(self.text_value(value, key)?))).transpose()
     }
 
-    fn text_value<'v>(
+    pub(super) fn text_value<'v>(
         &self,
         value: &'v Spanned<String>,
         key: &str,
@@ -268,7 +272,7 @@ impl Checker<'_> {
         ))
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         value: Option<&Spanned<u64>>,
         key: &str,
@@ -286,7 +290,7 @@ impl Checker<'_> {
         ))
     }
 
-    fn size(
+    pub(super) fn size(
         &self,
         value: Option<&Spanned<u64>>,
         key: &str,
@@ -295,7 +299,7 @@ impl Checker<'_> {
         Ok(self.number(value, key, limits)?.and_then(|number| usize::try_from(number).ok()))
     }
 
-    fn small(
+    pub(super) fn small(
         &self,
         value: Option<&Spanned<u64>>,
         key: &str,
@@ -329,7 +333,13 @@ impl Checker<'_> {
         error
     }
 
-    fn invalid(&self, span: &Range<usize>, what: &str, why: &str, advice: &str) -> ConfigError {
+    pub(super) fn invalid(
+        &self,
+        span: &Range<usize>,
+        what: &str,
+        why: &str,
+        advice: &str,
+    ) -> ConfigError {
         ConfigError {
             code: "CONFIG_INVALID_VALUE",
             path: self.path.to_owned(),

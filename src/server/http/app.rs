@@ -24,7 +24,7 @@ pub(in crate::server) struct App {
     pub(in crate::server) stop: watch::Receiver<bool>,
     /// All routes, for those that tell of them.
     pub(in crate::server) routes: Vec<Route>,
-    /// None when everybody may do everything.
+    /// None when everybody may do everything, whatever comes.
     pub(super) tokens: Option<Tokens>,
     pub(super) rates: Rates<Arc<str>>,
     pub(super) refusals: Rates<IpAddr>,

@@ -12,7 +12,9 @@ pub(super) fn routes() -> Vec<Route> {
             .about("Whether the process answers at all.")
             .gives(Given::Other("text/plain")),
         Route::get(Access::Open, "/readyz", "readiness", readiness)
-            .about("Whether the engine takes commands: its log can be written, and it does not stop.")
+            .about(
+                "Whether the engine takes commands: its log can be written, and it does not stop.",
+            )
             .gives(Given::Other("text/plain")),
     ]
 }

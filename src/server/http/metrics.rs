@@ -16,7 +16,11 @@ const METRICS: &[(&str, &str, &str)] = &[
     ("everstep_build_info", "gauge", "The version of the program; always 1."),
     ("everstep_executions", "gauge", "Executions that have not ended, by status."),
     ("everstep_executions_set_aside", "gauge", "Executions that wait for people."),
-    ("everstep_executions_ended_total", "counter", "Executions that ended since the start, by status."),
+    (
+        "everstep_executions_ended_total",
+        "counter",
+        "Executions that ended since the start, by status.",
+    ),
     ("everstep_jobs", "gauge", "Open jobs, by status."),
     ("everstep_job_slots", "gauge", "Attempts of a job type that may run at once."),
     ("everstep_jobs_running", "gauge", "Attempts of a job type that run."),
@@ -31,7 +35,11 @@ const METRICS: &[(&str, &str, &str)] = &[
     ("everstep_store_bytes", "gauge", "Bytes of the data folder on disk."),
     ("everstep_http_requests_total", "counter", "Requests that were answered, by class of status."),
     ("everstep_http_connections", "gauge", "Connections that are open."),
-    ("everstep_http_connections_refused_total", "counter", "Connections for which there was no place."),
+    (
+        "everstep_http_connections_refused_total",
+        "counter",
+        "Connections for which there was no place.",
+    ),
     ("everstep_http_streams", "gauge", "Streams and long polls that are open."),
 ];
 

@@ -80,18 +80,18 @@ pub struct HttpServer {
 /// The address cannot be listened on, it can be reached from other machines without tokens or TLS, or
 /// those cannot be used.
 pub async fn serve(engine: Orchestrator, settings: Settings) -> Result<HttpServer, StartError> {
-    let tokens = settings.tokens.clone().map(TokenFile::at).filter(TokenFile::exists);
-    check_exposure(&settings, tokens.is_some())?;
-    let tokens = tokens.map(Tokens::open).transpose()?;
+    let tokens = settings.tokens.clone().map(TokenFile::at).map(Tokens::open).transpose()?;
+    check_exposure(&settings, tokens.as_ref().is_some_and(Tokens::are_required))?;
     let tls = settings.tls.as_ref().map(Tls::read).transpose()?;
     let listen = settings.listen;
     let listener = TcpListener::bind(listen).await;
-    let address = listener.as_ref().map_err(ToString::to_string).and_then(|listener| {
-        listener.local_addr().map_err(|error| error.to_string())
-    });
+    let address = listener
+        .as_ref()
+        .map_err(ToString::to_string)
+        .and_then(|listener| listener.local_addr().map_err(|error| error.to_string()));
     let address = address.map_err(|reason| StartError::Address { listen, reason })?;
-    let listener = listener
-        .map_err(|error| StartError::Address { listen, reason: error.to_string() })?;
+    let listener =
+        listener.map_err(|error| StartError::Address { listen, reason: error.to_string() })?;
     let (stopping, stop) = watch::channel(false);
     let limits = &settings.limits;
     let app = Arc::new(App {
@@ -197,10 +197,8 @@ fn router(app: &Arc<App>) -> Router {
         StatusCode::METHOD_NOT_ALLOWED,
         "this path does not take the method; the header Allow names those that it takes",
     );
-    let (none, other) = (
-        gate::nowhere(none.0, none.1, none.2),
-        gate::nowhere(other.0, other.1, other.2),
-    );
+    let (none, other) =
+        (gate::nowhere(none.0, none.1, none.2), gate::nowhere(other.0, other.1, other.2));
     router.fallback(enter(app, none)).method_not_allowed_fallback(enter(app, other))
 }
 
@@ -210,7 +208,8 @@ type Entering = std::pin::Pin<Box<dyn Future<Output = axum::http::Response<Body>
 fn enter(
     app: &Arc<App>,
     route: Route,
-) -> impl Fn(Result<RawPathParams, RawPathParamsRejection>, Request<Body>) -> Entering + Clone + use<> {
+) -> impl Fn(Result<RawPathParams, RawPathParamsRejection>, Request<Body>) -> Entering + Clone + use<>
+{
     let app = app.clone();
     move |params, request| {
         let path = params

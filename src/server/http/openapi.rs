@@ -92,10 +92,8 @@ fn operation(route: &Route) -> Value {
             set("requestBody", json!({"required": is_required, "content": content}));
         }
         Taken::Text(types) => {
-            let content: Map<String, Value> = types
-                .iter()
-                .map(|name| ((*name).to_owned(), json!({"schema": {}})))
-                .collect();
+            let content: Map<String, Value> =
+                types.iter().map(|name| ((*name).to_owned(), json!({"schema": {}}))).collect();
             set("requestBody", json!({"required": true, "content": content}));
         }
     }
@@ -297,8 +295,12 @@ mod tests {
             }
             assert!(page(&routes).contains(&escaped(route.path)));
         }
-        let told: usize =
-            document["paths"].as_object().unwrap().values().map(|p| p.as_object().unwrap().len()).sum();
+        let told: usize = document["paths"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|p| p.as_object().unwrap().len())
+            .sum();
         assert_eq!(told, routes.len(), "nothing is told that is not there");
     }
 

@@ -101,8 +101,7 @@ impl Problem {
             Some(only) if errors.len() == 1 => format!("{}: {}", only.pointer, only.detail),
             _ => format!("the document has {} faults", errors.len()),
         };
-        let mut problem =
-            Self::new("INVALID_DOCUMENT", StatusCode::UNPROCESSABLE_ENTITY, detail);
+        let mut problem = Self::new("INVALID_DOCUMENT", StatusCode::UNPROCESSABLE_ENTITY, detail);
         problem.errors = errors;
         problem
     }
@@ -210,9 +209,7 @@ fn status_of(error: &runtime::Error) -> StatusCode {
         Error::NoSuchExecution { .. }
         | Error::AmbiguousHandle { .. }
         | Error::NoSuchWorkflow { .. } => StatusCode::NOT_FOUND,
-        Error::InvalidDefinition { .. } | Error::BadName { .. } => {
-            StatusCode::UNPROCESSABLE_ENTITY
-        }
+        Error::InvalidDefinition { .. } | Error::BadName { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::BadToken => StatusCode::BAD_REQUEST,
         Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Error::Stopping | Error::Failed { .. } => StatusCode::SERVICE_UNAVAILABLE,

@@ -27,8 +27,9 @@ impl Query {
             check(param, &value)?;
             values.push((param.name, value));
         }
-        if let Some(missing) =
-            known.iter().find(|param| param.is_required && !values.iter().any(|v| v.0 == param.name))
+        if let Some(missing) = known
+            .iter()
+            .find(|param| param.is_required && !values.iter().any(|v| v.0 == param.name))
         {
             return Err(bad(&format!("the parameter {} is missing", missing.name)));
         }
@@ -106,8 +107,10 @@ fn decoded(text: &str) -> Result<String, Problem> {
             b'%' => {
                 let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
                 let (high, low) = (digit(rest.next()), digit(rest.next()));
-                let value = high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
-                value.ok_or_else(|| bad("the query has a % that no two hexadecimal digits follow"))?
+                let value =
+                    high.zip(low).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+                value
+                    .ok_or_else(|| bad("the query has a % that no two hexadecimal digits follow"))?
             }
             byte => byte,
         });
@@ -138,8 +141,17 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused() {
         for query in [
-            "x=1", "q=1&q=2", "limit=101", "limit=-1", "limit=", "status=gone", "dry=1", "q=%f",
-            "q=%ff", "q=123456789", "q=%zz",
+            "x=1",
+            "q=1&q=2",
+            "limit=101",
+            "limit=-1",
+            "limit=",
+            "status=gone",
+            "dry=1",
+            "q=%f",
+            "q=%ff",
+            "q=123456789",
+            "q=%zz",
         ] {
             assert!(Query::read(query, KNOWN).is_err(), "{query}");
         }

@@ -239,4 +239,3 @@ impl Call {
         self.principal.name.to_string()
     }
 }
-

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
@@ -186,6 +187,8 @@ struct Mark {
 /// The tokens that are good, kept in line with their file.
 pub(super) struct Tokens {
     file: TokenFile,
+    /// Whether there was a file: whoever takes it away opens nothing.
+    required: AtomicBool,
     known: Mutex<Known>,
 }
 
@@ -208,7 +211,18 @@ impl Tokens {
     pub(super) fn open(file: TokenFile) -> Result<Self, StartError> {
         let mark = file.mark();
         let entries = good(&file)?;
-        Ok(Self { file, known: Mutex::new(Known { mark, entries }) })
+        let required = AtomicBool::new(file.exists());
+        Ok(Self { file, required, known: Mutex::new(Known { mark, entries }) })
+    }
+
+    /// Whether everybody needs a token: there is a file of them, or there was one.
+    pub(super) fn are_required(&self) -> bool {
+        if self.required.load(Ordering::Relaxed) {
+            return true;
+        }
+        let exists = self.file.exists();
+        self.required.fetch_or(exists, Ordering::Relaxed);
+        exists
     }
 
     /// Whom a token stands for at `now`.
@@ -328,6 +342,7 @@ mod tests {
         fs::set_permissions(file.path(), fs::Permissions::from_mode(0o640)).unwrap();
         assert!(tokens.whose(&token, NOW).is_none());
         fs::remove_file(file.path()).unwrap();
+        assert!(tokens.are_required());
         assert!(tokens.whose(&token, NOW).is_none());
         assert!(tokens.whose("", NOW).is_none());
     }

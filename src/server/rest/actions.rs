@@ -88,10 +88,7 @@ pub(super) struct Allowed {
 }
 
 /// What may be done with an execution.
-pub(super) fn allowed(
-    execution: &Execution,
-    is_past: bool,
-) -> IndexMap<&'static str, Allowed> {
+pub(super) fn allowed(execution: &Execution, is_past: bool) -> IndexMap<&'static str, Allowed> {
     let look = |action: &Action| {
         let refused = if is_past { None } else { (action.refused)(execution) };
         Allowed {
@@ -149,8 +146,7 @@ async fn act(action: &'static Action, call: Call) -> Answer {
     }
     if !dry_run {
         let reason = fields.text("reason");
-        let order =
-            Order { app: &call.app, execution: execution.id, by: call.by(), reason };
+        let order = Order { app: &call.app, execution: execution.id, by: call.by(), reason };
         (action.run)(&order).await?;
     }
     let now = engine.execution(execution.id).await?;

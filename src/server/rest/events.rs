@@ -22,7 +22,11 @@ const QUERY: &[Param] = &[
         "Only events with a lower sequence; without `after` the newest of them.",
     ),
     Param::new("limit", Kind::Number(MOST_EVENTS), "How many events at most; 200 unless said."),
-    Param::new("type", Kind::Text(MOST_TEXT), "Only events of these names, as `JobFailed,JobTimedOut`."),
+    Param::new(
+        "type",
+        Kind::Text(MOST_TEXT),
+        "Only events of these names, as `JobFailed,JobTimedOut`.",
+    ),
 ];
 
 pub(super) fn routes() -> Vec<Route> {

@@ -99,10 +99,7 @@ pub(super) async fn card(
 
 async fn result(call: Call) -> Answer {
     let seen = Seen::of(&call).await?;
-    document(
-        "everstep.result/v1",
-        &ResultCard::of(&seen.program, &seen.execution, seen.moment),
-    )
+    document("everstep.result/v1", &ResultCard::of(&seen.program, &seen.execution, seen.moment))
 }
 
 async fn input(call: Call) -> Answer {

@@ -4,9 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::super::http::{
-    Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, items,
-};
+use super::super::http::{Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, items};
 use super::rows::ExecutionRow;
 use crate::engine::{ExecutionId, Status};
 use crate::runtime::{Filter, MOST_ROWS, Rows};

@@ -30,11 +30,19 @@ const MOST_TEXT: usize = 1024;
 const FEED: &[Param] = &[
     Param::new("after", Kind::Number(u64::MAX), "Only events with a higher position."),
     Param::new("limit", Kind::Number(MOST_EVENTS), "How many events at most; 200 unless said."),
-    Param::new("type", Kind::Text(MOST_TEXT), "Only events of these names, as `JobFailed,JobTimedOut`."),
+    Param::new(
+        "type",
+        Kind::Text(MOST_TEXT),
+        "Only events of these names, as `JobFailed,JobTimedOut`.",
+    ),
 ];
 const EXPORT: &[Param] = &[
     Param::new("from", Kind::Number(u64::MAX), "The first position; 1 unless said."),
-    Param::new("to", Kind::Number(u64::MAX), "The last position; what is the last now unless said."),
+    Param::new(
+        "to",
+        Kind::Number(u64::MAX),
+        "The last position; what is the last now unless said.",
+    ),
     Param::new("execution", Kind::Text(MOST_TEXT), "Only events of this execution."),
 ];
 

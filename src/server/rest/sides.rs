@@ -26,8 +26,16 @@ const GRAPH: &[Param] = &[FORMAT, AT];
 const TIMELINE: &[Param] = &[AT];
 const DIFF: &[Param] = &[
     Param::new("other", Kind::Text(MOST_TEXT), "The execution with which it is compared."),
-    Param::new("from", Kind::Number(u64::MAX), "The sequence of the event from which changes count."),
-    Param::new("to", Kind::Number(u64::MAX), "The one up to which they count; the last unless said."),
+    Param::new(
+        "from",
+        Kind::Number(u64::MAX),
+        "The sequence of the event from which changes count.",
+    ),
+    Param::new(
+        "to",
+        Kind::Number(u64::MAX),
+        "The one up to which they count; the last unless said.",
+    ),
 ];
 
 pub(super) fn routes() -> Vec<Route> {

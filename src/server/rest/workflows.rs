@@ -24,7 +24,11 @@ const SHOW: &[Param] = &[VERSION];
 const GRAPH: &[Param] = &[FORMAT, VERSION];
 const DIFF: &[Param] = &[
     Param::required("from", Kind::Number(u64::MAX), "The version from which changes count."),
-    Param::new("to", Kind::Number(u64::MAX), "The one up to which they count; the newest unless said."),
+    Param::new(
+        "to",
+        Kind::Number(u64::MAX),
+        "The one up to which they count; the newest unless said.",
+    ),
 ];
 const DEPLOY: &[Param] = &[Param::new("dry_run", Kind::Flag, "Only say what would come of it.")];
 
@@ -231,10 +235,8 @@ async fn diff(call: Call) -> Answer {
         let (was, is) = (was.get(&***name), is.get(&***name));
         was.is_some() && was != is
     };
-    let version = |found: &Found| Version {
-        version: found.version,
-        definition: found.hash.to_string(),
-    };
+    let version =
+        |found: &Found| Version { version: found.version, definition: found.hash.to_string() };
     let outside = |workflow: &crate::language::Workflow| {
         let mut source = workflow.source.value();
         if let Some(fields) = source.as_object_mut() {
