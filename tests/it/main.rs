@@ -24,4 +24,6 @@ mod language_table;
 mod promises;
 #[cfg(feature = "testing")]
 mod runtime;
+#[cfg(feature = "server")]
+mod server;
 mod source_text;

@@ -63,6 +63,9 @@ impl Hub {
                 _ = stopping.wait_for(|stop| *stop) => return,
             }
             let last = engine.last_position();
+            // What happened before this reading began nobody else tells.
+            let nothing = News::Rows { covers: last, after: last, rows: Arc::from([]) };
+            drop(self.news.send(nothing));
             let mut telling = Telling {
                 events: engine.events(last + 1, None),
                 engine: &engine,

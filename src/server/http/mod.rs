@@ -191,14 +191,10 @@ fn router(app: &Arc<App>) -> Router {
         };
         router = router.route(route.path, on(filter, enter(app, route.clone())));
     }
-    let none = ("NO_SUCH_ROUTE", StatusCode::NOT_FOUND, "there is nothing at this path");
-    let other = (
-        "METHOD_NOT_ALLOWED",
-        StatusCode::METHOD_NOT_ALLOWED,
-        "this path does not take the method; the header Allow names those that it takes",
-    );
-    let (none, other) =
-        (gate::nowhere(none.0, none.1, none.2), gate::nowhere(other.0, other.1, other.2));
+    let other = "this path does not take the method; the header Allow names those that it takes";
+    let none =
+        gate::nowhere("NO_SUCH_ROUTE", StatusCode::NOT_FOUND, "there is nothing at this path");
+    let other = gate::nowhere("METHOD_NOT_ALLOWED", StatusCode::METHOD_NOT_ALLOWED, other);
     router.fallback(enter(app, none)).method_not_allowed_fallback(enter(app, other))
 }
 

@@ -202,6 +202,7 @@ impl Teller {
                 self.take(&records).await
             }
             News::Rows { covers, after, rows } => {
+                self.read_to(after).await?;
                 self.find_rows_to(after).await?;
                 self.tell_rows(covers, &rows).await
             }
