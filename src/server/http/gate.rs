@@ -158,26 +158,21 @@ fn admit(
         // Nothing may be learned with it, so nobody need say who they are.
         return Ok(Principal { name: format!("address {}", peer.ip()).into(), role: Role::Viewer });
     }
-    let refuse = |detail: &str| {
-        Problem::new("UNAUTHORIZED", StatusCode::UNAUTHORIZED, detail)
-            .hint("send Authorization: Bearer TOKEN; everstep token create makes one")
-    };
-    if !app.refusals.has(peer.ip()) {
-        return Err(too_many("too many credentials were refused"));
-    }
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (given.next(), given.next()) else {
-        app.refusals.take(peer.ip());
-        return Err(refuse("the request needs a token"));
-    };
-    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    let one = given.next().filter(|_| given.next().is_none());
+    let token = one.and_then(|value| value.to_str().ok()?.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let whose = token.and_then(|(_, token)| tokens.whose(token.trim(), app.now()));
+    if let Some(whose) = token.and_then(|(_, token)| tokens.whose(token.trim(), app.now())) {
+        return Ok(whose);
+    }
+    // Good tokens are not held up: others may be behind the same address.
+    if !app.refusals.take(peer.ip()) {
+        return Err(too_many("too many tokens were refused"));
+    }
     // Whether it never was one, was revoked or has expired is nobody's business.
-    whose.ok_or_else(|| {
-        app.refusals.take(peer.ip());
-        refuse("the token is not good")
-    })
+    let detail = if one.is_some() { "the token is not good" } else { "the request needs a token" };
+    Err(Problem::new("UNAUTHORIZED", StatusCode::UNAUTHORIZED, detail)
+        .hint("send Authorization: Bearer TOKEN; everstep token create makes one"))
 }
 
 fn too_many(detail: &str) -> Problem {

@@ -28,19 +28,6 @@ impl<K: Eq + Hash> Rates<K> {
 
     /// Takes a permit, if there is one.
     pub(super) fn take(&self, client: K) -> bool {
-        self.with(client, |bucket| {
-            let may = bucket.permits >= 1.0;
-            bucket.permits -= f64::from(u8::from(may));
-            may
-        })
-    }
-
-    /// Whether there is a permit.
-    pub(super) fn has(&self, client: K) -> bool {
-        self.with(client, |bucket| bucket.permits >= 1.0)
-    }
-
-    fn with<T>(&self, client: K, look: impl FnOnce(&mut Bucket) -> T) -> T {
         let now = Instant::now();
         let full = self.per_second * 2.0;
         let mut buckets = lock(&self.buckets);
@@ -51,7 +38,9 @@ impl<K: Eq + Hash> Rates<K> {
         let passed = now.saturating_duration_since(bucket.since).as_secs_f64();
         bucket.permits = (bucket.permits + passed * self.per_second).min(full);
         bucket.since = now;
-        look(bucket)
+        let may = bucket.permits >= 1.0;
+        bucket.permits -= f64::from(u8::from(may));
+        may
     }
 }
 
@@ -125,7 +114,7 @@ mod tests {
     async fn permits_come_back_with_time_and_clients_do_not_share_them() {
         let rates = Rates::new(5);
         assert_eq!((0..20).filter(|_| rates.take("a")).count(), 10, "those of two seconds");
-        assert!(!rates.has("a") && rates.has("b"));
+        assert!(!rates.take("a") && rates.take("b"));
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((0..20).filter(|_| rates.take("a")).count(), 5);
     }

@@ -4,7 +4,7 @@ use axum::http::Method;
 use serde::Serialize;
 
 use super::super::http::{
-    Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, Size, Taken, created,
+    Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, Size, Taken, created, document,
 };
 use crate::engine::ExecutionId;
 use crate::language::Json;
@@ -27,8 +27,9 @@ const FIELDS: &[Param] = &[
 
 #[derive(Serialize)]
 struct Started {
-    id: String,
-    handle: String,
+    /// None when nothing was started.
+    id: Option<String>,
+    handle: Option<String>,
     workflow: String,
     name: Option<String>,
     /// Whether this request began it.
@@ -90,7 +91,7 @@ async fn start(call: Call) -> Answer {
 fn answer(start: Start, id: ExecutionId, is_new: bool) -> Answer {
     let location = format!("/api/v1/executions/{id}");
     let Start { workflow, name, .. } = start;
-    let (id, handle) = (id.to_string(), id.handle());
+    let (id, handle) = (Some(id.to_string()), Some(id.handle()));
     let started = Started { id, handle, workflow, name, is_new, dry_run: false };
     created("everstep.started/v1", &started, is_new, &location)
 }
@@ -100,9 +101,8 @@ async fn dry_run(call: &Call, start: Start) -> Answer {
     let engine = &call.app.engine;
     engine.can_start(&start).await?;
     let Start { workflow, name, .. } = start;
-    let (id, handle) = (String::new(), String::new());
-    let started = Started { id, handle, workflow, name, is_new: false, dry_run: true };
-    super::super::http::document("everstep.started/v1", &started)
+    let started = Started { id: None, handle: None, workflow, name, is_new: false, dry_run: true };
+    document("everstep.started/v1", &started)
 }
 
 async fn has_input(call: &Call, execution: ExecutionId, input: &Json) -> Result<bool, Problem> {

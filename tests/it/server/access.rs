@@ -163,7 +163,7 @@ fn guessing_tokens_is_slowed_down() {
     let ask = |token: &str| server.request("GET", "/api/v1/executions").token(token).send();
     let refused = (0..1000).map(|_| ask("everstep_guess").status).find(|status| *status != 401);
     assert_eq!(refused, Some(429));
-    assert_eq!(ask(&token).status, 429, "whoever guesses learns nothing even when right");
+    assert_eq!(ask(&token).status, 200, "whoever has a good one is not held up by others");
 }
 
 #[test]

@@ -121,6 +121,11 @@ impl Connection {
         (length > 0).then(|| String::from_utf8(chunk).unwrap())
     }
 
+    /// All that comes until the server hangs up.
+    pub(super) fn rest(&mut self, into: &mut Vec<u8>) {
+        drop(self.stream.read_to_end(into));
+    }
+
     /// Whether the server has hung up, or does now.
     pub(super) fn is_closed(&mut self) -> bool {
         matches!(self.stream.read(&mut [0; 1]), Ok(0))

@@ -7,6 +7,7 @@ mod limits;
 mod program;
 mod rest;
 mod streams;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
