@@ -45,7 +45,7 @@ pub(super) async fn enter(
     };
     let (mut response, code) = match answer {
         Ok(response) => (response, None),
-        Err(problem) => (problem.response(&target), Some(problem.code)),
+        Err(problem) => (problem.response(&target), Some(problem.code().to_owned())),
     };
     audit(&route, by.as_ref(), peer, &target, response.status(), code.as_deref());
     app.counts.answered(response.status().as_u16());

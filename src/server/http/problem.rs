@@ -16,12 +16,15 @@ use crate::runtime;
 /// Faults of a document that a problem names.
 const FAULTS_NAMED: usize = 50;
 
-/// A refusal.
+/// A refusal. In a box, so that what may be refused is small.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct Problem {
-    pub(super) status: StatusCode,
+pub(in crate::server) struct Problem(Box<Told>);
+
+#[derive(Debug, Clone)]
+struct Told {
+    status: StatusCode,
     /// The stable code, as listed in `docs/ERRORS.md`.
-    pub(super) code: Cow<'static, str>,
+    code: Cow<'static, str>,
     detail: String,
     hint: Option<String>,
     /// How things stand, when that is why.
@@ -69,7 +72,7 @@ impl Problem {
         status: StatusCode,
         detail: impl Into<String>,
     ) -> Self {
-        Self {
+        Self(Box::new(Told {
             status,
             code: code.into(),
             detail: detail.into(),
@@ -77,7 +80,7 @@ impl Problem {
             current: None,
             errors: Vec::new(),
             retry_after: None,
-        }
+        }))
     }
 
     /// A request that is not understood.
@@ -102,7 +105,7 @@ impl Problem {
             _ => format!("the document has {} faults", errors.len()),
         };
         let mut problem = Self::new("INVALID_DOCUMENT", StatusCode::UNPROCESSABLE_ENTITY, detail);
-        problem.errors = errors;
+        problem.0.errors = errors;
         problem
     }
 
@@ -112,47 +115,52 @@ impl Problem {
         Self::new("INTERNAL", StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
+    /// The stable code.
+    pub(super) fn code(&self) -> &str {
+        &self.0.code
+    }
+
     /// Says what to do.
     pub(in crate::server) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.0.hint = Some(hint.into());
         self
     }
 
     /// Says how things stand.
     pub(in crate::server) fn current(mut self, current: Value) -> Self {
-        self.current = Some(current);
+        self.0.current = Some(current);
         self
     }
 
     /// Says when it may be tried again.
     pub(in crate::server) fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+        self.0.retry_after = Some(seconds);
         self
     }
 
     /// The answer that tells it, to a request for `path`.
     pub(super) fn response(&self, path: &str) -> Response<Body> {
         let document = Document {
-            r#type: format!("urn:everstep:problem:{}", self.code),
-            title: self.status.canonical_reason().unwrap_or("Refused"),
-            status: self.status.as_u16(),
-            detail: &self.detail,
+            r#type: format!("urn:everstep:problem:{}", self.0.code),
+            title: self.0.status.canonical_reason().unwrap_or("Refused"),
+            status: self.0.status.as_u16(),
+            detail: &self.0.detail,
             instance: path,
-            code: &self.code,
-            hint: self.hint.as_deref(),
-            current: self.current.as_ref(),
-            errors: &self.errors,
+            code: &self.0.code,
+            hint: self.0.hint.as_deref(),
+            current: self.0.current.as_ref(),
+            errors: &self.0.errors,
         };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = self.status;
+        *response.status_mut() = self.0.status;
         let headers = response.headers_mut();
         let kind = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, kind);
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = self.0.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.0.status == StatusCode::UNAUTHORIZED {
             let scheme = HeaderValue::from_static("Bearer realm=\"everstep\"");
             headers.insert(header::WWW_AUTHENTICATE, scheme);
         }
@@ -163,8 +171,8 @@ impl Problem {
 impl From<runtime::Error> for Problem {
     fn from(error: runtime::Error) -> Self {
         let mut problem = Self::new("INTERNAL", status_of(&error), error.to_string());
-        problem.code = error.code().into();
-        problem.hint = hint(&error);
+        problem.0.code = error.code().into();
+        problem.0.hint = hint(&error);
         match error {
             runtime::Error::Rejected(rejection) => return rejection.into(),
             runtime::Error::InvalidDefinition { faults } => {
@@ -175,13 +183,13 @@ impl From<runtime::Error> for Problem {
                     code: Some(fault.code),
                     line: Some(fault.line),
                 });
-                problem.errors = placed.collect();
-                problem.hint = None;
+                problem.0.errors = placed.collect();
+                problem.0.hint = None;
             }
             runtime::Error::NameTaken { execution, .. } => {
-                problem.current = Some(json!({"execution": execution.to_string()}));
+                problem.0.current = Some(json!({"execution": execution.to_string()}));
             }
-            runtime::Error::Stopping => problem.retry_after = Some(1),
+            runtime::Error::Stopping => problem.0.retry_after = Some(1),
             _ => {}
         }
         problem
@@ -195,9 +203,9 @@ impl From<Rejection> for Problem {
             _ => StatusCode::CONFLICT,
         };
         let mut problem = Self::new("INTERNAL", status, rejection.to_string());
-        problem.code = rejection.code().into();
+        problem.0.code = rejection.code().into();
         if let Rejection::NotInStatus { status, .. } = rejection {
-            problem.current = Some(json!({"status": status.as_str()}));
+            problem.0.current = Some(json!({"status": status.as_str()}));
         }
         problem
     }

@@ -93,7 +93,7 @@ mod tests {
             server.write_all(&[0; 8]).await.unwrap_err().kind()
         });
         for _ in 0..3 {
-            tokio::time::sleep(Duration::from_secs(29)).await;
+            sleep(Duration::from_secs(29)).await;
             client.read_exact(&mut [0; 8]).await.unwrap();
         }
         assert_eq!(write.await.unwrap(), io::ErrorKind::TimedOut);

@@ -1,9 +1,10 @@
 //! What is too much or too slow.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use everstep::server::http::HttpLimits;
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::client::Connection;
 use super::{Server, pass, wait};

@@ -164,7 +164,7 @@ fn events_come_page_by_page() {
         after = next.parse().unwrap();
     }
     assert_eq!(sequences, (1..=u64::try_from(count).unwrap()).collect::<Vec<_>>());
-    let newest = get(&format!("before={}&limit=1", count));
+    let newest = get(&format!("before={count}&limit=1"));
     assert_eq!(newest["items"][0]["sequence"], count - 1);
     let entered = get("type=StateEntered");
     let steps: Vec<_> =
