@@ -309,7 +309,7 @@ fn audit(
     let (by, role) = by.map_or(("-", "-"), |by| (&*by.name, by.role.as_str()));
     let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
     let (action, status) = (route.name, status.as_u16());
-    tracing::info!(target: "audit", by, role, peer, action, path = ?target, status, code);
+    tracing::info!(target: "audit", by, role, peer, action, path = ?target, status, code, "audit");
 }
 
 /// What every answer says to browsers.

@@ -1,6 +1,7 @@
 //! `everstep serve` as a network service, `everstep token` and `everstep config show`.
 #![cfg(feature = "cli")]
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -93,6 +94,31 @@ fn a_token_that_the_program_made_opens_the_server() {
     assert_eq!(put().token(token).send().status, 401);
     assert_eq!(ran(at, &["token", "revoke", "ci"]).status.code(), Some(3));
     assert_eq!(ran(at, &["token", "create", "x", "--role", "king"]).status.code(), Some(2));
+}
+
+#[test]
+fn the_log_says_who_did_what_and_never_holds_a_token() {
+    let folder = TempDir::new().unwrap();
+    let at = folder.path();
+    let token = document(&ran(at, &["--json", "token", "create", "eve", "--role", "viewer"]));
+    let token = token["token"].as_str().unwrap();
+    let serving = serve(at);
+    let put = |name: &str| Request::new(serving.address, "PUT", name).json(&json!({}));
+    assert_eq!(put("/api/v1/workflows/mine").token(token).send().status, 403);
+    assert_eq!(put("/api/v1/workflows/yours").send().status, 401);
+    drop(serving);
+    let said = std::fs::read_to_string(at.join("said")).unwrap();
+    let line = |part: &str| {
+        let line = said.lines().find(|line| line.contains(part));
+        line.unwrap_or_else(|| panic!("{part} in {said}")).to_owned()
+    };
+    for part in
+        ["audit", "eve", "viewer", "deploy_workflow", "status=403", "FORBIDDEN", "127.0.0.1"]
+    {
+        assert!(line("workflows/mine").contains(part), "{part} in {said}");
+    }
+    assert!(line("workflows/yours").contains("UNAUTHORIZED"), "{said}");
+    assert!(!said.contains(token.trim_start_matches("everstep_")), "{said}");
 }
 
 #[test]
