@@ -46,8 +46,10 @@ impl Drop for Serving {
 
 fn serve(folder: &Path) -> Serving {
     let arguments = ["--json", "serve", "--listen", "127.0.0.1:0"];
-    let mut child =
-        command(folder, &arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let said = File::create(folder.join("said")).unwrap();
+    let mut command = command(folder, &arguments);
+    command.env("EVERSTEP_LOG", "warn,audit=info").stdout(Stdio::piped()).stderr(said);
+    let mut child = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let said: Value = serde_json::from_str(&line).unwrap();
