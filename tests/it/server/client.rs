@@ -122,6 +122,7 @@ impl Connection {
     }
 
     /// All that comes until the server hangs up.
+    #[cfg(feature = "tls")]
     pub(super) fn rest(&mut self, into: &mut Vec<u8>) {
         drop(self.stream.read_to_end(into));
     }
