@@ -4,7 +4,7 @@
 //!  connection ─▶ accept (places, time) ─▶ gate (who, whether, what) ─▶ a route of rest/ ─▶ engine
 //! ```
 //!
-//! A request is let in by [`gate`], by what its [`route`] says; nothing can be reached that is not in
+//! A request is let in by `gate`, by what its `route` says; nothing can be reached that is not in
 //! the table of routes, and no route can be in it without a role. What can be asked stands in
 //! `server/rest/`, one file for each thing.
 

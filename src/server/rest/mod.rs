@@ -1,7 +1,7 @@
 //! What can be asked over HTTP below `/api/v1`: one file for each kind of thing.
 //!
 //! To add one, write its file, with a function `routes` that says for each route who may take it and
-//! which parameters it has, and name it in [`routes`] here. Everything else (who is let in, limits,
+//! which parameters it has, and name it in `routes` here. Everything else (who is let in, limits,
 //! checks of parameters, the documentation) follows from what the routes say.
 
 mod actions;
