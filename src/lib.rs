@@ -11,7 +11,7 @@
 //! | [`worker`] | what runs jobs: typed handlers, bound commands |
 //! | [`view`] | what people see |
 //! | [`config`] | `everstep.toml` |
-//! | `server` | the control socket (feature `server`) |
+//! | `server` | the control socket and the HTTP server (feature `server`) |
 //! | `cli` | the program (feature `cli`) |
 //! | `testing` | clocks, stores and generators for tests (feature `testing`) |
 

@@ -35,7 +35,7 @@ mod subscriber {
             Verbosity::Quiet => "error",
             // Left-over commands are told in the program's own words.
             Verbosity::Normal => "warn,everstep::worker::command::leftovers=error",
-            Verbosity::Verbose => "everstep=info,warn",
+            Verbosity::Verbose => "everstep=info,audit=info,warn",
             Verbosity::Debug => "everstep=debug,info",
         };
         let filter =

@@ -1,5 +1,6 @@
 //! An engine inside this process: what `run` and `serve` share.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::signals::Signals;
 use crate::config::Config;
 use crate::engine::Program;
 use crate::runtime::{Limits, Orchestrator, Summary};
+use crate::server::http::{self, HttpServer, Settings, StartError};
 use crate::store::{self, Check, EventStore, SledOptions, SledStore};
 use crate::worker::{Registry, command};
 
@@ -26,6 +28,7 @@ pub(super) struct BoundArgs {
 pub(super) struct Engine {
     pub(super) orchestrator: Orchestrator,
     served: Option<Served>,
+    http: Option<HttpServer>,
 }
 
 impl Engine {
@@ -92,7 +95,21 @@ impl Engine {
                 None
             }
         };
-        Ok(Self { orchestrator, served })
+        Ok(Self { orchestrator, served, http: None })
+    }
+
+    /// Listens on the network, too; where.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub(super) async fn listen(
+        &mut self,
+        settings: Settings,
+    ) -> Result<(String, SocketAddr), StartError> {
+        let server = http::serve(self.orchestrator.clone(), settings).await?;
+        let place = (server.url(), server.address());
+        self.http = Some(server);
+        Ok(place)
     }
 
     /// Stops in order: jobs may end within the grace period. Another signal ends the process at
@@ -102,9 +119,17 @@ impl Engine {
     /// The store failed.
     pub(super) async fn stop(self, signals: &mut Signals) -> Result<(), Box<Fault>> {
         let stop = async {
-            if let Some(served) = self.served {
-                served.stop().await;
-            }
+            let control = async {
+                if let Some(served) = self.served {
+                    served.stop().await;
+                }
+            };
+            let http = async {
+                if let Some(http) = self.http {
+                    http.stop().await;
+                }
+            };
+            tokio::join!(control, http);
             self.orchestrator.stop().await
         };
         tokio::select! {

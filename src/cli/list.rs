@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use serde::Serialize;
-
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::source::{Source, SourceArgs};
@@ -14,7 +12,8 @@ use crate::engine::{Status, Timestamp};
 use crate::language::DefinitionHash;
 use crate::language::machine_fields::Labels;
 use crate::runtime::{Rows, Summary};
-use crate::view::{FailureCard, PauseCard, duration, one_line};
+use crate::server::rest::ExecutionRow;
+use crate::view::{duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ListArgs {
@@ -38,29 +37,6 @@ pub(super) struct ListArgs {
     source: SourceArgs,
 }
 
-/// An execution in a list, for programs.
-#[derive(Serialize)]
-struct Row<'s> {
-    id: String,
-    handle: String,
-    workflow: &'s str,
-    labels: Labels,
-    /// What it shares its place by, where its workflow says how many may run.
-    place: Option<&'s str>,
-    name: Option<&'s str>,
-    parent: Option<String>,
-    status: &'static str,
-    progress: u8,
-    step_name: Option<&'s str>,
-    message: Option<&'s str>,
-    total_errors: u32,
-    failure: Option<FailureCard>,
-    started_at: String,
-    ended_at: Option<String>,
-    paused: Option<PauseCard>,
-    set_aside: Option<&'s str>,
-}
-
 pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     let source = arguments.source.open(context).await?;
     let is_filtered = !arguments.status.is_empty()
@@ -82,7 +58,8 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     let ui = &context.ui;
     if ui.is_json() {
         labels.learn(&source, &rows).await;
-        let rows: Vec<Row<'_>> = rows.iter().map(|row| for_programs(row, labels.of(row))).collect();
+        let with_labels = |row| ExecutionRow::of(row, labels.of(row));
+        let rows: Vec<ExecutionRow<'_>> = rows.iter().map(with_labels).collect();
         ui.items("everstep.executions/v1", &rows)?;
         return Ok(Exit::Done);
     }
@@ -142,28 +119,6 @@ fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
     let is_of = |name: &String| **name == *row.workflow;
     (arguments.status.is_empty() || arguments.status.iter().any(fits))
         && arguments.workflow.as_ref().is_none_or(is_of)
-}
-
-fn for_programs(row: &Summary, labels: Labels) -> Row<'_> {
-    Row {
-        id: row.id.to_string(),
-        handle: row.id.handle(),
-        workflow: &row.workflow,
-        labels,
-        place: row.place.as_ref().map(|place| &*place.key),
-        name: row.name.as_deref(),
-        parent: row.parent.as_ref().map(|parent| parent.execution.to_string()),
-        status: row.status.as_str(),
-        progress: row.progress,
-        step_name: row.step.as_deref(),
-        message: row.message.as_deref(),
-        total_errors: row.total_errors,
-        failure: row.failure.as_ref().map(FailureCard::of),
-        started_at: row.started_at.to_string(),
-        ended_at: row.ended_at.map(|at| at.to_string()),
-        paused: PauseCard::of(&row.pauses),
-        set_aside: row.set_aside.as_deref(),
-    }
 }
 
 fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {

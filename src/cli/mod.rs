@@ -6,6 +6,7 @@
 mod callback;
 mod cancel;
 mod changes;
+mod config;
 mod data;
 mod delete;
 mod diff;
@@ -19,6 +20,7 @@ mod help;
 mod in_process;
 mod input;
 mod list;
+mod listen;
 mod live;
 mod log;
 mod moment;
@@ -35,6 +37,7 @@ mod signals;
 mod source;
 mod start;
 mod test_state;
+mod token;
 mod ui;
 mod validate;
 mod wait;
@@ -141,6 +144,12 @@ enum Command {
     TestState(test_state::TestStateArgs),
     /// Print a workflow as a picture
     Graph(graph::GraphArgs),
+    /// Make, list and revoke tokens for the server
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Show how the program is set up
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Explain a command, or `exit-codes`
     Help(help::HelpArgs),
 }
@@ -221,6 +230,8 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Export(arguments) => export::run(context, &arguments),
         Command::TestState(arguments) => test_state::run(context, &arguments),
         Command::Graph(arguments) => graph::run(context, &arguments),
+        Command::Token(command) => token::run(context, &command),
+        Command::Config(command) => config::run(context, &command),
         Command::Help(arguments) => help::run(context, &arguments),
     }
 }

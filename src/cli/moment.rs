@@ -27,7 +27,7 @@ pub(super) fn rfc_3339(text: &str) -> Option<Timestamp> {
 }
 
 /// `90s`, `30m`, `2h` or `7d`, in milliseconds.
-fn span_ms(text: &str) -> Option<u64> {
+pub(super) fn span_ms(text: &str) -> Option<u64> {
     let unit = text.chars().last()?;
     let seconds: u64 = match unit {
         's' => 1,

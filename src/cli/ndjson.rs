@@ -3,63 +3,25 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::moment::rfc_3339;
-use crate::engine::{Event, ExecutionId};
+use crate::engine::Event;
 use crate::store::{Record, Stream};
+use crate::view::{ExportedEvent, ExportedFields};
 
-/// One event. Its data is kept as text, so that numbers read as they were written.
-#[derive(Serialize, Deserialize)]
-struct Line<'l> {
-    position: u64,
-    sequence: u64,
-    /// None for events of workflows, and of the whole system.
-    execution: Option<ExecutionId>,
-    time: String,
-    event: &'l str,
-    #[serde(borrow)]
-    data: &'l RawValue,
-}
-
-/// The fields that hold tokens: they are left out, and tell a reader nothing.
-const SECRET: [&str; 2] = ["token", "callback"];
 /// Stands for a token that was left out.
 const NO_TOKEN: &str = "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]";
 
-type Fields<'f> = IndexMap<&'f str, &'f RawValue>;
-
-/// Writes an event as one line, its end included.
-///
-/// # Errors
-/// Never for events that the engine made.
-pub(super) fn line(record: &Record) -> serde_json::Result<String> {
-    let event = serde_json::to_string(&*record.event)?;
-    let event: Fields<'_> = serde_json::from_str(&event)?;
-    let (name, body) = event.first().ok_or_else(|| malformed("an event without a name"))?;
-    let mut fields: Fields<'_> = serde_json::from_str(body.get())?;
-    fields.retain(|name, _| !SECRET.contains(name));
-    let data = serde_json::value::to_raw_value(&fields)?;
-    let line = serde_json::to_string(&Line {
-        position: record.position,
-        sequence: record.sequence,
-        execution: record.event.is_of_execution().then_some(ExecutionId(record.stream)),
-        time: record.time.to_string(),
-        event: name,
-        data: &data,
-    })?;
-    // Between the tokens of a document line breaks mean nothing, and in a text they are escaped.
-    Ok(line.replace(['\n', '\r'], " ") + "\n")
-}
+pub(super) use crate::view::export_line as line;
 
 /// Reads a line that [`line`] wrote.
 ///
 /// # Errors
 /// It is none.
 pub(super) fn record(line: &str) -> serde_json::Result<Record> {
-    let line: Line<'_> = serde_json::from_str(line)?;
-    let mut fields: Fields<'_> = serde_json::from_str(line.data.get())?;
+    let line: ExportedEvent<'_> = serde_json::from_str(line)?;
+    let mut fields: ExportedFields<'_> = serde_json::from_str(line.data.get())?;
     let no_token = RawValue::from_string(NO_TOKEN.to_owned())?;
     if line.event == "JobStarted" {
         fields.insert("token", &no_token);
@@ -68,7 +30,7 @@ pub(super) fn record(line: &str) -> serde_json::Result<Record> {
     let event: Event = serde_json::from_str(&event)?;
     let time = rfc_3339(&line.time).ok_or_else(|| malformed("the time cannot be read"))?;
     let stream = line.execution.map_or(Stream::nil(), |id| id.0);
-    let Line { sequence, position, .. } = line;
+    let ExportedEvent { sequence, position, .. } = line;
     Ok(Record { stream, sequence, position, time, event: Arc::new(event) })
 }
 

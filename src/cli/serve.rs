@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::engine::{BoundArgs, Engine};
 use super::exit::Exit;
 use super::fault::Outcome;
+use super::listen::ListenArgs;
 use super::signals::Signals;
 use super::{Context, data, pause, wait};
 use crate::config::Config;
@@ -17,6 +18,8 @@ pub(super) struct ServeArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     bounds: BoundArgs,
+    #[command(flatten)]
+    listen: ListenArgs,
 }
 
 pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
@@ -26,7 +29,12 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     };
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
-    let engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;
+    let mut engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;
+    let listen = &arguments.listen;
+    if let Err(fault) = listen.listen(context, config.as_ref(), &folder, &mut engine).await {
+        engine.stop(&mut signals).await?;
+        return Err(fault);
+    }
     let report = engine.orchestrator.recovery_report().clone();
     let types = engine.orchestrator.job_types();
     let types = if types.is_empty() { "none".to_owned() } else { types.join(", ") };

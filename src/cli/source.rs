@@ -11,8 +11,9 @@ use super::{Context, data};
 use crate::engine::{Execution, ExecutionId, Held, Program, Timestamp};
 use crate::language::DefinitionHash;
 use crate::runtime::{self, Archive, Paused, Rows, Summary, find};
+use crate::server::shown_queues;
 use crate::store::{Check, Position, Record, SledOptions, SledStore};
-use crate::view::{Moments, PlaceQueue, Queues, SlotQueue};
+use crate::view::{Moments, Queues};
 
 /// What can be asked about executions and their log.
 pub(super) enum Source {
@@ -159,7 +160,7 @@ impl Source {
     /// What an execution queues for in the running engine; nothing when none runs.
     pub(super) async fn queues(&self, id: ExecutionId) -> Result<Queues> {
         match self {
-            Self::Live(live) => Ok(shown(live.client().queues(id).await?)),
+            Self::Live(live) => Ok(shown_queues(live.client().queues(id).await?)),
             Self::Cold(_) | Self::File(_) | Self::Empty => Ok(Queues::default()),
         }
     }
@@ -191,19 +192,6 @@ impl Source {
             Self::Empty => 0,
         })
     }
-}
-
-/// The same in the words of views.
-fn shown(queues: runtime::Queues) -> Queues {
-    let place = queues.place.map(|place| {
-        let runtime::PlaceQueue { limit, holders, ahead, .. } = place;
-        PlaceQueue { limit, holders, ahead }
-    });
-    let slot = |queue: runtime::JobQueue| {
-        let of_process = queue.full == runtime::FullSlots::OfProcess;
-        (queue.job, SlotQueue { of_process, limit: queue.limit, ahead: queue.ahead })
-    };
-    Queues { place, jobs: queues.jobs.into_iter().map(slot).collect() }
 }
 
 fn no_such(id: ExecutionId) -> runtime::Error {

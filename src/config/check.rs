@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use super::bucket::RawBucket;
 use super::hint::{nearest, unknown_key};
+use super::server::RawServer;
 use super::{Config, ConfigError, EngineConfig, LimitsConfig};
 use crate::worker::CommandSettings;
 use crate::worker::files::{Access, Buckets};
@@ -26,6 +27,8 @@ struct RawConfig {
     limits: RawLimits,
     #[serde(default)]
     retention: RawRetention,
+    #[serde(default)]
+    server: RawServer,
     #[serde(default)]
     buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
@@ -124,8 +127,10 @@ impl Checker<'_> {
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
         let days = self.number(raw.retention.days.as_ref(), "days", RETENTION_DAYS)?;
         let retention = days.map(|days| Duration::from_hours(24 * days));
+        let server = self.server(&raw.server)?;
         let buckets = self.buckets(raw.buckets)?;
-        Ok(Config { path: self.path.to_owned(), engine, limits, retention, buckets, jobs })
+        let path = self.path.to_owned();
+        Ok(Config { path, engine, limits, retention, server, buckets, jobs })
     }
 
     fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {
@@ -240,7 +245,7 @@ impl Checker<'_> {
         self.path.parent().unwrap_or(Path::new("/")).to_owned()
     }
 
-    fn folder(
+    pub(super) fn folder(
         &self,
         value: Option<&Spanned<String>>,
         key: &str,
@@ -248,7 +253,7 @@ impl Checker<'_> {
         value.map(|value| Ok(self.base().join(self.text_value(value, key)?))).transpose()
     }
 
-    fn text_value<'v>(
+    pub(super) fn text_value<'v>(
         &self,
         value: &'v Spanned<String>,
         key: &str,
@@ -290,7 +295,7 @@ impl Checker<'_> {
         ))
     }
 
-    fn number(
+    pub(super) fn number(
         &self,
         value: Option<&Spanned<u64>>,
         key: &str,
@@ -308,7 +313,7 @@ impl Checker<'_> {
         ))
     }
 
-    fn size(
+    pub(super) fn size(
         &self,
         value: Option<&Spanned<u64>>,
         key: &str,
@@ -317,7 +322,7 @@ impl Checker<'_> {
         Ok(self.number(value, key, limits)?.and_then(|number| usize::try_from(number).ok()))
     }
 
-    fn small(
+    pub(super) fn small(
         &self,
         value: Option<&Spanned<u64>>,
         key: &str,
@@ -351,7 +356,13 @@ impl Checker<'_> {
         error
     }
 
-    fn invalid(&self, span: &Range<usize>, what: &str, why: &str, advice: &str) -> ConfigError {
+    pub(super) fn invalid(
+        &self,
+        span: &Range<usize>,
+        what: &str,
+        why: &str,
+        advice: &str,
+    ) -> ConfigError {
         ConfigError {
             code: "CONFIG_INVALID_VALUE",
             path: self.path.to_owned(),

@@ -20,8 +20,11 @@ use crate::worker::{CommandHandler, CommandSettings, Registry};
 mod bucket;
 mod check;
 mod hint;
+mod server;
 #[cfg(test)]
 mod tests;
+
+pub use server::{Listen, ServerConfig};
 
 /// The file's name.
 pub const FILE_NAME: &str = "everstep.toml";
@@ -40,6 +43,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How long executions that have ended stay; none for ever. The `[retention]` table.
     pub retention: Option<Duration>,
+    /// How the HTTP server listens, and whom it lets in.
+    pub server: ServerConfig,
     /// The folders that workflows may read from and write to, as absolute paths.
     pub buckets: Buckets,
     /// The bound commands by job type.

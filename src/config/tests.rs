@@ -29,6 +29,17 @@ fn every_key_is_read() {
         shards = 4
         grace_seconds = 30
 
+        [server]
+        listen = "127.0.0.1:0"
+        hosts = ["jobs.example.org"]
+        tokens = "tokens.json"
+        tls_cert = "cert.pem"
+        tls_key = "key.pem"
+        connections = 10
+        streams = 9
+        streams_of_one = 8
+        requests_per_second = 7
+
         [jobs.validate_import]
         command = ["bin/validate", "--all", "x/y"]
         folder = "work"
@@ -47,6 +58,20 @@ fn every_key_is_read() {
             data: Some(base.join("state")),
             shards: Some(4),
             grace: Some(Duration::from_secs(30)),
+        }
+    );
+    assert_eq!(
+        config.server,
+        ServerConfig {
+            listen: Some(Listen::At("127.0.0.1:0".parse().unwrap())),
+            hosts: vec!["jobs.example.org".into()],
+            tokens: Some(base.join("tokens.json")),
+            tls_cert: Some(base.join("cert.pem")),
+            tls_key: Some(base.join("key.pem")),
+            connections: Some(10),
+            streams: Some(9),
+            streams_of_one: Some(8),
+            requests_per_second: Some(7),
         }
     );
     let program = base.join("bin/validate").to_str().unwrap().to_owned();

@@ -10,12 +10,14 @@ use std::time::Duration;
 use async_channel::Receiver;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 
 use super::attempt::Attempt;
 use super::checkpoint::{Rounds, Saved};
 use super::clock::Clock;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
+use super::figures::Figures;
 use super::shards::{Note, Shards};
 use super::summary::Summary;
 use crate::engine::{Execution, ExecutionId, Timestamp};
@@ -107,6 +109,7 @@ pub(super) struct Committer {
     pub(super) checkpoint_events: u64,
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) shards: Shards,
+    pub(super) figures: Arc<Figures>,
     pub(super) durable: watch::Sender<Position>,
     pub(super) health: watch::Sender<Health>,
     pub(super) rounds: Arc<Rounds>,
@@ -244,7 +247,10 @@ impl Committer {
     }
 
     fn append(&self, batch: Vec<Transition>, runtime: &Handle) -> Result<(), store::Error> {
+        let events = batch.iter().map(|transition| transition.events.len()).sum();
+        let (began, transitions) = (Instant::now(), batch.len());
         let appended = runtime.block_on(self.store.append(self.epoch, batch))?;
+        self.figures.committed(transitions, events, began.elapsed());
         // Shards are the only writers and number their own events.
         if appended.iter().any(|a| matches!(a, Appended::Conflict { .. })) {
             let first = "a history moved under its only writer".to_owned();

@@ -69,6 +69,13 @@ impl Definitions {
         u64::try_from(count).unwrap_or(u64::MAX)
     }
 
+    /// The versions of a workflow, the oldest first.
+    pub(super) fn versions(&self, name: &str) -> Vec<DefinitionHash> {
+        let inner = self.read();
+        let versions = inner.versions.get(name).map(Vec::as_slice).unwrap_or_default();
+        versions.iter().map(|version| version.hash).collect()
+    }
+
     /// The names of all workflows, sorted.
     pub(super) fn names(&self) -> Vec<String> {
         self.read().versions.keys().map(ToString::to_string).collect()

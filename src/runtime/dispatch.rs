@@ -12,8 +12,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::attempt::Attempt;
+use super::figures::JobTypeFigures;
 use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
 use super::tasks;
@@ -29,6 +31,8 @@ pub(super) struct Offer {
     pub(super) job_type: Arc<str>,
     /// Its place in the queue of its type, once it has one.
     pub(super) ticket: u64,
+    /// Since when it has queued.
+    pub(super) since: Option<Instant>,
 }
 
 /// A job type's handler, and how many attempts of it may run at once.
@@ -137,6 +141,13 @@ impl Dispatch {
         self.slots().queued(job_type)
     }
 
+    /// What each job type has to do, sorted; not those that are ours.
+    pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
+        let mut figures = self.slots().figures();
+        figures.retain(|figures| !figures.job_type.starts_with(own_jobs::PREFIX));
+        figures
+    }
+
     /// The jobs of an execution that wait for slots.
     pub(super) fn queues_of(&self, execution: ExecutionId) -> Vec<JobQueue> {
         self.slots().queues_of(execution)
@@ -231,7 +242,14 @@ mod tests {
 
     fn offer(job: u32) -> Offer {
         let execution = ExecutionId(uuid::Uuid::from_u128(1));
-        Offer { execution, job: JobId(job), attempt: 1, job_type: "work".into(), ticket: 0 }
+        Offer {
+            execution,
+            job: JobId(job),
+            attempt: 1,
+            job_type: "work".into(),
+            ticket: 0,
+            since: None,
+        }
     }
 
     /// What has been given a slot since this was asked last.

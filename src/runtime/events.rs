@@ -29,6 +29,12 @@ impl Events {
         self.read.front().map_or(self.next, |record| record.position)
     }
 
+    /// Whether a record has been read and waits to be taken.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        !self.read.is_empty()
+    }
+
     /// Waits for the next record. Safe to cancel: a record is given once.
     ///
     /// # Errors

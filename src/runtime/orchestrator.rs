@@ -240,7 +240,7 @@ impl Orchestrator {
     }
 
     /// The execution that has a name.
-    async fn named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+    pub(super) async fn named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
         match self.inner.tools.names.get(key) {
             Some(held) => Ok(Some(held)),
             None => Ok(self.inner.tools.store.find_named(key).await?),
@@ -248,7 +248,7 @@ impl Orchestrator {
     }
 
     /// The execution that has the name, if it can stand for the one that is to be started.
-    async fn stand_in(
+    pub(super) async fn stand_in(
         &self,
         execution: ExecutionId,
         start: &Start,
@@ -262,16 +262,7 @@ impl Orchestrator {
     }
 
     async fn begin(&self, start: Start, origin: Origin) -> Result<ExecutionId, Error> {
-        let definitions = &self.inner.tools.definitions;
-        let version = match origin.version {
-            Some(version) => definitions.program(version).map(|program| (version, program)),
-            None => definitions.newest(&start.workflow),
-        };
-        let (definition, program) = version.ok_or_else(|| Error::NoSuchWorkflow {
-            name: start.workflow.clone(),
-            known: self.inner.tools.definitions.names(),
-        })?;
-        self.check_served(&program)?;
+        let (definition, program) = self.version(&start.workflow, origin.version)?;
         let execution = self.inner.tools.ids.execution_id(self.inner.tools.clock.now());
         let command = Command::StartExecution {
             workflow: start.workflow.into(),
@@ -288,6 +279,30 @@ impl Orchestrator {
         self.inner.tools.shards.request(execution, request).await?;
         self.answer(answer).await??;
         Ok(execution)
+    }
+
+    /// The version of a workflow that a start would run.
+    pub(super) fn newest(&self, workflow: &str) -> Result<(DefinitionHash, Arc<Program>), Error> {
+        self.version(workflow, None)
+    }
+
+    /// This version of a workflow, or the newest.
+    fn version(
+        &self,
+        workflow: &str,
+        version: Option<DefinitionHash>,
+    ) -> Result<(DefinitionHash, Arc<Program>), Error> {
+        let definitions = &self.inner.tools.definitions;
+        let found = match version {
+            Some(version) => definitions.program(version).map(|program| (version, program)),
+            None => definitions.newest(workflow),
+        };
+        let (definition, program) = found.ok_or_else(|| Error::NoSuchWorkflow {
+            name: workflow.to_owned(),
+            known: self.inner.tools.definitions.names(),
+        })?;
+        self.check_served(&program)?;
+        Ok((definition, program))
     }
 
     pub(super) fn check_served(&self, program: &Program) -> Result<(), Error> {
@@ -558,7 +573,7 @@ impl Orchestrator {
         if self.inner.is_stopping.load(Ordering::SeqCst) { Err(Error::Stopping) } else { Ok(()) }
     }
 
-    fn check_healthy(&self) -> Result<(), Error> {
+    pub(super) fn check_healthy(&self) -> Result<(), Error> {
         match &*self.inner.health.borrow() {
             Health::Working => Ok(()),
             Health::Failed(reason) => Err(Error::Failed { reason: reason.to_string() }),
@@ -608,7 +623,7 @@ impl Drop for Inner {
     }
 }
 
-fn check_name(name: &str) -> Result<(), Error> {
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if (1..=128).contains(&name.len()) && name.bytes().all(is_good) {
         return Ok(());

@@ -319,7 +319,8 @@ mod tests {
         system.pause_job_type("work", "me", None).await.unwrap();
         // As if the slot had been given out before, and the shard came to it only now.
         let (job, attempt, ticket) = (JobId(2), 1, 1);
-        let offer = Offer { execution: id, job, attempt, job_type: "work".into(), ticket };
+        let offer =
+            Offer { execution: id, job, attempt, job_type: "work".into(), ticket, since: None };
         system.tools().shards.note(id, Note::StartReserved(offer));
         assert_eq!(started(&system, id).await, 1);
         assert_eq!(system.tools().dispatch.queued("work"), JOBS, "it is back in the queue");

@@ -22,8 +22,10 @@ use super::controls::Controls;
 use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Offer};
 use super::error::Error;
+use super::figures::{Figures, Unfinished};
 use super::limits::Limits;
 use super::names::Names;
+use super::page;
 use super::places::Places;
 use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
@@ -56,6 +58,7 @@ pub(super) struct Tools {
     pub(super) controls: Arc<Controls>,
     pub(super) names: Arc<Names>,
     pub(super) places: Arc<Places>,
+    pub(super) figures: Arc<Figures>,
     pub(super) shards: Shards,
     pub(super) runtime: Handle,
     pub(super) units: Sender<Vec<Unit>>,
@@ -295,6 +298,26 @@ impl Shard {
                 let ended = self.finished.values().filter(|row| !self.is_going(row.id)).cloned();
                 let rows = live.chain(ended).collect();
                 self.release(Release::List(reply, rows));
+            }
+            Request::Page { filter, before, limit, reply } => {
+                let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
+                let rows = live.chain(self.finished.values().cloned());
+                let rows = page::newest(rows.filter(|row| filter.has(row)), before, limit);
+                self.release(Release::List(reply, rows));
+            }
+            Request::Rows { ids, reply } => {
+                let row = |id: &ExecutionId| match self.slots.get(id) {
+                    Some(slot) => Some(Summary::of(&slot.execution)),
+                    None => self.finished.get(id).cloned(),
+                };
+                let rows = ids.iter().filter_map(row).collect();
+                self.release(Release::List(reply, rows));
+            }
+            Request::Count { reply } => {
+                let mut counts = Unfinished::default();
+                self.slots.values().for_each(|slot| counts.add(&slot.execution));
+                // A count shows nothing that may be lost again.
+                drop(reply.send(counts));
             }
         }
     }
@@ -563,6 +586,7 @@ impl Shard {
             self.timers.remove(&(armed, id));
         }
         self.finished.insert(id, Summary::of(&slot.execution));
+        self.tools.figures.ended(slot.execution.status);
         self.recent.keep(slot.execution);
     }
 

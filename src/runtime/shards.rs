@@ -9,6 +9,8 @@ use super::children::ChildOrder;
 use super::committer::Accepted;
 use super::dispatch::Offer;
 use super::error::Error;
+use super::figures::Unfinished;
+use super::page::Filter;
 use super::summary::Summary;
 use crate::engine::{Command, Execution, ExecutionId, Program};
 
@@ -49,6 +51,17 @@ pub(super) enum Request {
     Align { workflow: Option<Arc<str>>, by: Arc<str>, reply: oneshot::Sender<u64> },
     /// Show all executions in memory, and those that ended since the last checkpoint.
     List { reply: oneshot::Sender<Vec<Summary>> },
+    /// Show the newest of these that fit, and one more.
+    Page {
+        filter: Arc<Filter>,
+        before: Option<ExecutionId>,
+        limit: usize,
+        reply: oneshot::Sender<Vec<Summary>>,
+    },
+    /// Show the rows of these, as far as they are in memory.
+    Rows { ids: Arc<[ExecutionId]>, reply: oneshot::Sender<Vec<Summary>> },
+    /// Count the executions that have not ended.
+    Count { reply: oneshot::Sender<Unfinished> },
 }
 
 /// A note from inside. Its lane has no bound of its own, so that nobody inside ever waits for a

@@ -126,7 +126,7 @@ impl Slot {
         } else {
             let execution = self.execution.id;
             self.offered.insert((job, attempt));
-            let offer = Offer { execution, job, attempt, job_type, ticket: 0 };
+            let offer = Offer { execution, job, attempt, job_type, ticket: 0, since: None };
             decided.releases.push(Release::Offer(offer));
         }
     }

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use super::dispatch::Offer;
+use super::figures::JobTypeFigures;
 use crate::engine::{ExecutionId, JobId};
 
 /// The slots of a process.
@@ -96,6 +98,7 @@ impl Slots {
         }
         // One that nobody here serves stays pending in the log until somebody does.
         let line = self.lines.get_mut(&offer.job_type)?;
+        offer.since = Some(Instant::now());
         line.waiting.push_back((offer.ticket, offer));
         self.waiting += 1;
         None
@@ -144,6 +147,18 @@ impl Slots {
             next.push(offer);
         }
         next
+    }
+
+    /// How each job type stands, sorted.
+    pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
+        let figures = |(job_type, line): (&Arc<str>, &Line)| JobTypeFigures {
+            job_type: job_type.clone(),
+            slots: line.limit,
+            running: line.limit.saturating_sub(line.free),
+            waiting: line.waiting.len(),
+            oldest: line.waiting.front().and_then(|(_, offer)| Some(offer.since?.elapsed())),
+        };
+        self.lines.iter().map(figures).collect()
     }
 
     /// How many wait of a job type.
@@ -195,7 +210,14 @@ mod tests {
 
     fn offer(n: u32, job_type: &str) -> Offer {
         let execution = ExecutionId(Uuid::from_u128(u128::from(n)));
-        Offer { execution, job: JobId(n), attempt: 1, job_type: job_type.into(), ticket: 0 }
+        Offer {
+            execution,
+            job: JobId(n),
+            attempt: 1,
+            job_type: job_type.into(),
+            ticket: 0,
+            since: None,
+        }
     }
 
     fn types() -> Vec<(Arc<str>, usize)> {

@@ -1,3 +1,8 @@
-//! How other processes reach a running engine.
+//! How other processes and other machines reach a running engine.
 
 pub mod control;
+pub mod http;
+mod queues;
+pub mod rest;
+
+pub use queues::shown_queues;

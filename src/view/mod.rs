@@ -1,11 +1,13 @@
 //! What people and other programs see of executions: read models, folded from events.
 //!
-//! Nothing here waits or reads a clock; the time comes in. The command line prints these today, and
-//! an HTTP interface can serve the same: the names of serialized fields are a promise.
+//! Nothing here waits or reads a clock; the time comes in. The command line prints these, and
+//! the HTTP interface serves the same: the names of serialized fields are a promise.
 
 mod card;
 mod comparison;
 mod difference;
+mod event;
+mod export;
 mod limits;
 mod log_stats;
 mod moment;
@@ -15,6 +17,7 @@ mod sentence;
 mod skipped;
 mod step;
 mod text;
+mod timeline;
 mod verify;
 mod waiting;
 mod why;
@@ -22,6 +25,8 @@ mod why;
 pub use card::{CancelCard, Card, FailureCard, JobCard, PauseCard, job_label};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
+pub use event::{EventDocument, Told};
+pub use export::{ExportedEvent, ExportedFields, export_line};
 pub use limits::PlaceCard;
 pub use log_stats::{Count, LogCounter, LogStats, Spread};
 pub use moment::Moments;
@@ -30,6 +35,7 @@ pub use retry::{RetriedParts, RetryCard};
 pub use sentence::{Places, sentence};
 pub use step::StepCard;
 pub use text::{counted, duration, one_line};
+pub use timeline::{AttemptSpan, StepSpan, Timeline};
 pub use verify::{Fault, Report, Verifier};
 pub use waiting::{Waiting, WaitingFor};
 pub use why::{

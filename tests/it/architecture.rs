@@ -65,8 +65,14 @@ const CODE_FILES: &[&str] = &["error.rs", "rejection.rs", "diagnostic.rs"];
 const BEFORE_CODES: &[&str] = &["=> \"", ": &str = \"", ": &'static str = \""];
 
 /// What stands before a code, or the name of a job's error, in every file.
-const BEFORE_CODES_ANYWHERE: &[&str] =
-    &["code: \"", ".code = \"", "Fault::new(\"", ": &str = \"Everstep."];
+const BEFORE_CODES_ANYWHERE: &[&str] = &[
+    "code: \"",
+    ".code = \"",
+    "Fault::new(\"",
+    "Problem::new(\"",
+    "nowhere(\"",
+    ": &str = \"Everstep.",
+];
 
 #[test]
 fn arrows_lead_inward_only() {

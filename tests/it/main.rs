@@ -26,4 +26,6 @@ mod language_table;
 mod promises;
 #[cfg(feature = "testing")]
 mod runtime;
+#[cfg(feature = "server")]
+mod server;
 mod source_text;

@@ -27,5 +27,6 @@ mod tests;
 
 pub use client::{Client, Follow};
 pub use error::Error;
+pub(in crate::server) use protocol::hint;
 pub use protocol::{Hello, PROTOCOL_VERSION};
 pub use serve::{ControlServer, serve};

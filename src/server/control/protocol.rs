@@ -265,7 +265,8 @@ impl From<runtime::Error> for Refusal {
     }
 }
 
-fn hint(error: &runtime::Error) -> Option<String> {
+/// What to do about an error.
+pub(in crate::server) fn hint(error: &runtime::Error) -> Option<String> {
     let text = match error {
         runtime::Error::InvalidDefinition { faults } => {
             let named = faults.iter().take(FAULTS_NAMED).map(ToString::to_string);

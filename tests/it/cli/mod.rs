@@ -97,6 +97,8 @@ impl Place {
         for variable in ["EVERSTEP_DATA", "EVERSTEP_LOG", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
+        // Several of them run at once, and there is one usual port.
+        command.env("EVERSTEP_LISTEN", "off");
         command.env("LC_ALL", "C.UTF-8");
         command
     }

@@ -67,6 +67,8 @@ impl Place {
         for variable in ["EVERSTEP_DATA", "EVERSTEP_LOG", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
+        // Several of them run at once, and there is one usual port.
+        command.env("EVERSTEP_LISTEN", "off");
         command.env("LC_ALL", "C.UTF-8").env("EVERSTEP_IMPORT_DELAY_MS", "5");
         command.stdout(File::create(&printed).unwrap()).stderr(File::create(&said).unwrap());
         Program { child: command.spawn().unwrap(), said, printed }

@@ -1,0 +1,215 @@
+//! Lists page by page: the newest first, whatever is under way or has ended, each execution on one
+//! page only.
+//!
+//! Ids begin with the time at which they were made, so "older than this id" is a place in the list
+//! that stays where it is while executions come and end.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::error::Error;
+use super::orchestrator::{Deployed, Orchestrator, Start, check_name};
+use super::shards::Request;
+use super::summary::{Rows, Summary};
+use crate::engine::{ExecutionId, Status};
+use crate::language::{self, Format};
+use crate::store::NameKey;
+
+/// Rows read from the store at once.
+const READ: usize = 1000;
+/// Rows of the store that one page looks at: a filter that hardly anything fits gives short pages,
+/// and not a request that takes minutes.
+const MOST_READ: usize = 50_000;
+/// The most rows of a page.
+pub const MOST_ROWS: usize = 1000;
+
+/// Which executions are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Filter {
+    /// By who began them.
+    pub rows: Rows,
+    /// In one of these statuses; any when there is none.
+    pub statuses: Vec<Status>,
+    /// Of this workflow.
+    pub workflow: Option<String>,
+    /// With this text in the name, handle, id, workflow, step, message or error, whatever the case.
+    pub text: Option<String>,
+}
+
+impl Filter {
+    /// Whether a list of them has this row.
+    #[must_use]
+    pub fn has(&self, row: &Summary) -> bool {
+        self.rows.has(row)
+            && (self.statuses.is_empty() || self.statuses.contains(&row.status))
+            && self.workflow.as_deref().is_none_or(|workflow| workflow == &*row.workflow)
+            && self.text.as_deref().is_none_or(|text| says(row, &text.to_lowercase()))
+    }
+}
+
+/// Whether `text`, in small letters, stands in what people see of the row.
+fn says(row: &Summary, text: &str) -> bool {
+    let has = |part: &str| part.to_lowercase().contains(text);
+    let has_some = |part: &Option<Arc<str>>| part.as_deref().is_some_and(has);
+    has(&row.workflow)
+        || has_some(&row.name)
+        || has_some(&row.step)
+        || has_some(&row.message)
+        || row.failure.as_ref().is_some_and(|failure| has(&failure.error) || has(&failure.cause))
+        || row.id.handle().starts_with(text)
+        || row.id.to_string().starts_with(text)
+}
+
+/// Part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The rows, the newest first.
+    pub rows: Vec<Summary>,
+    /// What follows is older than this one; nothing when this is the end. A page may be short, even
+    /// empty, and not the last.
+    pub next: Option<ExecutionId>,
+}
+
+impl Orchestrator {
+    /// A page of the executions that are wanted: those that began before `before`, at most `limit`.
+    ///
+    /// # Errors
+    /// The store cannot be read, or the system has stopped.
+    pub async fn page(
+        &self,
+        filter: Filter,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Page, Error> {
+        let limit = limit.clamp(1, MOST_ROWS);
+        let filter = Arc::new(filter);
+        // What is in memory first: what ends meanwhile is then seen twice, and never missed.
+        let mut rows = Vec::new();
+        for shard in 0..self.inner.tools.shards.count() {
+            let (reply, answer) = oneshot::channel();
+            let filter = filter.clone();
+            let request = Request::Page { filter, before, limit, reply };
+            self.inner.tools.shards.request_at(shard, request).await?;
+            rows.extend(self.answer(answer).await?);
+        }
+        let stopped_at = self.add_finished(&filter, before, limit, &mut rows).await?;
+        // An execution that ended meanwhile is last as it ended.
+        rows.sort_by_key(|row| (std::cmp::Reverse(row.id), row.ended_at.is_none()));
+        rows.dedup_by(|a, b| a.id == b.id);
+        if let Some(last) = stopped_at {
+            rows.retain(|row| row.id >= last);
+        }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = if more { rows.last().map(|row| row.id) } else { stopped_at };
+        Ok(Page { rows, next })
+    }
+
+    /// Adds rows of the store; the last one that was looked at, if there may be more to find.
+    async fn add_finished(
+        &self,
+        filter: &Filter,
+        mut before: Option<ExecutionId>,
+        limit: usize,
+        rows: &mut Vec<Summary>,
+    ) -> Result<Option<ExecutionId>, Error> {
+        let (mut found, mut read) = (0, 0);
+        loop {
+            let page = self.inner.tools.store.list_finished(before, READ).await?;
+            let Some(last) = page.last().map(|finished| finished.execution) else {
+                return Ok(None);
+            };
+            read += page.len();
+            let read_rows = page.iter().filter_map(|finished| Summary::from_bytes(&finished.row));
+            let fitting: Vec<Summary> = read_rows.filter(|row| filter.has(row)).collect();
+            found += fitting.len();
+            rows.extend(fitting);
+            if found > limit || read >= MOST_READ {
+                return Ok(Some(last));
+            }
+            before = Some(last);
+        }
+    }
+
+    /// Rows of these executions as they stand; those that are not there have none.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::page`].
+    pub async fn rows(&self, ids: &[ExecutionId]) -> Result<Vec<Summary>, Error> {
+        let (shards, wanted) = (&self.inner.tools.shards, Arc::<[ExecutionId]>::from(ids));
+        let mut rows = Vec::new();
+        // Rows of executions that recovery found ended may be with any shard.
+        for shard in 0..shards.count() {
+            let (reply, answer) = oneshot::channel();
+            shards.request_at(shard, Request::Rows { ids: wanted.clone(), reply }).await?;
+            rows.extend(self.answer(answer).await?);
+        }
+        let known: HashSet<ExecutionId> = rows.iter().map(|row| row.id).collect();
+        for id in ids.iter().filter(|id| !known.contains(id)) {
+            let finished = self.inner.tools.store.find_finished(*id).await?;
+            rows.extend(finished.and_then(|finished| Summary::from_bytes(&finished.row)));
+        }
+        Ok(rows)
+    }
+
+    /// What deploying a definition would give as things are now.
+    ///
+    /// # Errors
+    /// The faults of the definition, or of the name.
+    pub fn would_deploy(&self, name: &str, text: &str, format: Format) -> Result<Deployed, Error> {
+        check_name(name)?;
+        let workflow = language::parse(text, format, &language::Options::default())
+            .map_err(|faults| Error::InvalidDefinition { faults })?;
+        let versions = self.versions(name);
+        let known = u64::try_from(versions.len()).unwrap_or(u64::MAX);
+        let is_new = versions.last() != Some(&workflow.hash);
+        let version = known + u64::from(is_new);
+        Ok(Deployed { definition: workflow.hash, version, is_new })
+    }
+
+    /// Whether a start would be taken as things are now.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start_with`].
+    pub async fn can_start(&self, start: &Start) -> Result<(), Error> {
+        self.check_open()?;
+        if let Some(name) = &start.name {
+            check_name(name)?;
+            let known = self.named(NameKey::of(&start.workflow, name)).await?;
+            if let Some(known) = known {
+                return self.stand_in(known, start, name.clone()).await.map(drop);
+            }
+        }
+        self.newest(&start.workflow).map(drop)
+    }
+
+    /// The execution of a workflow that was started under a name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn find_named(
+        &self,
+        workflow: &str,
+        name: &str,
+    ) -> Result<Option<ExecutionId>, Error> {
+        self.named(NameKey::of(workflow, name)).await
+    }
+}
+
+/// The best `limit` rows, and one more so that it is known whether there are more.
+pub(super) fn newest(
+    rows: impl Iterator<Item = Summary>,
+    before: Option<ExecutionId>,
+    limit: usize,
+) -> Vec<Summary> {
+    let mut kept = BTreeMap::new();
+    for row in rows.filter(|row| before.is_none_or(|before| row.id < before)) {
+        kept.insert(row.id, row);
+        if kept.len() > limit + 1 {
+            kept.pop_first();
+        }
+    }
+    kept.into_values().rev().collect()
+}

@@ -1,0 +1,43 @@
+//! What can be asked over HTTP below `/api/v1`: one file for each kind of thing.
+//!
+//! To add one, write its file, with a function `routes` that says for each route who may take it and
+//! which parameters it has, and name it in `routes` here. Everything else (who is let in, limits,
+//! checks of parameters, the documentation) follows from what the routes say.
+
+mod actions;
+mod events;
+mod execution;
+mod executions;
+mod job_types;
+mod log;
+mod rows;
+mod sides;
+mod start;
+mod stream;
+mod validate;
+mod why;
+mod workflows;
+
+use super::http::Route;
+
+pub use rows::ExecutionRow;
+pub(in crate::server) use rows::labels_of;
+
+/// Every route below `/api/v1`.
+pub(super) fn routes() -> Vec<Route> {
+    [
+        workflows::routes(),
+        validate::routes(),
+        executions::routes(),
+        start::routes(),
+        execution::routes(),
+        events::routes(),
+        why::routes(),
+        sides::routes(),
+        actions::routes(),
+        job_types::routes(),
+        log::routes(),
+        stream::routes(),
+    ]
+    .concat()
+}
