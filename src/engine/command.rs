@@ -134,6 +134,8 @@ pub enum Command {
         by: Arc<str>,
         /// Why.
         reason: Option<Arc<str>>,
+        /// Whether to end at once what was asked before and has not stopped in time.
+        force: bool,
     },
     /// Put the execution aside: something of ours is wrong with it.
     SetAside {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::child::{Child, ChildWait, Ending, Link, Parent};
+use super::cleanup::{Cleanup, EndSummary, Forced};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use crate::language::{DefinitionHash, Json, StateName};
@@ -112,8 +113,12 @@ pub struct Execution {
     /// Executions that it began and no longer wants, until they have ended; with the sequence of the
     /// event since when.
     pub leaving: BTreeMap<ExecutionId, u64>,
-    /// Set when it is over but for those.
+    /// Set when it is over but for those, and for its clean-up.
     pub closing: Option<Ending>,
+    /// Set when it cleans up, or has.
+    pub cleanup: Option<Cleanup>,
+    /// What the definition's `Summary` gave when it ended.
+    pub summary: Option<EndSummary>,
     /// Set when it was asked to stop.
     pub cancel: Option<Cancel>,
     /// Set when it was put aside, with the reason.
@@ -151,6 +156,8 @@ impl Execution {
             job_count: 0,
             leaving: BTreeMap::new(),
             closing: None,
+            cleanup: None,
+            summary: None,
             cancel: None,
             set_aside: None,
         }
@@ -310,6 +317,10 @@ pub struct Cancel {
     pub reason: Option<Arc<str>>,
     /// When.
     pub at: Timestamp,
+    /// Until when workers may take their time; then somebody may force the end.
+    pub deadline: Timestamp,
+    /// Set when somebody did.
+    pub forced: Option<Forced>,
 }
 
 /// One thread of control: the outermost machine, a branch, an iteration.
@@ -517,6 +528,8 @@ pub enum Timer {
     ExecutionTimeout,
     /// Workers did not answer a cancel in time.
     CancelDeadline,
+    /// Cleaning up took too long.
+    CleanupDeadline,
 }
 
 /// Where a step stands.
@@ -569,6 +582,8 @@ pub struct Step {
     pub failure: Option<Failure>,
     /// When it was first entered.
     pub entered_at: Timestamp,
+    /// The sequence of the event that it was entered with last.
+    pub entered_by: u64,
     /// When it was left last.
     pub ended_at: Option<Timestamp>,
     /// Newest words of its worker.

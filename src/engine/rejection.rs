@@ -2,7 +2,7 @@
 //! nothing is wrong with the system.
 
 use super::execution::{Status, Timer};
-use super::id::{ExecutionId, JobId};
+use super::id::{ExecutionId, JobId, Timestamp};
 
 /// A typed refusal of a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +17,22 @@ pub enum Rejection {
         command: &'static str,
         /// Where the execution stands.
         status: Status,
+    },
+    /// It was asked to stop before.
+    #[error("the execution is stopping already, since {by} asked it to at {since}")]
+    AlreadyCancelling {
+        /// Since when.
+        since: Timestamp,
+        /// Who asked.
+        by: String,
+        /// From when on its end may be forced.
+        force_from: Timestamp,
+    },
+    /// The end may be forced only once a cancel's deadline has passed.
+    #[error("the end cannot be forced yet: {}", too_early(*force_from))]
+    ForceTooEarly {
+        /// From when on; none when nobody has asked it to stop.
+        force_from: Option<Timestamp>,
     },
     /// The execution was put aside.
     #[error("{command} is not possible: the execution was set aside ({reason})")]
@@ -73,6 +89,13 @@ pub enum Rejection {
     },
 }
 
+fn too_early(force_from: Option<Timestamp>) -> String {
+    match force_from {
+        Some(moment) => format!("its workers have until {moment}"),
+        None => "nobody has asked it to stop".to_owned(),
+    }
+}
+
 impl Rejection {
     /// The stable code, as listed in `docs/ERRORS.md`.
     #[must_use]
@@ -80,6 +103,8 @@ impl Rejection {
         match self {
             Self::AlreadyStarted => "ALREADY_STARTED",
             Self::NotInStatus { .. } => "NOT_IN_STATUS",
+            Self::AlreadyCancelling { .. } => "ALREADY_CANCELLING",
+            Self::ForceTooEarly { .. } => "FORCE_TOO_EARLY",
             Self::SetAside { .. } => "SET_ASIDE",
             Self::JobNotOpen { .. } => "JOB_NOT_OPEN",
             Self::ChildNotOpen { .. } => "CHILD_NOT_OPEN",

@@ -270,6 +270,7 @@ impl Shard {
         let command = Command::CancelExecution {
             by: format!("execution {parent}").into(),
             reason: Some("the execution that began it no longer waits for it".into()),
+            force: false,
         };
         if let Err(rejection) = self.decide_on(child, command, None) {
             // It is stopping already, or has just ended, and tells its parent itself.

@@ -115,6 +115,10 @@ macro_rules! event_table {
             35 1 ChildStopped
             36 1 ExecutionClosing
             37 1 CancelExtended
+            40 1 CleanupStarted
+            41 1 CleanupSucceeded
+            42 1 CleanupFailed
+            43 1 CancelForced
         }
     };
 }
@@ -278,7 +282,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(tag in 0u16..40, raw: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(tag in 0u16..60, raw: Vec<u8>) {
             drop(decode_body(tag, 1, &raw));
             drop(decode_execution(&raw));
         }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod faulty_store;
 pub mod fuzz;
 pub mod generate;
+mod generate_cleanup;
 mod generate_flow;
 mod generate_work;
 pub mod random;

@@ -12,7 +12,7 @@ use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Mint, Program, Rejection, Timer, Timestamp, Token, decide, effects_after,
+    JobStatus, Mint, Program, Rejection, Status, Timer, Timestamp, Token, decide, effects_after,
     pending_effects,
 };
 use crate::language::Json;
@@ -164,6 +164,9 @@ impl Simulation {
             Effect::Advance | Effect::Wake { .. } => false,
         });
         let new = effects_after(execution, events);
+        if execution.status.is_terminal() {
+            return hold_last_effects(execution, &new);
+        }
         for effect in new {
             if !self.owed.insert(effect.clone()) {
                 return Err(format!("{effect:?} is owed twice"));
@@ -195,9 +198,12 @@ impl Simulation {
             }
             4 | 5 => self.stale_command(),
             6 => self.premature_timer(),
-            7 if self.random.one_in(2) => {
-                Command::CancelExecution { by: "anyone".into(), reason: None }
-            }
+            7 if self.random.one_in(2) => Command::CancelExecution {
+                by: "anyone".into(),
+                reason: None,
+                force: self.random.one_in(3),
+            },
+            9..=20 if self.execution.status == Status::Cancelling => self.impatient(),
             8 => Command::StartJob {
                 job: self.any_job(),
                 attempt: u32::try_from(self.random.below(4)).unwrap_or(1),
@@ -206,6 +212,18 @@ impl Simulation {
             },
             _ => self.useful_command(),
         }
+    }
+
+    /// Somebody who will not wait for a cancel any longer: time is up, or the end is forced.
+    fn impatient(&mut self) -> Command {
+        let waits_for_others = !self.execution.leaving.is_empty() && self.random.one_in(2);
+        if self.random.one_in(2) || waits_for_others {
+            return self.next_timer();
+        }
+        if let Some(cancel) = &self.execution.cancel {
+            self.now = self.now.max(cancel.deadline);
+        }
+        Command::CancelExecution { by: "impatient".into(), reason: None, force: true }
     }
 
     /// A command that leads on: what is ready, a worker's next word, or the next timer.
@@ -296,9 +314,10 @@ impl Simulation {
     }
 
     fn premature_timer(&mut self) -> Command {
-        let timer = match self.random.below(3) {
+        let timer = match self.random.below(4) {
             0 => Timer::ExecutionTimeout,
             1 => Timer::JobTimeout(self.any_job(), 1),
+            2 => Timer::CleanupDeadline,
             _ => Timer::CancelDeadline,
         };
         Command::FireTimer { timer, due: self.now, last_heartbeat: None }
@@ -311,5 +330,17 @@ impl Simulation {
         self.now = self.now.max(due);
         let last_heartbeat = self.random.one_in(2).then_some(self.now);
         Command::FireTimer { timer, due, last_heartbeat }
+    }
+}
+
+/// After the end nothing is owed, but that what a forced end left behind is told to stop.
+fn hold_last_effects(execution: &Execution, new: &[Effect]) -> Result<(), String> {
+    let forced = execution.cancel.as_ref().and_then(|cancel| cancel.forced.as_ref());
+    let left = forced.into_iter().flat_map(|forced| &forced.abandoned);
+    let wanted: Vec<Effect> = left.map(|child| Effect::StopChild { child: *child }).collect();
+    if new == wanted && pending_effects(execution).is_empty() {
+        Ok(())
+    } else {
+        Err(format!("after the end {new:?} are owed, and not {wanted:?}"))
     }
 }

@@ -199,7 +199,8 @@ mod tests {
             parent: None,
         }
         .into();
-        let failed: Event = ExecutionFailed { failure: Failure::new("Mine", "so") }.into();
+        let failed: Event =
+            ExecutionFailed { failure: Failure::new("Mine", "so"), summary: None }.into();
         let mut counter = LogCounter::default();
         let records = [(1, &started, 0), (2, &started, 1000), (1, &failed, 2 * HOUR)];
         for (position, (stream, event, time)) in (1..).zip(records) {

@@ -172,7 +172,11 @@ fn a_step_that_cannot_come_any_more_is_skipped() {
 #[test]
 fn a_cancelled_execution_keeps_what_it_gathered() {
     let mut run = at_the_wait();
-    run.command(Command::CancelExecution { by: "me".into(), reason: Some("enough".into()) });
+    run.command(Command::CancelExecution {
+        by: "me".into(),
+        reason: Some("enough".into()),
+        force: false,
+    });
     assert_eq!(run.statuses(), ["completed", "skipped", "cancelled"]);
     let card = run.card();
     assert_eq!((card.status, card.current_step), ("cancelled", Some(3)));
@@ -187,7 +191,7 @@ fn a_cancelled_execution_keeps_what_it_gathered() {
 #[test]
 fn every_event_has_its_words_and_its_place() {
     let mut run = at_the_wait();
-    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    run.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     let mut places = Places::default();
     let told: Vec<(Option<String>, String)> = run
         .history
@@ -206,7 +210,7 @@ fn every_event_has_its_words_and_its_place() {
 fn a_sound_history_has_no_faults() {
     let mut run = at_the_wait();
     assert_eq!((run.report().unfinished, run.checks()), (1, vec![]));
-    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    run.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     assert_eq!((run.report().unfinished, run.checks()), (0, vec![]));
 }
 
@@ -236,7 +240,7 @@ fn what_the_engine_never_writes_is_a_fault() {
     assert_eq!(headless.checks()[0], "begins-with-start");
 
     let mut after_end = at_the_wait();
-    let cancelled: Event = ExecutionCancelled {}.into();
+    let cancelled: Event = ExecutionCancelled { abandoned: Vec::new(), summary: None }.into();
     for _ in 0..2 {
         let mut record = after_end.history.last().unwrap().clone();
         record.sequence += 1;
@@ -326,7 +330,7 @@ fn why_says_where_a_failure_first_occurred() {
 fn why_says_who_stopped_an_execution_that_was_cancelled() {
     let mut run = Run::start();
     run.start_job(1);
-    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    run.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     let why = run.why(Workers::Of(&[]));
     assert_eq!((why.state, kinds(&why)), (WhyState::Stopping, vec![ReasonKind::WorkerStopping]));
     assert!(why.reasons[0].until.is_some(), "it is given up at some time");
@@ -386,7 +390,7 @@ fn a_comparison_says_where_two_ways_part() {
     };
     assert!(has(None, "status") && has(Some("Fetch"), "error") && !has(None, "input"));
 
-    one.command(Command::CancelExecution { by: "me".into(), reason: None });
+    one.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     let further = Comparison::of(compared(&one), compared(&at_the_wait()), now);
     assert!(further.parting.unwrap().right.is_none(), "the other goes no further");
 }

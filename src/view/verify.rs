@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn failed() -> Event {
-        ExecutionFailed { failure: Failure::new("Mine", "as told") }.into()
+        ExecutionFailed { failure: Failure::new("Mine", "as told"), summary: None }.into()
     }
 
     fn checks(records: [Record; 4]) -> Vec<&'static str> {

@@ -108,7 +108,7 @@ impl Execution {
 
     pub(super) fn job_succeeded(&mut self, body: &JobSucceeded) {
         let JobSucceeded { job: id, ref output, with_errors, .. } = *body;
-        self.total_errors += u32::from(with_errors);
+        self.count_error(with_errors);
         let job = self.jobs.get(&id).map(|job| (job.frame, job.is_own()));
         let Some((frame_id, is_own)) = job else { return };
         self.forget_job(id);

@@ -7,6 +7,7 @@
 
 mod cancel;
 mod child;
+mod cleanup;
 mod context;
 mod ending;
 pub(super) mod failure;
@@ -18,6 +19,7 @@ mod number;
 pub(super) mod probe;
 mod start;
 mod state;
+mod summary;
 mod task;
 mod timer;
 
@@ -126,7 +128,10 @@ impl Decision<'_> {
                 self.fire_timer(timer, due, last_heartbeat)
             }
             Command::Advance => self.advance(),
-            Command::CancelExecution { by, reason } => self.cancel_execution(by, reason),
+            Command::CancelExecution { by, reason, force: false } => {
+                self.cancel_execution(by, reason)
+            }
+            Command::CancelExecution { by, reason, force: true } => self.force_cancel(by, reason),
             Command::SetAside { reason } => self.set_aside_on_request(reason),
         }
     }
@@ -140,13 +145,13 @@ impl Decision<'_> {
 
     /// Steps every frame that is owed a step, until none is, or the decision is long enough.
     fn run(&mut self) {
-        while self.execution.status == Status::Running && self.execution.set_aside.is_none() {
+        while !self.execution.status.is_terminal() && self.execution.set_aside.is_none() {
             let Some(frame) = self.execution.ready.first().copied() else { break };
             if self.events.len() >= self.input.limits.decision_events {
                 break;
             }
-            let counted = self.execution.sequence - self.execution.uncounted_events;
-            if counted >= self.input.limits.history_events {
+            let before = self.execution.cleanup.as_ref().map_or(0, |cleanup| cleanup.events_before);
+            if self.execution.counted_events() - before >= self.input.limits.history_events {
                 self.fail_for_long_history();
                 break;
             }
@@ -197,7 +202,7 @@ impl Decision<'_> {
     }
 
     fn advance(&mut self) -> Result<(), Rejection> {
-        self.require(&[Status::Running])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         if self.execution.ready.is_empty() { Err(Rejection::NothingToDo) } else { Ok(()) }
     }
 

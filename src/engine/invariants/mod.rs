@@ -3,6 +3,7 @@
 //! Each rule is a function with a name. Tests, the simulator and fuzzing hold them after every
 //! command; debug builds do so in [`super::decide()`]; `log verify` holds them against a log.
 
+mod cleanup;
 mod history;
 mod state;
 
@@ -37,6 +38,8 @@ pub const ALL: &[(&str, Check)] = &[
     ("ids_are_never_used_again", state::ids_are_never_used_again),
     ("times_are_in_order", state::times_are_in_order),
     ("closing_waits_for_something", state::closing_waits_for_something),
+    ("cleaning_up_comes_after_the_work", cleanup::cleaning_up_comes_after_the_work),
+    ("each_step_is_undone_once", cleanup::each_step_is_undone_once),
 ];
 
 /// Holds every rule against an execution, as it is between two commands.

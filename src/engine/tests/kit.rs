@@ -180,7 +180,7 @@ impl Run {
     }
 
     pub(super) fn cancel(&mut self) {
-        self.when(Command::CancelExecution { by: "me".into(), reason: None });
+        self.when(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     }
 
     /// Moves the clock on.

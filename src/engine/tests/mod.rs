@@ -3,8 +3,10 @@
 mod callback;
 mod cancel;
 mod child;
+mod cleanup;
 mod failure;
 mod flow;
+mod force;
 mod fork;
 mod job;
 mod kit;
@@ -12,6 +14,7 @@ mod map_run;
 mod properties;
 mod start;
 mod state;
+mod summary;
 mod timer;
 
 use serde_json::{Value, json};

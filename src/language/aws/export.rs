@@ -102,7 +102,8 @@ pub struct Loss {
 pub fn export(workflow: &Workflow, account: &Account) -> Export {
     let mut definition = workflow.source.value();
     let language = definition.get("QueryLanguage").and_then(Value::as_str).map(str::to_owned);
-    let mut writer = Writer { account, language, names: BTreeMap::new(), losses: Vec::new() };
+    let (names, losses) = (BTreeMap::new(), Vec::new());
+    let mut writer = Writer { workflow, account, language, names, losses };
     if let Some(machine) = definition.as_object_mut() {
         writer.strip(machine, "", MACHINE_EXTENSIONS);
         writer.machine(machine, "");
@@ -111,6 +112,7 @@ pub fn export(workflow: &Workflow, account: &Account) -> Export {
 }
 
 struct Writer<'a> {
+    workflow: &'a Workflow,
     account: &'a Account,
     /// `QueryLanguage` of the definition.
     language: Option<String>,
@@ -134,12 +136,24 @@ impl Writer<'_> {
 
     fn machine(&mut self, machine: &mut Map<String, Value>, pointer: &str) {
         let Some(Value::Object(states)) = machine.get_mut("States") else { return };
+        self.drop_cleanup(states, pointer);
         for (name, state) in states {
             let name = name.replace('~', "~0").replace('/', "~1");
             let pointer = format!("{pointer}/States/{name}");
             if let Value::Object(state) = state {
                 self.state(state, &pointer);
             }
+        }
+    }
+
+    /// Without `Cleanup` nothing leads to the states that clean up, and AWS refuses such states.
+    fn drop_cleanup(&mut self, states: &mut Map<String, Value>, pointer: &str) {
+        let cleans_up = |name: &str| self.workflow.state(name).is_some_and(|state| state.cleans_up);
+        let dropped: Vec<String> = states.keys().filter(|name| cleans_up(name)).cloned().collect();
+        for name in dropped {
+            states.shift_remove(&name);
+            let name = name.replace('~', "~0").replace('/', "~1");
+            self.lose(format!("{pointer}/States/{name}"), "removed: a state that only cleans up");
         }
     }
 

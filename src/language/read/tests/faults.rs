@@ -157,8 +157,8 @@ fn unknown_field() {
     states(
         codes::UNKNOWN_FIELD,
         &[
-            r#""Type":"Succeed",¦"Cleanup":"ignore""#,
-            r#""Type":"Succeed",¦"Cleanup":"A""#,
+            r#""Type":"Succeed",¦"Cleanups":"ignore""#,
+            r#""Type":"Succeed",¦"OnCancel":"A""#,
             r#""Type":"Succeed",¦"":1"#,
             r#""Type":"Task","Resource":"r","End":true,"Retry":[{"ErrorEquals":["E"],¦"Interval":1}]"#,
             r#""Type":"Task","Resource":"r","End":true,"Catch":[{"ErrorEquals":["E"],"Next":"A",¦"x":1}]"#,
