@@ -44,8 +44,12 @@ impl Live {
         execution: ExecutionId,
         by: &str,
         reason: Option<&str>,
+        force: bool,
     ) -> Result<()> {
-        Ok(self.0.cancel(execution, by, reason).await?)
+        Ok(match force {
+            false => self.0.cancel(execution, by, reason).await?,
+            true => self.0.force_cancel(execution, by, reason).await?,
+        })
     }
 
     pub(super) async fn list(&self, rows: Rows, limit: usize) -> Result<Vec<Summary>> {
@@ -121,7 +125,9 @@ fn exit_of(code: &str) -> Exit {
             Exit::NotFound
         }
         "INVALID_DEFINITION" => Exit::Invalid,
-        "NOT_IN_STATUS" | "SET_ASIDE" => Exit::NotAllowed,
+        "NOT_IN_STATUS" | "ALREADY_CANCELLING" | "FORCE_TOO_EARLY" | "SET_ASIDE" => {
+            Exit::NotAllowed
+        }
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,
     }

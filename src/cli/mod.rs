@@ -8,6 +8,7 @@ mod cancel;
 mod changes;
 mod data;
 mod diff;
+mod ending;
 mod engine;
 pub mod exit;
 mod export;

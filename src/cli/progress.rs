@@ -101,7 +101,10 @@ fn now_line(card: &Card) -> String {
             line.push_str(&format!("  {done}/{} parts", step.parts));
         }
     }
-    if card.status != "running" {
+    let undoes = card.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes);
+    if let Some(undoing) = undoes.filter(|outcome| outcome.status == "running").last() {
+        line.push_str(&format!("  cleaning up: {}", one_line(&undoing.state, MESSAGE)));
+    } else if card.status != "running" {
         line.push_str(&format!("  {}", card.status.replace('_', " ")));
     }
     if let Some(message) = waiting(card).or_else(|| message(card)) {

@@ -19,7 +19,10 @@ pub enum Rejection {
         status: Status,
     },
     /// It was asked to stop before.
-    #[error("the execution is stopping already, since {by} asked it to at {since}")]
+    #[error(
+        "the execution is stopping already, since {by} asked it to at {since}; its end may be forced \
+         from {force_from} on"
+    )]
     AlreadyCancelling {
         /// Since when.
         since: Timestamp,

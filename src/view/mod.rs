@@ -4,6 +4,7 @@
 //! an HTTP interface can serve the same: the names of serialized fields are a promise.
 
 mod card;
+mod cleanup;
 mod comparison;
 mod difference;
 mod log_stats;
@@ -17,6 +18,7 @@ mod waiting;
 mod why;
 
 pub use card::{CancelCard, Card, FailureCard, JobCard, job_label};
+pub use cleanup::{CleanupCard, CleanupOutcome, ForcedCard};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
 pub use log_stats::{Count, LogCounter, LogStats, Spread};

@@ -2,8 +2,10 @@
 
 use indexmap::IndexMap;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::card::{FailureCard, job_label};
+use super::cleanup::{CleanupOutcome, outcomes, summary_error, summary_fields};
 use super::step::took;
 use crate::engine::{Execution, Program, Step, StepStatus, Timestamp};
 use crate::language::{Json, StateName};
@@ -17,8 +19,10 @@ pub struct ResultCard {
     pub status: &'static str,
     /// What each step gave that was entered, in the order of their entrance.
     pub steps: IndexMap<StateName, StepResult>,
-    /// Counts.
+    /// Counts, and what the definition's `Summary` gave.
     pub summary: ResultSummary,
+    /// What was undone, in that order, when it did not reach its end.
+    pub cleanup: Vec<CleanupOutcome>,
     /// The output, when it completed.
     pub output: Option<Json>,
     /// Why it failed or timed out.
@@ -40,7 +44,8 @@ pub struct StepResult {
     pub duration_seconds: f64,
 }
 
-/// Counts over an execution.
+/// Counts over an execution, and beside them what the definition's `Summary` gave. A field of that
+/// which is called like a count is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResultSummary {
     /// Failures that were caught or tolerated.
@@ -53,7 +58,23 @@ pub struct ResultSummary {
     pub failed_steps: usize,
     /// Steps that were stopped.
     pub cancelled_steps: usize,
+    /// Why `Summary` could not be evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary_error: Option<FailureCard>,
+    /// The fields that `Summary` gave.
+    #[serde(flatten)]
+    pub made: Map<String, Value>,
 }
+
+/// The names that `Summary` does not give.
+const COUNTS: &[&str] = &[
+    "total_errors",
+    "total_steps",
+    "completed_steps",
+    "failed_steps",
+    "cancelled_steps",
+    "summary_error",
+];
 
 impl ResultCard {
     /// What `execution`, which runs `program`, has given by `now`. Hidden steps are left out unless
@@ -76,6 +97,7 @@ impl ResultCard {
             job_id: execution.id.to_string(),
             status: execution.status.as_str(),
             summary: summary(execution, &entered),
+            cleanup: execution.cleanup.iter().flat_map(|done| outcomes(done, now)).collect(),
             steps: entered.into_iter().map(|(name, step)| (name.clone(), of_step(step))).collect(),
             output: execution.output.clone(),
             error: execution.failure.as_ref().map(FailureCard::of),
@@ -93,5 +115,7 @@ fn summary(execution: &Execution, entered: &[(&StateName, &Step)]) -> ResultSumm
         completed_steps: count(&[StepStatus::Completed, StepStatus::CompletedWithErrors]),
         failed_steps: count(&[StepStatus::Failed]),
         cancelled_steps: count(&[StepStatus::Cancelled]),
+        summary_error: summary_error(execution),
+        made: summary_fields(execution, COUNTS),
     }
 }

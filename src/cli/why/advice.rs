@@ -27,14 +27,16 @@ pub(super) fn advice(context: &Context, id: ExecutionId, why: &Why) -> Vec<Advic
     match why.state {
         WhyState::Ended => advice.extend(after_end(&id, why)),
         WhyState::SetAside => advice.push(("to report it", format!("log show {id} --json"))),
-        WhyState::Working | WhyState::Waiting | WhyState::Stopping => {
+        WhyState::Working | WhyState::Waiting | WhyState::Stopping | WhyState::CleaningUp => {
             for more in why.reasons.iter().filter_map(|reason| for_reason(&id, reason)) {
                 if advice.len() < MOST && !advice.contains(&more) {
                     advice.push(more);
                 }
             }
-            if why.state != WhyState::Stopping {
-                advice.push(("to give up", format!("cancel {id}")));
+            match (&why.cancel, why.state) {
+                (Some(_), _) => advice.push(("to force its end", format!("cancel --force {id}"))),
+                (None, WhyState::Stopping) => {}
+                (None, _) => advice.push(("to give up", format!("cancel {id}"))),
             }
         }
     }
@@ -70,6 +72,7 @@ fn for_reason(id: &str, reason: &Reason) -> Option<(&'static str, String)> {
         }
         ReasonKind::Retry => ("what failed", format!("log show {id} --type JobFailed,JobTimedOut")),
         ReasonKind::AtWork | ReasonKind::WorkerStopping => ("how far it is", format!("show {id}")),
+        ReasonKind::Cleanup => ("what is undone", format!("show {id}")),
         ReasonKind::Timer | ReasonKind::Worker | ReasonKind::CutOff | ReasonKind::Ready => {
             return None;
         }

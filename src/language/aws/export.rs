@@ -418,6 +418,43 @@ mod tests {
     }
 
     #[test]
+    fn what_cleans_up_is_removed_and_told() {
+        let arn = "arn:aws:states:us-east-1:123456789012:activity:x";
+        let task = |more: Value| {
+            let mut task = json!({"Type": "Task", "Resource": arn, "End": true});
+            task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            task
+        };
+        let processor = |states: Value| {
+            json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": "I", "States": states})
+        };
+        let map =
+            |states: Value| json!({"Type": "Map", "ItemProcessor": processor(states), "End": true});
+        let mut whole = map(json!({"I": task(json!({"Cleanup": "V"})), "V": task(json!({}))}));
+        whole["Cleanup"] = json!("U/1");
+        let export = exported(&json!({"StartAt": "A", "OnCancel": "W", "CleanupTimeoutSeconds": 9,
+            "Summary": {"a.$": "$.status"},
+            "States": {"A": whole, "U/1": task(json!({})), "W": {"Type": "Succeed"}}}));
+        let plain = json!({"StartAt": "A", "States": {"A": map(json!({"I": task(json!({}))}))}});
+        assert_eq!(export.definition, plain);
+        let lost: Vec<&str> = export.losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(
+            lost,
+            [
+                "/CleanupTimeoutSeconds",
+                "/OnCancel",
+                "/Summary",
+                "/States/U~11",
+                "/States/W",
+                "/States/A/Cleanup",
+                "/States/A/ItemProcessor/States/V",
+                "/States/A/ItemProcessor/States/I/Cleanup",
+            ]
+        );
+    }
+
+    #[test]
     fn expressions_that_aws_cannot_read_are_kept_and_told() {
         let options = Options::default();
         let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A/B", "States": {

@@ -112,8 +112,32 @@ impl Client {
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), Error> {
+        self.stop(execution, by, reason, false).await
+    }
+
+    /// Ends an execution at once that was asked to stop and has not in the time that its workers have.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution, it has ended, nobody asked it to stop, or its workers
+    /// still have time.
+    pub async fn force_cancel(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        self.stop(execution, by, reason, true).await
+    }
+
+    async fn stop(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+        force: bool,
+    ) -> Result<(), Error> {
         let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
-        self.ask(Request::Cancel(Cancel { execution, by, reason })).await
+        self.ask(Request::Cancel(Cancel { execution, by, reason, force })).await
     }
 
     /// Gives a job that waits for a callback its result. On return it is durable.

@@ -79,7 +79,7 @@ macro_rules! parameters {
 
 parameters! {
     Deploy { name: String, text: String, format: Format, }
-    Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
+    Cancel { execution: ExecutionId, by: String, reason: Option<String>, force: bool, }
     One { execution: ExecutionId, }
     OneDefinition { definition: DefinitionHash, }
     Complete { token: String, output: Json, }

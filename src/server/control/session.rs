@@ -99,8 +99,13 @@ impl Session {
                 answers.give(engine.deploy(&name, &text, format).await).await?;
             }
             Request::Start(start) => answers.give(engine.start_with(start).await).await?,
-            Request::Cancel(Cancel { execution, by, reason }) => {
-                answers.give(engine.cancel(execution, &by, reason.as_deref()).await).await?;
+            Request::Cancel(Cancel { execution, by, reason, force }) => {
+                let reason = reason.as_deref();
+                let answer = match force {
+                    false => engine.cancel(execution, &by, reason).await,
+                    true => engine.force_cancel(execution, &by, reason).await,
+                };
+                answers.give(answer).await?;
             }
             Request::CompleteCallback(Complete { token, output }) => {
                 answers.give(engine.complete_callback(&token, output).await).await?;

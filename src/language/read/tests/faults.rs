@@ -166,9 +166,7 @@ fn unknown_field() {
             r#""Type":"Map","End":true,"ItemProcessor":{"ProcessorConfig":{¦"Modus":1},"StartAt":"B","States":{"B":{"Type":"Succeed"}}}"#,
         ],
     );
-    for field in
-        ["Summary", "OnCancel", "CleanupTimeoutSeconds", "Concurrency", "Labels", "JobTypes"]
-    {
+    for field in ["Concurrency", "Labels", "JobTypes"] {
         let text = format!("{{¦\"{field}\":1,{}", &one(r#""Type":"Succeed""#)[1..]);
         expect(&text, Format::Json, codes::UNKNOWN_FIELD);
     }
@@ -569,6 +567,7 @@ fn all_faults_are_reported_at_once() {
 fn every_code_is_tested_here_and_explained_in_the_documentation() {
     let tests = concat!(
         include_str!("faults.rs"),
+        include_str!("cleanup.rs"),
         include_str!("distributed.rs"),
         include_str!("scope.rs"),
         include_str!("../../aws/tests.rs")
