@@ -1,5 +1,7 @@
 //! Views of executions that the engine's own decisions made.
 
+mod ending;
+
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -43,8 +45,12 @@ struct Run {
 
 impl Run {
     fn start() -> Self {
+        Self::of(WORKFLOW)
+    }
+
+    fn of(definition: &str) -> Self {
         let workflow =
-            language::parse(WORKFLOW, Format::Yaml, &Options::default()).expect("it is valid");
+            language::parse(definition, Format::Yaml, &Options::default()).expect("it is valid");
         let definition = workflow.hash;
         let mut run = Self {
             program: Program::new(workflow),

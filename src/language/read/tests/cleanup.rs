@@ -126,7 +126,7 @@ fn fields_of_the_machine_have_their_types() {
         (r#""Summary":¦3,"#, codes::TYPE),
         (r#""Summary":¦[1],"#, codes::TYPE),
         (r#""Summary":{"a.$":"$[¦"},"#, codes::EXPRESSION),
-        (r#""QueryLanguage":"JSONata","Summary":¦"{% ( %}","#, codes::EXPRESSION),
+        (r#""QueryLanguage":"JSONata","Summary":"{% ( ¦%}","#, codes::EXPRESSION),
         (
             r#""QueryLanguage":"JSONata","Summary":{"a":"{% ¦$states.result %}"},"#,
             codes::STATES_FIELD,
