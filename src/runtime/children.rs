@@ -259,6 +259,14 @@ impl Shard {
         }
     }
 
+    /// Tells an execution to stop whose parent has ended: a forced cancel left it behind, and a crash
+    /// came before it heard of that.
+    pub(super) fn answer_child(&self, parent: ExecutionId, child: ExecutionId) {
+        if !self.slots.contains_key(&parent) {
+            self.tools.shards.note(child, Note::StopChild { parent, child });
+        }
+    }
+
     /// Sees that an execution stops.
     pub(super) fn stop_child(&mut self, parent: ExecutionId, child: ExecutionId) {
         let stops = self.slots.get(&child).is_some_and(|slot| slot.execution.set_aside.is_none());

@@ -8,6 +8,7 @@
 mod chain;
 mod chance;
 mod children;
+mod cleanup;
 mod history;
 mod import;
 mod place;

@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod children;
+mod cleanup;
 mod crash;
 mod failing_store;
 mod files;
