@@ -46,10 +46,11 @@ impl Live {
         reason: Option<&str>,
         force: bool,
     ) -> Result<()> {
-        Ok(match force {
+        match force {
             false => self.0.cancel(execution, by, reason).await?,
             true => self.0.force_cancel(execution, by, reason).await?,
-        })
+        }
+        Ok(())
     }
 
     pub(super) async fn list(&self, rows: Rows, limit: usize) -> Result<Vec<Summary>> {

@@ -101,8 +101,8 @@ fn now_line(card: &Card) -> String {
             line.push_str(&format!("  {done}/{} parts", step.parts));
         }
     }
-    let undoes = card.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes);
-    if let Some(undoing) = undoes.filter(|outcome| outcome.status == "running").last() {
+    let mut outcomes = card.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes);
+    if let Some(undoing) = outcomes.find(|outcome| outcome.status == "running") {
         line.push_str(&format!("  cleaning up: {}", one_line(&undoing.state, MESSAGE)));
     } else if card.status != "running" {
         line.push_str(&format!("  {}", card.status.replace('_', " ")));

@@ -32,4 +32,6 @@ pub use waiting::{Waiting, WaitingFor};
 pub use why::{End, FailurePoint, Reason, ReasonKind, Why, WhyState, Workers};
 
 #[cfg(test)]
+mod ending_tests;
+#[cfg(test)]
 mod tests;

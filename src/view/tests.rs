@@ -1,7 +1,5 @@
 //! Views of executions that the engine's own decisions made.
 
-mod ending;
-
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -36,11 +34,11 @@ States:
 "#;
 
 /// An execution that is driven by commands, with its history.
-struct Run {
-    program: Program,
-    execution: Execution,
-    history: Vec<Record>,
-    now: u64,
+pub(super) struct Run {
+    pub(super) program: Program,
+    pub(super) execution: Execution,
+    pub(super) history: Vec<Record>,
+    pub(super) now: u64,
 }
 
 impl Run {
@@ -48,7 +46,7 @@ impl Run {
         Self::of(WORKFLOW)
     }
 
-    fn of(definition: &str) -> Self {
+    pub(super) fn of(definition: &str) -> Self {
         let workflow =
             language::parse(definition, Format::Yaml, &Options::default()).expect("it is valid");
         let definition = workflow.hash;
@@ -68,7 +66,7 @@ impl Run {
         run
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         self.now += 1000;
         let limits = EngineLimits::default();
         let input = DecisionInput {
@@ -97,11 +95,11 @@ impl Run {
         self.command(Command::StartJob { job: JobId(1), attempt, worker: "w-1".into(), token });
     }
 
-    fn card(&self) -> Card {
+    pub(super) fn card(&self) -> Card {
         Card::of(&self.program, &self.execution, Timestamp(self.now))
     }
 
-    fn statuses(&self) -> Vec<&'static str> {
+    pub(super) fn statuses(&self) -> Vec<&'static str> {
         self.card().steps.iter().map(|step| step.status).collect()
     }
 
@@ -111,7 +109,7 @@ impl Run {
         verifier.finish()
     }
 
-    fn checks(&self) -> Vec<&'static str> {
+    pub(super) fn checks(&self) -> Vec<&'static str> {
         self.report().faults.iter().map(|fault| fault.check).collect()
     }
 }
@@ -258,12 +256,12 @@ fn what_the_engine_never_writes_is_a_fault() {
 }
 
 impl Run {
-    fn why(&self, workers: Workers<'_>) -> Why {
+    pub(super) fn why(&self, workers: Workers<'_>) -> Why {
         Why::of(&self.program, &self.execution, &self.history, workers, Timestamp(self.now))
     }
 }
 
-fn kinds(why: &Why) -> Vec<ReasonKind> {
+pub(super) fn kinds(why: &Why) -> Vec<ReasonKind> {
     why.reasons.iter().map(|reason| reason.kind).collect()
 }
 

@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn one_state_is_read_with_stubs_for_its_targets() {
-        let text = r#"{"Type":"Choice","Default":"D","Choices":[
+        let text = r#"{"Type":"Choice","Default":"D","Cleanup":"U","Choices":[
             {"Variable":"$.a","IsNull":true,"Next":"N"}, {"Variable":"$.b","IsNull":true,"Next":"D"}]}"#;
         let options = Options::default();
         assert!(is_state(text, Format::Json, &options));
         let checked = check_state(text, Format::Json, "Here", &options);
         let workflow = checked.workflow.unwrap();
         let names: Vec<&str> = workflow.states.keys().map(|name| &**name).collect();
-        assert_eq!(names, ["Here", "D", "N"]);
+        assert_eq!(names, ["Here", "D", "N", "U"]);
     }
 
     #[test]

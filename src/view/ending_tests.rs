@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::tests::{Run, kinds};
 use super::*;
+use crate::engine::{Command, JobId, Timestamp, Token};
+use crate::language::Json;
 
 const WORKFLOW: &str = r#"
 StartAt: Make
