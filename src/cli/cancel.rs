@@ -1,4 +1,4 @@
-//! `everstep cancel`: asks an execution to stop, and waits until it has.
+//! `everstep cancel`: asks an execution to stop, and waits until it has; or forces its end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use super::fault::{Fault, Outcome};
 use super::live::Live;
 use super::signals::Signals;
 use super::source::Source;
-use super::wait::say_next;
+use super::wait::{data_flag, say_next};
 use super::{Context, data};
-use crate::engine::{Execution, ExecutionId, Status};
+use crate::engine::{Execution, ExecutionId, Job, JobStatus, Status};
 use crate::runtime::find;
 use crate::store::Check;
 use crate::worker::Registry;
@@ -26,7 +26,11 @@ pub(super) struct CancelArgs {
     /// Why
     #[arg(long)]
     reason: Option<String>,
-    /// How long to wait for its workers to stop; it goes on stopping after that
+    /// End at once what was asked to stop before and has not in time: workers, executions that it
+    /// began, and clean-up are given up
+    #[arg(long)]
+    force: bool,
+    /// How long to wait for its workers to stop and its clean-up; it goes on after that
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
 }
@@ -49,7 +53,8 @@ async fn in_server(
     folder: &Path,
 ) -> Outcome {
     let id = live.find(&arguments.id).await?;
-    live.cancel(id, &who(), arguments.reason.as_deref()).await?;
+    let asked = live.cancel(id, &who(), arguments.reason.as_deref(), arguments.force).await;
+    asked.map_err(|fault| advise(context, id, fault))?;
     let ended = async {
         loop {
             match look(live, folder, id).await {
@@ -63,8 +68,8 @@ async fn in_server(
         }
     };
     match tokio::time::timeout(Duration::from_secs(arguments.timeout), ended).await {
-        Ok(ended) => Ok(tell(context, id, Some(ended?.status))),
-        Err(_) => Ok(tell(context, id, None)),
+        Ok(ended) => Ok(tell(context, id, Cancelled::Ended(ended?.status))),
+        Err(_) => Ok(tell(context, id, Cancelled::Goes)),
     }
 }
 
@@ -76,6 +81,15 @@ async fn look(live: &Live, folder: &Path, id: ExecutionId) -> Result<Execution, 
         }
         found => found,
     }
+}
+
+/// What became of it within the time that it was waited for.
+enum Cancelled {
+    Ended(Status),
+    /// It is still stopping, or cleaning up.
+    Goes,
+    /// Its clean-up needs workers, and no engine runs that has any.
+    NeedsEngine,
 }
 
 /// No engine runs: one without workers is opened, which records the end and starts no job.
@@ -96,35 +110,83 @@ async fn here(context: &Context, arguments: &CancelArgs, folder: &Path) -> Outco
         }
         engine => engine?,
     };
-    let outcome = cancelled(arguments, &mut engine).await;
+    let outcome = cancelled(context, arguments, &mut engine).await;
     let stopped = engine.stop(&mut signals).await;
-    let (id, status) = outcome?;
+    let (id, became) = outcome?;
     stopped?;
-    Ok(tell(context, id, status))
+    Ok(tell(context, id, became))
 }
 
 async fn cancelled(
+    context: &Context,
     arguments: &CancelArgs,
     engine: &mut Engine,
-) -> Result<(ExecutionId, Option<Status>), Box<Fault>> {
+) -> Result<(ExecutionId, Cancelled), Box<Fault>> {
     let everstep = &engine.orchestrator;
     let id = everstep.find(&arguments.id).await?;
-    everstep.cancel(id, &who(), arguments.reason.as_deref()).await?;
-    let patience = Duration::from_secs(arguments.timeout);
-    match tokio::time::timeout(patience, everstep.ended(id)).await {
-        Ok(ended) => Ok((id, Some(ended?.status))),
-        Err(_) => Ok((id, None)),
+    let (by, reason) = (who(), arguments.reason.as_deref());
+    let asked = match arguments.force {
+        false => everstep.cancel(id, &by, reason).await,
+        true => everstep.force_cancel(id, &by, reason).await,
+    };
+    asked.map_err(|error| advise(context, id, error.into()))?;
+    let needs_engine = async {
+        loop {
+            // Once it has ended, who waits for that has the answer.
+            if everstep.execution(id).await.is_ok_and(|execution| needs_workers(&execution)) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let became = tokio::select! {
+        biased;
+        ended = everstep.ended(id) => Cancelled::Ended(ended?.status),
+        () = needs_engine => Cancelled::NeedsEngine,
+        () = tokio::time::sleep(Duration::from_secs(arguments.timeout)) => Cancelled::Goes,
+    };
+    Ok((id, became))
+}
+
+/// Whether its clean-up has a job that nobody takes here.
+fn needs_workers(execution: &Execution) -> bool {
+    let pending = |job: &Job| job.status == JobStatus::Pending;
+    execution.cleanup_frame().is_some() && execution.jobs.values().any(pending)
+}
+
+/// Says what to type when it is stopping already, or cannot be forced yet.
+fn advise(context: &Context, id: ExecutionId, fault: Box<Fault>) -> Box<Fault> {
+    let (id, flag) = (id.short(), data_flag(context));
+    match &*fault.code {
+        "ALREADY_CANCELLING" => fault
+            .why("its workers are stopping, or it is cleaning up")
+            .hint(format!("everstep why {id}{flag}, or everstep cancel --force {id}{flag}")),
+        "FORCE_TOO_EARLY" => fault
+            .why("only what was asked to stop, and has not in time, is ended by force")
+            .hint(format!("everstep cancel {id}{flag}, then everstep why {id}{flag}")),
+        _ => fault,
     }
 }
 
 /// Says what became of it. An execution that ended otherwise just before is no failure of ours.
-fn tell(context: &Context, id: ExecutionId, status: Option<Status>) -> Exit {
+fn tell(context: &Context, id: ExecutionId, became: Cancelled) -> Exit {
     let id_shown = id.short();
-    let Some(status) = status else {
-        context.ui.say(&format!("{id_shown} is still cancelling"));
-        say_next(context, id, &["show"]);
-        return Exit::WaitTimedOut;
-    };
-    context.ui.say(&format!("{id_shown} is {}", status.as_str().replace('_', " ")));
-    Exit::Done
+    match became {
+        Cancelled::Ended(status) => {
+            context.ui.say(&format!("{id_shown} is {}", status.as_str().replace('_', " ")));
+            return Exit::Done;
+        }
+        Cancelled::Goes => {
+            context.ui.say(&format!("{id_shown} is still cancelling"));
+            say_next(context, id, &["why", "show", "cancel --force"]);
+        }
+        Cancelled::NeedsEngine => {
+            let flag = data_flag(context);
+            context.ui.say(&format!(
+                "{id_shown} is cancelling: its clean-up needs workers, and no engine runs\n\
+                 next: everstep serve{flag}"
+            ));
+        }
+    }
+    Exit::WaitTimedOut
 }

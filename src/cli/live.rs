@@ -45,8 +45,13 @@ impl Live {
         execution: ExecutionId,
         by: &str,
         reason: Option<&str>,
+        force: bool,
     ) -> Result<()> {
-        Ok(self.0.cancel(execution, by, reason).await?)
+        match force {
+            false => self.0.cancel(execution, by, reason).await?,
+            true => self.0.force_cancel(execution, by, reason).await?,
+        }
+        Ok(())
     }
 
     pub(super) async fn redrive(
@@ -139,9 +144,10 @@ pub(super) fn exit_of(code: &str) -> Exit {
         "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_JOB_TYPE" | "NO_SUCH_DEFINITION"
         | "AMBIGUOUS_HANDLE" | "DELETED" => Exit::NotFound,
         "INVALID_DEFINITION" => Exit::Invalid,
-        "NOT_IN_STATUS" | "SET_ASIDE" | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" | "NOT_BACKING_OFF"
-        | "PART_OF_ANOTHER" | "PLAN_OUTDATED" | "PAUSED" | "NOT_PAUSED" | "ENDING"
-        | "NEEDED_BY_PARENT" | "EXECUTION_CHANGED" => Exit::NotAllowed,
+        "NOT_IN_STATUS" | "ALREADY_CANCELLING" | "FORCE_TOO_EARLY" | "SET_ASIDE"
+        | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" | "NOT_BACKING_OFF" | "PART_OF_ANOTHER"
+        | "PLAN_OUTDATED" | "PAUSED" | "NOT_PAUSED" | "ENDING" | "NEEDED_BY_PARENT"
+        | "EXECUTION_CHANGED" => Exit::NotAllowed,
         "STEP_NOT_ENTERED" => Exit::NotFound,
         "STORE_DAMAGED" => Exit::Damaged,
         _ => Exit::Other,

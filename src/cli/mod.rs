@@ -10,6 +10,7 @@ mod config;
 mod data;
 mod delete;
 mod diff;
+mod ending;
 mod engine;
 pub mod exit;
 mod export;

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn an_event_is_one_line_and_reads_back() {
         let output = Json::parse("{\"a\":\n 12345678901234567890123.10, \"token\": 1}").unwrap();
-        let written = record_of(ExecutionCompleted { output: Data::New(output) });
+        let written = record_of(ExecutionCompleted { output: Data::New(output), summary: None });
         let line = line(&written).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.contains("12345678901234567890123.10"), "{line}");

@@ -106,7 +106,10 @@ fn now_line(card: &Card) -> String {
             line.push_str(&format!("  {}", one_line(counted, MESSAGE)));
         }
     }
-    if card.status != "running" {
+    let mut outcomes = card.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes);
+    if let Some(undoing) = outcomes.find(|outcome| outcome.status == "running") {
+        line.push_str(&format!("  cleaning up: {}", one_line(&undoing.state, MESSAGE)));
+    } else if card.status != "running" {
         line.push_str(&format!("  {}", card.status.replace('_', " ")));
     }
     if let Some(paused) = &card.paused {

@@ -1,6 +1,7 @@
 //! `everstep show`: one execution at a glance.
 
 use super::Context;
+use super::ending::{told_force, told_outcome};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::progress::ms;
@@ -145,6 +146,28 @@ fn paused_line(paused: &PauseCard, workflow: &str) -> String {
     format!("{by} paused {what} at {}{why}", paused.since)
 }
 
+/// What is undone, line by line.
+fn cleanup(context: &Context, card: &Card) -> String {
+    let ui = &context.ui;
+    let mut lines = String::new();
+    for outcome in card.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes) {
+        let mark = Mark::of(outcome.status);
+        let glyph = ui.paint(mark.role, mark.glyph(ui));
+        lines.push_str(&format!("  {glyph} {}\n", told_outcome(outcome)));
+    }
+    if let Some(cleanup) = card.cleanup.as_ref().filter(|_| card.ended_at.is_none()) {
+        lines.push_str(&format!(
+            "cleaning up since {}, until {}\n",
+            cleanup.since, cleanup.deadline
+        ));
+    }
+    if let Some(error) = &card.summary_error {
+        let text = one_line(&format!("{}: {}", error.error, error.cause), 400);
+        lines.push_str(&format!("the summary could not be made: {text}\n"));
+    }
+    lines
+}
+
 /// What is to be said besides the steps.
 fn notes(context: &Context, card: &Card) -> String {
     let ui = &context.ui;
@@ -212,7 +235,11 @@ fn notes(context: &Context, card: &Card) -> String {
             cancel.at,
             why.unwrap_or_default()
         ));
+        if let Some(forced) = &cancel.forced {
+            notes.push_str(&format!("{}\n", told_force(forced)));
+        }
     }
+    notes.push_str(&cleanup(context, card));
     if let Some(failure) = &card.failure {
         let text = one_line(&format!("{}: {}", failure.error, failure.cause), 400);
         notes.push_str(&format!("{}\n", ui.paint(Role::Bad, &text)));

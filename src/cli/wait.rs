@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Context;
+use super::ending::told_outcome;
 use super::exit::Exit;
 use super::fault::Fault;
 use super::ui::{Mark, Role};
@@ -69,6 +70,9 @@ pub(super) fn report_end(
     if let Some(failure) = &execution.failure {
         let (error, cause) = (one_line(&failure.error, 200), one_line(&failure.cause, 400));
         ui.say(&format!("  {}", ui.paint_talk(Role::Bad, &format!("{error}: {cause}"))));
+    }
+    for outcome in result.cleanup.iter().filter(|outcome| outcome.error.is_some()) {
+        ui.say(&format!("  {}", ui.paint_talk(Role::Bad, &told_outcome(outcome))));
     }
     let next: &[&str] = match execution.can_be_redriven() {
         true => &["retry", "why", "log show"],

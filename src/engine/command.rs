@@ -144,6 +144,8 @@ pub enum Command {
         by: Arc<str>,
         /// Why.
         reason: Option<Arc<str>>,
+        /// Whether to end at once what was asked before and has not stopped in time.
+        force: bool,
     },
     /// Go on, after the end.
     RedriveExecution {

@@ -57,7 +57,10 @@ pub fn pending_effects(execution: &Execution) -> Vec<Effect> {
 /// this is what [`pending_effects`] gives.
 #[must_use]
 pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
-    if execution.status.is_terminal() || execution.set_aside.is_some() {
+    if execution.status.is_terminal() {
+        return events.iter().flat_map(left_behind).collect();
+    }
+    if execution.set_aside.is_some() {
         return Vec::new();
     }
     let mut effects = Vec::new();
@@ -88,6 +91,16 @@ pub fn effects_after(execution: &Execution, events: &[Event]) -> Vec<Effect> {
     effects.extend(asks.then_some(Effect::TakePlace));
     effects.extend(execution_effects(execution));
     effects
+}
+
+/// Executions that a forced end did not wait for are told to stop, once more or for the first time.
+fn left_behind(event: &Event) -> Vec<Effect> {
+    match event {
+        Event::ExecutionCancelled(body) => {
+            body.abandoned.iter().map(|child| Effect::StopChild { child: *child }).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn part_of(execution: &Execution, frame: FrameId, child: ExecutionId) -> bool {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::child::{Child, Ending, Parent};
+use super::cleanup::EndSummary;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use super::pause::PauseScope;
 use super::place::Place;
@@ -520,7 +521,43 @@ events! {
         /// Until when.
         deadline: Timestamp,
     }
-    /// The execution is over but for executions that it began and asked to stop.
+    /// Somebody forced the end of an execution whose workers, children or clean-up took too long.
+    CancelForced {
+        /// Who.
+        by: Arc<str>,
+        /// Why.
+        reason: Option<Arc<str>>,
+    }
+    /// A step is undone, or `OnCancel` runs, in a frame of its own.
+    CleanupStarted {
+        /// The new frame.
+        frame: FrameId,
+        /// The step that is undone; none for `OnCancel`.
+        of: Option<StateName>,
+        /// The state that is entered.
+        state: StateName,
+        /// Its input.
+        input: Data,
+        /// When all clean-up must be done.
+        deadline: Timestamp,
+    }
+    /// A clean-up reached its end.
+    CleanupSucceeded {
+        /// Its frame.
+        frame: FrameId,
+    }
+    /// A clean-up failed, or was given up; the next one goes on.
+    CleanupFailed {
+        /// Its frame; none when it never began.
+        frame: Option<FrameId>,
+        /// The step that was to be undone; none for `OnCancel`.
+        of: Option<StateName>,
+        /// The state that it began with.
+        state: StateName,
+        /// Why.
+        failure: Failure,
+    }
+    /// The execution is over but for executions that it began and asked to stop, and for clean-up.
     ExecutionClosing {
         /// How it will have ended.
         ending: Ending,
@@ -532,19 +569,29 @@ events! {
     }
     /// The execution stopped as asked.
     ExecutionCancelled {
+        /// Executions that it began and that had not stopped when its end was forced.
+        abandoned: Vec<ExecutionId>,
+        /// What the definition's `Summary` gave.
+        summary: Option<EndSummary>,
     }
     /// The execution reached its end.
     ExecutionCompleted {
         /// Its output: always the last state's.
         output: Data,
+        /// What the definition's `Summary` gave.
+        summary: Option<EndSummary>,
     }
     /// The execution failed.
     ExecutionFailed {
         /// Why.
         failure: Failure,
+        /// What the definition's `Summary` gave.
+        summary: Option<EndSummary>,
     }
     /// The execution ran longer than its machine's `TimeoutSeconds`.
     ExecutionTimedOut {
+        /// What the definition's `Summary` gave.
+        summary: Option<EndSummary>,
     }
     /// The execution cannot go on because something of ours is wrong; it waits for people.
     ExecutionSetAside {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::child::{Child, ChildWait, Ending, Link, Parent};
+use super::cleanup::{Cleanup, EndSummary, Forced};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use super::pause::Pauses;
@@ -127,8 +128,12 @@ pub struct Execution {
     /// Executions that it began and no longer wants, until they have ended; with the sequence of the
     /// event since when.
     pub leaving: BTreeMap<ExecutionId, u64>,
-    /// Set when it is over but for those.
+    /// Set when it is over but for those, and for its clean-up.
     pub closing: Option<Ending>,
+    /// Set when it cleans up, or has.
+    pub cleanup: Option<Cleanup>,
+    /// What the definition's `Summary` gave when it ended.
+    pub summary: Option<EndSummary>,
     /// Set when it was asked to stop.
     pub cancel: Option<Cancel>,
     /// Set when it was put aside, with the reason.
@@ -176,6 +181,8 @@ impl Execution {
             job_count: 0,
             leaving: BTreeMap::new(),
             closing: None,
+            cleanup: None,
+            summary: None,
             cancel: None,
             set_aside: None,
             pauses: Pauses::default(),
@@ -337,6 +344,10 @@ pub struct Cancel {
     pub reason: Option<Arc<str>>,
     /// When.
     pub at: Timestamp,
+    /// Until when workers may take their time; then somebody may force the end.
+    pub deadline: Timestamp,
+    /// Set when somebody did.
+    pub forced: Option<Forced>,
 }
 
 /// That an execution was deleted.
@@ -559,6 +570,8 @@ pub enum Timer {
     ExecutionTimeout,
     /// Workers did not answer a cancel in time.
     CancelDeadline,
+    /// Cleaning up took too long.
+    CleanupDeadline,
 }
 
 /// Where a step stands.
@@ -611,6 +624,8 @@ pub struct Step {
     pub failure: Option<Failure>,
     /// When it was first entered; of one that a redrive took back, when it was entered after that.
     pub entered_at: Timestamp,
+    /// The sequence of the event that it was entered with last.
+    pub entered_by: u64,
     /// When it was left last.
     pub ended_at: Option<Timestamp>,
     /// Newest words of its worker.

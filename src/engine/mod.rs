@@ -10,6 +10,7 @@
 
 mod apply;
 pub mod child;
+pub mod cleanup;
 pub mod command;
 pub mod decide;
 pub mod effect;
@@ -35,6 +36,7 @@ pub mod test_state;
 mod tests;
 
 pub use child::{Child, ChildEnd, ChildWait, Ending, Link, Parent};
+pub use cleanup::{Cleanup, EndSummary};
 pub use command::Command;
 pub use decide::{DecisionInput, decide};
 pub use effect::{Effect, effects_after, pending_effects};

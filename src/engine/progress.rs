@@ -15,6 +15,10 @@ const UNFINISHED_MAX: f64 = 99.0;
 /// Progress of `execution` as it stands: 0 to 99.
 #[must_use]
 pub fn percent(program: &Program, execution: &Execution) -> u8 {
+    if execution.cleanup.is_some() {
+        // To undo is no progress.
+        return execution.progress;
+    }
     let Some(root) = execution.frames.get(&FrameId::ROOT) else { return execution.progress };
     let Some(current) = root.state.as_deref() else { return 0 };
     let Some(outlook) = program.outlook(current) else { return execution.progress };

@@ -19,6 +19,25 @@ pub enum Rejection {
         /// Where the execution stands.
         status: Status,
     },
+    /// It was asked to stop before.
+    #[error(
+        "the execution is stopping already, since {by} asked it to at {since}; its end may be forced \
+         from {force_from} on"
+    )]
+    AlreadyCancelling {
+        /// Since when.
+        since: Timestamp,
+        /// Who asked.
+        by: String,
+        /// From when on its end may be forced.
+        force_from: Timestamp,
+    },
+    /// The end may be forced only once a cancel's deadline has passed.
+    #[error("the end cannot be forced yet: {}", too_early(*force_from))]
+    ForceTooEarly {
+        /// From when on; none when nobody has asked it to stop.
+        force_from: Option<Timestamp>,
+    },
     /// The execution was put aside.
     #[error("{command} is not possible: the execution was set aside ({reason})")]
     SetAside {
@@ -174,6 +193,13 @@ fn not_alone(with_workflow: bool) -> &'static str {
     if with_workflow { " itself, but its whole workflow is" } else { "" }
 }
 
+fn too_early(force_from: Option<Timestamp>) -> String {
+    match force_from {
+        Some(moment) => format!("its workers have until {moment}"),
+        None => "nobody has asked it to stop".to_owned(),
+    }
+}
+
 impl Rejection {
     /// The stable code, as listed in `docs/ERRORS.md`.
     #[must_use]
@@ -181,6 +207,8 @@ impl Rejection {
         match self {
             Self::AlreadyStarted => "ALREADY_STARTED",
             Self::NotInStatus { .. } => "NOT_IN_STATUS",
+            Self::AlreadyCancelling { .. } => "ALREADY_CANCELLING",
+            Self::ForceTooEarly { .. } => "FORCE_TOO_EARLY",
             Self::SetAside { .. } => "SET_ASIDE",
             Self::Paused { .. } => "PAUSED",
             Self::NotPaused { .. } => "NOT_PAUSED",

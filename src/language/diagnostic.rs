@@ -91,6 +91,8 @@ pub mod codes {
     pub const UNREACHABLE: &str = "E_UNREACHABLE";
     /// A machine that can never end.
     pub const NO_END: &str = "E_NO_END";
+    /// A clean-up that is a part of the normal flow, or leads into it.
+    pub const CLEANUP_FLOW: &str = "E_CLEANUP_FLOW";
     /// A path, intrinsic function, JSONata expression or comparison that cannot be read.
     pub const EXPRESSION: &str = "E_EXPRESSION";
     /// `$states.result` or `$states.errorOutput` where there is none, or another field of `$states`.
@@ -149,6 +151,7 @@ pub mod codes {
         NAME,
         UNREACHABLE,
         NO_END,
+        CLEANUP_FLOW,
         EXPRESSION,
         STATES_FIELD,
         VARIABLE_SCOPE,

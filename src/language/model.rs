@@ -43,11 +43,20 @@ pub struct Workflow {
     pub labels: Labels,
     /// Extension `JobTypes`: what people call its job types and what they count.
     pub job_type_words: JobTypes,
+    /// Extension `OnCancel`: the state that runs before an execution is cancelled.
+    pub on_cancel: Option<StateName>,
+    /// Extension `CleanupTimeoutSeconds`: how long all clean-up together may take.
+    pub cleanup_timeout_seconds: u64,
+    /// Extension `Summary`: what is told of an execution that has ended.
+    pub summary: Option<Template>,
     /// The outermost machine.
     pub root: Machine,
     /// Every state of every machine, nested ones included, in the order of the text.
     pub states: IndexMap<StateName, State>,
 }
+
+/// How long all clean-up of an execution may take when the definition does not say.
+pub const DEFAULT_CLEANUP_SECONDS: u64 = 300;
 
 impl Workflow {
     /// The state called `name`, in whichever machine it stands.
@@ -100,8 +109,13 @@ pub struct State {
     pub comment: Option<String>,
     /// Extension `Title`: its name for people.
     pub title: Option<String>,
-    /// Extension `Weight`: its share of progress, 0 hides the step. Default 1.
+    /// Extension `Weight`: its share of progress, 0 hides the step. Default 1; 0 for states that only
+    /// clean up.
     pub weight: f64,
+    /// Extension `Cleanup`: the state that undoes this one when the execution does not reach its end.
+    pub cleanup: Option<StateName>,
+    /// Whether nothing but `Cleanup` and `OnCancel` leads to it.
+    pub cleans_up: bool,
     /// How data flows through it.
     pub flow: Flow,
     /// What it does.

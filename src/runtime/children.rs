@@ -267,6 +267,14 @@ impl Shard {
         }
     }
 
+    /// Tells an execution to stop whose parent has ended: a forced cancel left it behind, and a crash
+    /// came before it heard of that.
+    pub(super) fn answer_child(&self, parent: ExecutionId, child: ExecutionId) {
+        if !self.slots.contains_key(&parent) {
+            self.tools.shards.note(child, Note::StopChild { parent, child });
+        }
+    }
+
     /// Sees that an execution stops.
     pub(super) fn stop_child(&mut self, parent: ExecutionId, child: ExecutionId) {
         let stops = self.slots.get(&child).is_some_and(|slot| slot.execution.set_aside.is_none());
@@ -278,6 +286,7 @@ impl Shard {
         let command = Command::CancelExecution {
             by: format!("execution {parent}").into(),
             reason: Some("the execution that began it no longer waits for it".into()),
+            force: false,
         };
         if let Err(rejection) = self.decide_on(child, command, None) {
             // It is stopping already, or has just ended, and tells its parent itself.

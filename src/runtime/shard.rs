@@ -248,6 +248,7 @@ impl Shard {
             Note::RunChild(order) => self.run_child(order),
             Note::OrderAgain(order) => self.order_again(&order),
             Note::StopChild { parent, child } => self.stop_child(parent, child),
+            Note::AskParent { parent, child } => self.answer_child(parent, child),
             Note::Ended(execution) => self.forget(execution),
             Note::Admit(execution) => self.admit(execution),
             Note::FreePlace(execution) => self.tools.free_place(execution),
@@ -493,6 +494,9 @@ impl Shard {
         let now = self.tools.clock.now();
         for effect in owed {
             slot.carry_out(&self.tools, now, effect, &mut decided);
+        }
+        if let Some(parent) = slot.execution.waiting_parent() {
+            self.tools.shards.note(parent, Note::AskParent { parent, child: id });
         }
         self.hand_on(id, first_sequence, decided);
         if !cut_off.is_empty() {

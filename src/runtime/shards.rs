@@ -78,6 +78,8 @@ pub(super) enum Note {
     OrderAgain(Box<ChildOrder>),
     /// See that an execution stops, which another one began.
     StopChild { parent: ExecutionId, child: ExecutionId },
+    /// An execution that recovery found asks whether the one that waits for it is still there.
+    AskParent { parent: ExecutionId, child: ExecutionId },
     /// The end of an execution is durable.
     Ended(ExecutionId),
     /// An execution has got the place that it waited for.

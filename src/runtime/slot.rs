@@ -260,7 +260,8 @@ impl Slot {
             | Timer::Retry(_)
             | Timer::JobTimeout(..)
             | Timer::ExecutionTimeout
-            | Timer::CancelDeadline => None,
+            | Timer::CancelDeadline
+            | Timer::CleanupDeadline => None,
         }
     }
 

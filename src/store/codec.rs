@@ -117,6 +117,10 @@ macro_rules! event_table {
             37 1 CancelExtended
             38 1 ExecutionRedriven
             39 1 PartsKept
+            40 1 CleanupStarted
+            41 1 CleanupSucceeded
+            42 1 CleanupFailed
+            43 1 CancelForced
             44 1 ExecutionPaused
             45 1 ExecutionResumed
             46 1 WorkflowPaused

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::generate_cleanup::{add_ending, undo};
 use super::generate_flow::Flow;
 use super::generate_work::{vary_map, vary_task};
 use super::random::Random;
@@ -22,6 +23,9 @@ pub fn definition(seed: u64) -> Value {
         Generator { random: Random::new(seed), names: 0, jsonata: false, depth: DEPTH };
     generator.jsonata = generator.random.one_in(2);
     let mut machine = generator.machine(DEPTH);
+    if generator.random.one_in(2) {
+        generator.add_cleanup(&mut machine);
+    }
     if generator.jsonata {
         put(&mut machine, "QueryLanguage", json!("JSONata"));
     }
@@ -59,6 +63,13 @@ struct Generator {
 pub(super) fn put(object: &mut Value, key: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(key.to_owned(), value);
+    }
+}
+
+/// Adds a state to a machine.
+pub(super) fn put_state(machine: &mut Value, name: &str, state: Value) {
+    if let Some(states) = machine.get_mut("States") {
+        put(states, name, state);
     }
 }
 
@@ -286,6 +297,33 @@ impl Generator {
         }
     }
 
+    /// Lets some states of the outermost machine be undone, by one state or two in a row.
+    fn add_cleanup(&mut self, machine: &mut Value) {
+        let states = machine.get("States").and_then(Value::as_object);
+        let names: Vec<String> = states.into_iter().flat_map(Map::keys).cloned().collect();
+        let mut cleaning = Vec::new();
+        for name in names {
+            if self.random.one_in(2) {
+                continue;
+            }
+            let first = self.name();
+            let second = self.random.one_in(3).then(|| self.name());
+            let later: Vec<String> = second.iter().cloned().collect();
+            let mut state = match second.is_some() {
+                true => self.state(&later, 1),
+                false => self.last_state(1),
+            };
+            put(&mut state, "Title", json!("Cleans up"));
+            cleaning.push(first.clone());
+            undo(machine, &name, (&first, state));
+            if let Some(second) = second {
+                let state = self.last_state(0);
+                put_state(machine, &second, state);
+            }
+        }
+        add_ending(&mut self.random, self.jsonata, machine, &cleaning);
+    }
+
     fn add_weight(&mut self, state: &mut Value) {
         if self.random.one_in(4) {
             put(state, "Weight", json!(self.random.below(5)));
@@ -327,14 +365,14 @@ mod tests {
         let mut found = BTreeSet::new();
         (0..1000).for_each(|seed| keys(&definition(seed), &mut found));
         let fields = "And Arguments Assign BackoffRate BatchInput BooleanEquals Branches Catch Cause \
-             CausePath Choices Colour Comment Concurrency Condition Default End Error ErrorEquals ErrorPath \
+             CausePath Choices Cleanup CleanupTimeoutSeconds Colour Comment Concurrency Condition Default End Error ErrorEquals ErrorPath \
              HeartbeatSeconds HeartbeatSecondsPath InputPath IntervalSeconds IsNull IsPresent \
              IsTimestamp ItemBatcher ItemProcessor ItemReader ItemSelector Items ItemsPath Iterator \
              JitterStrategy JobTypes Key KeyPath Label Labels Limit MaxAttempts MaxConcurrency MaxConcurrencyPath MaxDelaySeconds \
              MaxInputBytesPerBatch MaxInputBytesPerBatchPath MaxItemsPerBatch MaxItemsPerBatchPath \
-             Next Not NumericGreaterThanEquals NumericLessThanPath Or Output OutputPath Parameters \
+             Next Not OnCancel NumericGreaterThanEquals NumericLessThanPath Or Output OutputPath Parameters \
              QueryLanguage Resource Result ResultPath ResultSelector ResultWriter Retry Seconds \
-             SecondsPath StringMatches TimeoutSeconds TimeoutSecondsPath Timestamp \
+             SecondsPath StringMatches Summary TimeoutSeconds TimeoutSecondsPath Timestamp \
              TimestampGreaterThan TimestampPath Title Unit UnitSingular WhenFull ToleratedFailureCount \
              ToleratedFailureCountPath ToleratedFailurePercentage ToleratedFailurePercentagePath \
              Variable Version Weight";

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::generate::put;
+use super::generate_cleanup::undo;
 use super::random::Random;
 
 /// Makes some Tasks wait for a callback, or be executions of their own.
@@ -51,6 +52,14 @@ pub(super) fn vary_map(random: &mut Random, jsonata: bool, state: &mut Value) {
     if let Some(processor) = fields.get_mut("ItemProcessor").and_then(Value::as_object_mut) {
         let config = json!({"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"});
         processor.insert("ProcessorConfig".into(), config);
+    }
+    if random.one_in(3)
+        && let Some(processor) = fields.get_mut("ItemProcessor")
+        && let Some(first) = processor.get("StartAt").and_then(Value::as_str).map(str::to_owned)
+    {
+        // Each part is an execution of its own, with steps that can be undone.
+        let state = json!({"Type": "Task", "Resource": "alpha", "End": true});
+        undo(processor, &first, (&format!("Undo {first}"), state));
     }
     if random.one_in(3) {
         fields.shift_remove("ItemsPath");

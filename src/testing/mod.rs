@@ -9,6 +9,7 @@ pub mod delete_suite;
 pub mod faulty_store;
 pub mod fuzz;
 pub mod generate;
+mod generate_cleanup;
 mod generate_flow;
 mod generate_work;
 pub mod random;

@@ -12,8 +12,8 @@ use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Mint, PauseScope, PauseWish, Program, RedriveRequest, Rejection, Timer, Timestamp,
-    Token, decide, effects_after, pending_effects, redrive,
+    JobStatus, Mint, PauseScope, PauseWish, Program, RedriveRequest, Rejection, Status, Timer,
+    Timestamp, Token, decide, effects_after, pending_effects, redrive,
 };
 use crate::language::{Json, StateName};
 use crate::store::codec::{decode_execution, encode_execution};
@@ -224,6 +224,9 @@ impl Simulation {
             Effect::Advance | Effect::Wake { .. } => false,
         });
         let new = effects_after(execution, events);
+        if execution.status.is_terminal() {
+            return hold_last_effects(execution, &new);
+        }
         for effect in new {
             if !self.owed.insert(effect.clone()) {
                 return Err(format!("{effect:?} is owed twice"));
@@ -257,10 +260,13 @@ impl Simulation {
             4 | 5 => self.stale_command(),
             6 => self.premature_timer(),
             11 => Command::SkipBackoff,
-            7 if self.random.one_in(2) => {
-                Command::CancelExecution { by: "anyone".into(), reason: None }
-            }
+            7 if self.random.one_in(2) => Command::CancelExecution {
+                by: "anyone".into(),
+                reason: None,
+                force: self.random.one_in(3),
+            },
             7 if !self.execution.status.is_terminal() => delete_command(),
+            9..=20 if self.execution.status == Status::Cancelling => self.impatient(),
             8 => Command::StartJob {
                 job: self.any_job(),
                 attempt: u32::try_from(self.random.below(4)).unwrap_or(1),
@@ -285,6 +291,18 @@ impl Simulation {
 
     fn resume_command(&mut self) -> Command {
         Command::ResumeExecution { scope: self.any_scope(), by: "anyone".into() }
+    }
+
+    /// Somebody who will not wait for a cancel any longer: time is up, or the end is forced.
+    fn impatient(&mut self) -> Command {
+        let waits_for_others = !self.execution.leaving.is_empty() && self.random.one_in(2);
+        if self.random.one_in(2) || waits_for_others {
+            return self.next_timer();
+        }
+        if let Some(cancel) = &self.execution.cancel {
+            self.now = self.now.max(cancel.deadline);
+        }
+        Command::CancelExecution { by: "impatient".into(), reason: None, force: true }
     }
 
     /// A command that leads on: what is ready, a worker's next word, or the next timer.
@@ -384,9 +402,10 @@ impl Simulation {
     }
 
     fn premature_timer(&mut self) -> Command {
-        let timer = match self.random.below(3) {
+        let timer = match self.random.below(4) {
             0 => Timer::ExecutionTimeout,
             1 => Timer::JobTimeout(self.any_job(), 1),
+            2 => Timer::CleanupDeadline,
             _ => Timer::CancelDeadline,
         };
         Command::FireTimer { timer, due: self.now, last_heartbeat: None }
@@ -404,4 +423,16 @@ impl Simulation {
 
 fn delete_command() -> Command {
     Command::DeleteExecution { by: "anyone".into(), reason: Some("no longer needed".into()) }
+}
+
+/// After the end nothing is owed, but that what a forced end left behind is told to stop.
+fn hold_last_effects(execution: &Execution, new: &[Effect]) -> Result<(), String> {
+    let forced = execution.cancel.as_ref().and_then(|cancel| cancel.forced.as_ref());
+    let left = forced.into_iter().flat_map(|forced| &forced.abandoned);
+    let wanted: Vec<Effect> = left.map(|child| Effect::StopChild { child: *child }).collect();
+    if new == wanted && pending_effects(execution).is_empty() {
+        Ok(())
+    } else {
+        Err(format!("after the end {new:?} are owed, and not {wanted:?}"))
+    }
 }

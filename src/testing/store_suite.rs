@@ -61,7 +61,7 @@ pub fn started(number: u64, bytes: usize) -> Transition {
 /// The end of an execution.
 #[must_use]
 pub fn completed(number: u64, sequence: u64) -> Transition {
-    let event = ExecutionCompleted { output: Data::Kept };
+    let event = ExecutionCompleted { output: Data::Kept, summary: None };
     Transition { events: vec![event.into()], ..transition(number, sequence, 0) }
 }
 

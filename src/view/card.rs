@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use super::cleanup::{CleanupCard, ForcedCard, summary_error, summary_fields};
 use super::limits::{PlaceCard, counters};
 use super::step::StepCard;
 use super::text::seconds;
@@ -75,6 +77,12 @@ pub struct Card {
     pub total_errors: u32,
     /// Why it failed or timed out.
     pub failure: Option<FailureCard>,
+    /// What the definition's `Summary` gave when it ended, with the number of errors.
+    pub summary: Option<Map<String, Value>>,
+    /// Why `Summary` could not be evaluated.
+    pub summary_error: Option<FailureCard>,
+    /// Set when it cleans up, or has.
+    pub cleanup: Option<CleanupCard>,
     /// Set when it was asked to stop.
     pub cancel: Option<CancelCard>,
     /// Set while it is paused; the status stays what it is.
@@ -135,6 +143,10 @@ pub struct CancelCard {
     pub reason: Option<Arc<str>>,
     /// When, as RFC 3339.
     pub at: String,
+    /// From when on its end may be forced, as RFC 3339.
+    pub force_from: String,
+    /// Set when somebody did.
+    pub forced: Option<ForcedCard>,
 }
 
 /// A pause that holds.
@@ -166,7 +178,13 @@ impl FailureCard {
 
 impl CancelCard {
     pub(super) fn of(cancel: &Cancel) -> Self {
-        Self { by: cancel.by.clone(), reason: cancel.reason.clone(), at: cancel.at.to_string() }
+        Self {
+            by: cancel.by.clone(),
+            reason: cancel.reason.clone(),
+            at: cancel.at.to_string(),
+            force_from: cancel.deadline.to_string(),
+            forced: cancel.forced.as_ref().map(ForcedCard::of),
+        }
     }
 }
 
@@ -258,6 +276,9 @@ impl Card {
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
+            summary: summary(execution),
+            summary_error: summary_error(execution),
+            cleanup: CleanupCard::of(execution, now),
             cancel: execution.cancel.as_ref().map(CancelCard::of),
             paused: PauseCard::of(&execution.pauses),
             set_aside: execution.set_aside.clone(),
@@ -265,6 +286,15 @@ impl Card {
             steps,
         }
     }
+}
+
+/// What the definition tells of an execution that has ended, beside what it need not tell.
+fn summary(execution: &Execution) -> Option<Map<String, Value>> {
+    execution.summary.as_ref()?;
+    let mut fields = Map::new();
+    fields.insert("total_errors".to_owned(), execution.total_errors.into());
+    fields.extend(summary_fields(execution, &["total_errors"]));
+    Some(fields)
 }
 
 /// The step that was entered last and is not hidden.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::card::{Card, FailureCard};
+use super::cleanup::CleanupOutcome;
 use super::step::StepCard;
 use crate::engine::{Execution, FrameId, Program};
 use crate::language::StateName;
@@ -100,8 +101,16 @@ fn state(program: &Program, execution: &Execution) -> IndexMap<Key, Value> {
     add("total_errors", json!(card.total_errors));
     add("output", json!(execution.output));
     add("failure", json!(card.failure));
+    add("summary", json!(card.summary));
+    add("summary_error", json!(card.summary_error));
     add("cancel", json!(card.cancel));
     add("paused", json!(card.paused));
+    let outcomes = card.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes);
+    let outcome = |one: &CleanupOutcome| match (&one.step, one.status) {
+        (Some(step), status) => format!("{step} by {} {status}", one.state),
+        (None, status) => format!("{} {status}", one.state),
+    };
+    add("cleanup", json!(outcomes.map(outcome).collect::<Vec<String>>()));
     add("set_aside", json!(card.set_aside));
     add("redrives", json!(card.redrives));
     for step in &card.steps {

@@ -227,7 +227,8 @@ mod tests {
             rerun_of: None,
         }
         .into();
-        let failed: Event = ExecutionFailed { failure: Failure::new("Mine", "so") }.into();
+        let failed: Event =
+            ExecutionFailed { failure: Failure::new("Mine", "so"), summary: None }.into();
         let mut counter = LogCounter::default();
         let records = [(1, &started, 0), (2, &started, 1000), (1, &failed, 2 * HOUR)];
         for (position, (stream, event, time)) in (1..).zip(records) {
@@ -253,7 +254,8 @@ mod tests {
     #[test]
     fn what_was_deleted_counts_as_deleted_and_not_as_an_execution() {
         let deleted: Event = ExecutionDeleted { by: "me".into(), reason: None }.into();
-        let failed: Event = ExecutionFailed { failure: Failure::new("Mine", "so") }.into();
+        let failed: Event =
+            ExecutionFailed { failure: Failure::new("Mine", "so"), summary: None }.into();
         let mut counter = LogCounter::default();
         for (position, stream, event) in [(4, 1, &failed), (9, 1, &deleted), (10, 2, &failed)] {
             counter.take(&Record {

@@ -4,6 +4,7 @@
 //! the HTTP interface serves the same: the names of serialized fields are a promise.
 
 mod card;
+mod cleanup;
 mod comparison;
 mod difference;
 mod event;
@@ -23,6 +24,7 @@ mod waiting;
 mod why;
 
 pub use card::{CancelCard, Card, FailureCard, JobCard, PauseCard, job_label};
+pub use cleanup::{CleanupCard, CleanupOutcome, ForcedCard};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
 pub use event::{EventDocument, Told};
@@ -42,5 +44,7 @@ pub use why::{
     End, FailurePoint, PlaceQueue, Queues, Reason, ReasonKind, SlotQueue, Why, WhyState, Workers,
 };
 
+#[cfg(test)]
+mod ending_tests;
 #[cfg(test)]
 mod tests;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::card::{FailureCard, job_label};
+use super::cleanup::{CleanupOutcome, outcomes, summary_error, summary_fields};
 use super::skipped;
 use super::step::took;
 use crate::engine::{Execution, Program, Step, StepStatus, Timestamp};
@@ -21,8 +23,10 @@ pub struct ResultCard {
     /// What each step gave that was entered, in the order of their entrance; then the steps that a
     /// choice led past.
     pub steps: IndexMap<StateName, StepResult>,
-    /// Counts.
+    /// Counts, and what the definition's `Summary` gave.
     pub summary: ResultSummary,
+    /// What was undone, in that order, when it did not reach its end.
+    pub cleanup: Vec<CleanupOutcome>,
     /// The output, when it completed.
     pub output: Option<Json>,
     /// Why it failed or timed out.
@@ -46,7 +50,8 @@ pub struct StepResult {
     pub duration_seconds: f64,
 }
 
-/// Counts over an execution.
+/// Counts over an execution, and beside them what the definition's `Summary` gave. A field of that
+/// which is called like a count is left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResultSummary {
     /// Failures that were caught or tolerated.
@@ -59,6 +64,12 @@ pub struct ResultSummary {
     pub failed_steps: usize,
     /// Steps that were stopped.
     pub cancelled_steps: usize,
+    /// Why `Summary` could not be evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary_error: Option<FailureCard>,
+    /// The fields that `Summary` gave.
+    #[serde(flatten)]
+    pub made: Map<String, Value>,
 }
 
 impl StepResult {
@@ -73,6 +84,16 @@ impl StepResult {
         }
     }
 }
+
+/// The names that `Summary` does not give.
+const COUNTS: &[&str] = &[
+    "total_errors",
+    "total_steps",
+    "completed_steps",
+    "failed_steps",
+    "cancelled_steps",
+    "summary_error",
+];
 
 impl ResultCard {
     /// What `execution`, which runs `program`, has given by `now`. Hidden steps are left out unless
@@ -104,6 +125,7 @@ impl ResultCard {
                 .map(|(name, step)| (name.clone(), of_step(step)))
                 .chain(skipped)
                 .collect(),
+            cleanup: execution.cleanup.iter().flat_map(|done| outcomes(done, now)).collect(),
             output: execution.output.clone(),
             error: execution.failure.as_ref().map(FailureCard::of),
         }
@@ -120,5 +142,7 @@ fn summary(execution: &Execution, entered: &[(&StateName, &Step)]) -> ResultSumm
         completed_steps: count(&[StepStatus::Completed, StepStatus::CompletedWithErrors]),
         failed_steps: count(&[StepStatus::Failed]),
         cancelled_steps: count(&[StepStatus::Cancelled]),
+        summary_error: summary_error(execution),
+        made: summary_fields(execution, COUNTS),
     }
 }

@@ -55,7 +55,12 @@ pub fn sentence(event: &Event) -> String {
             format!("thread {} failed: {}", body.frame, failure(&body.failure))
         }
         Event::FrameCancelled(body) => format!("thread {} was stopped", body.frame),
-        Event::ExecutionCancelled(_) => "stopped as asked".to_owned(),
+        Event::ExecutionCancelled(body) => {
+            match u64::try_from(body.abandoned.len()).unwrap_or(u64::MAX) {
+                0 => "stopped as asked".to_owned(),
+                left => format!("stopped by force, and left {} behind", counted(left, "execution")),
+            }
+        }
         Event::ExecutionCompleted(body) => format!("reached the end{}", gave(&body.output)),
         Event::ExecutionFailed(body) => failure(&body.failure),
         Event::ExecutionTimedOut(_) => "ran longer than it may".to_owned(),
@@ -73,7 +78,8 @@ pub fn sentence(event: &Event) -> String {
         Event::CancelExtended(body) => {
             format!("executions that it began have not stopped; they have until {}", body.deadline)
         }
-        _ => of_child(event)
+        _ => of_cleanup(event)
+            .or_else(|| of_child(event))
             .or_else(|| of_job(event))
             .or_else(|| of_pause(event))
             .unwrap_or_default(),
@@ -114,6 +120,31 @@ fn of_pause(event: &Event) -> Option<String> {
     })
 }
 
+/// The sentences about clean-up.
+fn of_cleanup(event: &Event) -> Option<String> {
+    let of = |of: &Option<StateName>| match of {
+        Some(step) => format!("undoes {}", one_line(step, SHOWN)),
+        None => "is OnCancel".to_owned(),
+    };
+    Some(match event {
+        Event::CleanupStarted(body) => {
+            let (thread, deadline) = (body.frame, body.deadline);
+            format!("thread {thread} {} and has until {deadline}", of(&body.of))
+        }
+        Event::CleanupSucceeded(body) => format!("thread {} has cleaned up", body.frame),
+        Event::CleanupFailed(body) => {
+            let state = one_line(&body.state, SHOWN);
+            let how = if body.frame.is_some() { "failed" } else { "never began" };
+            format!("{state}, which {}, {how}: {}", of(&body.of), failure(&body.failure))
+        }
+        Event::CancelForced(body) => {
+            let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+            format!("{} forced the end{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
+        }
+        _ => return None,
+    })
+}
+
 /// The sentences about executions that this one began.
 fn of_child(event: &Event) -> Option<String> {
     Some(match event {
@@ -128,7 +159,7 @@ fn of_child(event: &Event) -> Option<String> {
         }
         Event::ItemCancelled(body) => format!("execution {} is asked to stop", body.child),
         Event::ChildStopped(body) => format!("execution {} has stopped", body.child),
-        Event::ExecutionClosing(_) => "waits for executions that are stopping".to_owned(),
+        Event::ExecutionClosing(_) => "is over but for what stops or is undone".to_owned(),
         _ => return None,
     })
 }
@@ -242,15 +273,21 @@ impl Places {
     /// The state in which `event`, the next of the history, happened.
     pub fn place(&mut self, event: &Event) -> Option<StateName> {
         let frame = self.frame(event)?;
-        if let Event::StateEntered(body) = event {
-            self.states.insert(frame, body.state.clone());
+        match event {
+            Event::StateEntered(body) => drop(self.states.insert(frame, body.state.clone())),
+            Event::CleanupStarted(body) => drop(self.states.insert(frame, body.state.clone())),
+            _ => {}
         }
         let place = self.states.get(&frame).cloned();
         match event {
             Event::StateExited(body) => Some(body.state.clone()),
             Event::FailureCaught(body) => Some(body.state.clone()),
             Event::RetryScheduled(body) => Some(body.state.clone()),
-            Event::FrameSucceeded(_) | Event::FrameFailed(_) | Event::FrameCancelled(_) => {
+            Event::FrameSucceeded(_)
+            | Event::FrameFailed(_)
+            | Event::FrameCancelled(_)
+            | Event::CleanupSucceeded(_)
+            | Event::CleanupFailed(_) => {
                 self.states.remove(&frame);
                 place
             }
@@ -273,6 +310,9 @@ impl Places {
             Event::FrameSucceeded(body) => return Some(body.frame),
             Event::FrameFailed(body) => return Some(body.frame),
             Event::FrameCancelled(body) => return Some(body.frame),
+            Event::CleanupStarted(body) => return Some(body.frame),
+            Event::CleanupSucceeded(body) => return Some(body.frame),
+            Event::CleanupFailed(body) => return body.frame,
             Event::JobScheduled(body) => {
                 self.frames.insert(body.job, body.frame);
                 body.job

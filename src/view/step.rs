@@ -191,7 +191,7 @@ fn status(
 
 /// Whether a state that was not entered may still be.
 fn can_still_come(program: &Program, execution: &Execution, name: &StateName) -> bool {
-    if execution.status.is_terminal() {
+    if execution.status.is_terminal() || execution.cleanup.is_some() {
         return false;
     }
     let current = execution.frames.get(&FrameId::ROOT).and_then(|root| root.state.as_deref());

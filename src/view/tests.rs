@@ -38,11 +38,11 @@ States:
 "#;
 
 /// An execution that is driven by commands, with its history.
-struct Run {
-    program: Program,
-    execution: Execution,
-    history: Vec<Record>,
-    now: u64,
+pub(super) struct Run {
+    pub(super) program: Program,
+    pub(super) execution: Execution,
+    pub(super) history: Vec<Record>,
+    pub(super) now: u64,
 }
 
 impl Run {
@@ -50,7 +50,7 @@ impl Run {
         Self::of(WORKFLOW)
     }
 
-    fn of(definition: &str) -> Self {
+    pub(super) fn of(definition: &str) -> Self {
         let workflow =
             language::parse(definition, Format::Yaml, &Options::default()).expect("it is valid");
         let definition = workflow.hash;
@@ -72,7 +72,7 @@ impl Run {
         run
     }
 
-    fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, command: Command) {
         self.now += 1000;
         let limits = EngineLimits::default();
         let input = DecisionInput {
@@ -101,11 +101,11 @@ impl Run {
         self.command(Command::StartJob { job: JobId(1), attempt, worker: "w-1".into(), token });
     }
 
-    fn card(&self) -> Card {
+    pub(super) fn card(&self) -> Card {
         Card::of(&self.program, &self.execution, Timestamp(self.now))
     }
 
-    fn statuses(&self) -> Vec<&'static str> {
+    pub(super) fn statuses(&self) -> Vec<&'static str> {
         self.card().steps.iter().map(|step| step.status).collect()
     }
 
@@ -115,7 +115,7 @@ impl Run {
         verifier.finish()
     }
 
-    fn checks(&self) -> Vec<&'static str> {
+    pub(super) fn checks(&self) -> Vec<&'static str> {
         self.report().faults.iter().map(|fault| fault.check).collect()
     }
 }
@@ -206,7 +206,11 @@ fn a_step_that_a_choice_led_past_has_a_result_that_says_why() {
 #[test]
 fn a_cancelled_execution_keeps_what_it_gathered() {
     let mut run = at_the_wait();
-    run.command(Command::CancelExecution { by: "me".into(), reason: Some("enough".into()) });
+    run.command(Command::CancelExecution {
+        by: "me".into(),
+        reason: Some("enough".into()),
+        force: false,
+    });
     assert_eq!(run.statuses(), ["completed", "skipped", "cancelled"]);
     let card = run.card();
     assert_eq!((card.status, card.current_step), ("cancelled", Some(3)));
@@ -221,7 +225,7 @@ fn a_cancelled_execution_keeps_what_it_gathered() {
 #[test]
 fn every_event_has_its_words_and_its_place() {
     let mut run = at_the_wait();
-    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    run.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     let mut places = Places::default();
     let told: Vec<(Option<String>, String)> = run
         .history
@@ -240,7 +244,7 @@ fn every_event_has_its_words_and_its_place() {
 fn a_sound_history_has_no_faults() {
     let mut run = at_the_wait();
     assert_eq!((run.report().unfinished, run.checks()), (1, vec![]));
-    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    run.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     assert_eq!((run.report().unfinished, run.checks()), (0, vec![]));
 }
 
@@ -274,7 +278,7 @@ fn what_the_engine_never_writes_is_a_fault() {
     assert_eq!(headless.checks()[0], "begins-with-start");
 
     let mut after_end = at_the_wait();
-    let cancelled: Event = ExecutionCancelled {}.into();
+    let cancelled: Event = ExecutionCancelled { abandoned: Vec::new(), summary: None }.into();
     for _ in 0..2 {
         let mut record = after_end.history.last().unwrap().clone();
         record.sequence += 1;
@@ -286,7 +290,7 @@ fn what_the_engine_never_writes_is_a_fault() {
 }
 
 impl Run {
-    fn why(&self, workers: Workers<'_>) -> Why {
+    pub(super) fn why(&self, workers: Workers<'_>) -> Why {
         self.why_among(workers, &Queues::default(), &Held::default())
     }
 
@@ -304,7 +308,7 @@ impl Run {
     }
 }
 
-fn kinds(why: &Why) -> Vec<ReasonKind> {
+pub(super) fn kinds(why: &Why) -> Vec<ReasonKind> {
     why.reasons.iter().map(|reason| reason.kind).collect()
 }
 
@@ -461,7 +465,7 @@ fn why_says_where_a_failure_first_occurred() {
 fn why_says_who_stopped_an_execution_that_was_cancelled() {
     let mut run = Run::start();
     run.start_job(1);
-    run.command(Command::CancelExecution { by: "me".into(), reason: None });
+    run.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     let why = run.why(Workers::Of(&[]));
     assert_eq!((why.state, kinds(&why)), (WhyState::Stopping, vec![ReasonKind::WorkerStopping]));
     assert!(why.reasons[0].until.is_some(), "it is given up at some time");
@@ -521,7 +525,7 @@ fn a_comparison_says_where_two_ways_part() {
     };
     assert!(has(None, "status") && has(Some("Fetch"), "error") && !has(None, "input"));
 
-    one.command(Command::CancelExecution { by: "me".into(), reason: None });
+    one.command(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     let further = Comparison::of(compared(&one), compared(&at_the_wait()), now);
     assert!(further.parting.unwrap().right.is_none(), "the other goes no further");
 }

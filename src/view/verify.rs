@@ -372,7 +372,7 @@ mod tests {
     }
 
     fn failed() -> Event {
-        ExecutionFailed { failure: Failure::new("Mine", "as told") }.into()
+        ExecutionFailed { failure: Failure::new("Mine", "as told"), summary: None }.into()
     }
 
     fn redriven() -> Event {
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn only_what_did_not_end_well_goes_on() {
-        let completed = || ExecutionCompleted { output: Data::Kept }.into();
+        let completed = || ExecutionCompleted { output: Data::Kept, summary: None }.into();
         let ended = |first: Event, last: Event| {
             [
                 record(1, 1, 1, started(None)),

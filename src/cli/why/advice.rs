@@ -27,7 +27,11 @@ pub(super) fn advice(context: &Context, id: ExecutionId, why: &Why) -> Vec<Advic
     match why.state {
         WhyState::Ended => advice.extend(after_end(&id, why)),
         WhyState::SetAside => advice.push(("to report it", format!("log show {id} --json"))),
-        WhyState::Working | WhyState::Waiting | WhyState::Paused | WhyState::Stopping => {
+        WhyState::Working
+        | WhyState::Waiting
+        | WhyState::Paused
+        | WhyState::Stopping
+        | WhyState::CleaningUp => {
             let now = why.reasons.iter().filter_map(|reason| for_reason(&id, reason, true));
             let later = why.reasons.iter().filter_map(|reason| for_reason(&id, reason, false));
             for more in now.chain(later) {
@@ -35,8 +39,10 @@ pub(super) fn advice(context: &Context, id: ExecutionId, why: &Why) -> Vec<Advic
                     advice.push(more);
                 }
             }
-            if why.state != WhyState::Stopping {
-                advice.push(("to give up", format!("cancel {id}")));
+            match (&why.cancel, why.state) {
+                (Some(_), _) => advice.push(("to force its end", format!("cancel --force {id}"))),
+                (None, WhyState::Stopping) => {}
+                (None, _) => advice.push(("to give up", format!("cancel {id}"))),
             }
         }
     }
@@ -88,6 +94,7 @@ fn for_reason(id: &str, reason: &Reason, is_now: bool) -> Option<(&'static str, 
         ReasonKind::Retry if is_now => ("to try again now", format!("retry {id} --now")),
         ReasonKind::Retry => ("what failed", format!("log show {id} --type JobFailed,JobTimedOut")),
         ReasonKind::AtWork | ReasonKind::WorkerStopping => ("how far it is", format!("show {id}")),
+        ReasonKind::Cleanup => ("what is undone", format!("show {id}")),
         ReasonKind::Timer | ReasonKind::Worker | ReasonKind::CutOff | ReasonKind::Ready => {
             return None;
         }

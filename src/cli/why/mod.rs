@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use self::advice::{Advice, advice};
 use super::Context;
+use super::ending::{told_force, told_outcome};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::source::{Source, SourceArgs};
@@ -134,6 +135,7 @@ fn stands(why: &Why) -> String {
         WhyState::Waiting => "is waiting".to_owned(),
         WhyState::Stopping => "is stopping".to_owned(),
         WhyState::Paused => "is paused".to_owned(),
+        WhyState::CleaningUp => "is cleaning up".to_owned(),
         WhyState::SetAside => "was set aside".to_owned(),
         WhyState::Ended => match why.status {
             "cancelled" => "was cancelled".to_owned(),
@@ -152,6 +154,11 @@ fn tell(why: &Why, indent: &str, text: &mut String) {
         let reason = cancel.reason.as_deref().map(|words| format!(": {}", one_line(words, 200)));
         let (by, at) = (one_line(&cancel.by, 80), &cancel.at);
         line(&format!("{by} asked it to stop at {at}{}", reason.unwrap_or_default()));
+        if let Some(forced) = &cancel.forced {
+            line(&told_force(forced));
+        } else if why.end.is_none() {
+            line(&format!("its end may be forced from {} on", cancel.force_from));
+        }
     }
     for reason in &why.reasons {
         text.push_str(&format!("{indent}{}\n", reason.sentence));
@@ -169,7 +176,16 @@ fn tell(why: &Why, indent: &str, text: &mut String) {
         let left = duration(due.ms_since(now()));
         text.push_str(&format!("{indent}all of it times out at {due}, in {left}\n"));
     }
+    tell_cleanup(why, indent, text);
     tell_end(why, indent, text);
+}
+
+/// What could not be undone.
+fn tell_cleanup(why: &Why, indent: &str, text: &mut String) {
+    let outcomes = why.cleanup.iter().flat_map(|cleanup| &cleanup.outcomes);
+    for outcome in outcomes.filter(|outcome| outcome.error.is_some()) {
+        text.push_str(&format!("{indent}{}\n", told_outcome(outcome)));
+    }
 }
 
 fn tell_end(why: &Why, indent: &str, text: &mut String) {

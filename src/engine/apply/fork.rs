@@ -113,7 +113,7 @@ impl Execution {
             let tolerated = fork.note_failure(index, failure);
             tolerated && fork.counts_errors
         });
-        self.total_errors += u32::from(counts);
+        self.count_error(counts);
         if let Some(step) = self.step_of(parent) {
             step.parts_failed += 1;
             step.failure = Some(failure.clone());
@@ -167,7 +167,7 @@ impl Execution {
         self.progress = self.progress.max(progress);
         let Some(index) = self.take_part(frame, child) else { return };
         let counts = self.fork_mut(frame).is_some_and(|fork| fork.counts_errors);
-        self.total_errors += u32::from(with_errors && counts);
+        self.count_error(with_errors && counts);
         if let Some(fork) = self.fork_mut(frame) {
             if let Some(run) = &mut fork.run {
                 run.succeeded += 1;

@@ -111,14 +111,15 @@ impl Execution {
 
     pub(super) fn job_succeeded(&mut self, body: &JobSucceeded) {
         let JobSucceeded { job: id, ref output, errors, .. } = *body;
-        self.total_errors = self.total_errors.saturating_add(errors);
+        self.count_errors(errors);
         let job = self.jobs.get(&id).map(|job| (job.frame, job.is_own()));
         let Some((frame_id, is_own)) = job else { return };
         self.forget_job(id);
         if let Some(frame) = self.frames.get_mut(&frame_id) {
             frame.result = Some(output.clone());
         }
-        if let Some(step) = self.outer_step() {
+        let works = self.cleanup.is_none();
+        if let Some(step) = self.outer_step().filter(|_| works) {
             step.errors = step.errors.saturating_add(errors);
         }
         if let Some(step) = self.step_of(frame_id) {

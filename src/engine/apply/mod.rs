@@ -1,6 +1,7 @@
 //! The fold: an event changes an execution. Total and dull: no refusals, no errors, no expressions,
 //! no clock. Whatever an event says is believed; deciding what to say is `decide`'s part.
 
+mod cleanup;
 mod fork;
 mod job;
 mod pause;
@@ -8,8 +9,8 @@ mod redrive;
 
 use super::child::Ending;
 use super::event::{
-    CancelRequested, Data, Event, ExecutionStarted, Failure, FailureCaught, RetryScheduled,
-    StateEntered, StateExited,
+    CancelRequested, Data, Event, ExecutionCompleted, ExecutionStarted, Failure, FailureCaught,
+    RetryScheduled, StateEntered, StateExited,
 };
 use super::execution::{
     Activity, Cancel, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
@@ -75,10 +76,18 @@ impl Execution {
             Event::CancelRequested(body) => self.cancel_requested(body, at),
             Event::CancelExtended(body) => self.wait_for_cancel(body.deadline),
             Event::ExecutionClosing(body) => self.close(&body.ending),
-            Event::ExecutionCancelled(_) => self.ended(Status::Cancelled, at),
-            Event::ExecutionCompleted(body) => self.completed(&body.output, at),
-            Event::ExecutionFailed(body) => self.failed(Status::Failed, body.failure.clone(), at),
-            Event::ExecutionTimedOut(_) => {
+            Event::CancelForced(body) => self.cancel_forced(body, at),
+            Event::CleanupStarted(body) => self.cleanup_started(body, at),
+            Event::CleanupSucceeded(body) => self.cleanup_succeeded(body.frame, at),
+            Event::CleanupFailed(body) => self.cleanup_failed(body, at),
+            Event::ExecutionCancelled(body) => self.cancelled(body, at),
+            Event::ExecutionCompleted(body) => self.completed(body, at),
+            Event::ExecutionFailed(body) => {
+                self.summary.clone_from(&body.summary);
+                self.failed(Status::Failed, body.failure.clone(), at);
+            }
+            Event::ExecutionTimedOut(body) => {
+                self.summary.clone_from(&body.summary);
                 self.failed(Status::TimedOut, Failure::timeout(false), at);
             }
             Event::ExecutionPaused(body) => self.paused(body, at),
@@ -146,7 +155,9 @@ impl Execution {
         frame.joined = false;
         frame.retries.clear();
         if body.frame == FrameId::ROOT {
+            let sequence = self.sequence;
             let step = self.step_entered(&body.state, at);
+            step.entered_by = sequence;
             step.status = StepStatus::Running;
             step.ended_at = None;
             step.errors = 0;
@@ -179,7 +190,7 @@ impl Execution {
     fn failure_caught(&mut self, body: &FailureCaught, at: Timestamp) {
         let output = self.resolve(body.frame, &body.output);
         self.leave_job(body.frame);
-        self.total_errors += u32::from(body.counts);
+        self.count_error(body.counts);
         let Some(frame) = self.frames.get_mut(&body.frame) else { return };
         frame.data = output;
         frame.failure = None;
@@ -234,7 +245,17 @@ impl Execution {
         self.status = Status::Cancelling;
         self.closing = None;
         self.pauses = Pauses::default();
-        self.cancel = Some(Cancel { by: body.by.clone(), reason: body.reason.clone(), at });
+        self.cancel = Some(Cancel {
+            by: body.by.clone(),
+            reason: body.reason.clone(),
+            at,
+            deadline: body.deadline,
+            forced: None,
+        });
+        if self.cleanup.is_some() {
+            // What undoes the work goes on.
+            return;
+        }
         let has_worker = |job: &&mut Job| job.status == JobStatus::Running && job.child.is_none();
         for job in self.jobs.values_mut().filter(has_worker) {
             job.status = JobStatus::Cancelling;
@@ -249,10 +270,11 @@ impl Execution {
         self.timers.insert((deadline, Timer::CancelDeadline));
     }
 
-    /// Nothing is waited for any more but executions that stop.
+    /// Nothing is waited for any more but executions that stop, and clean-up.
     fn close(&mut self, ending: &Ending) {
         self.closing = Some(ending.clone());
         self.pauses = Pauses::default();
+        self.leave_job(FrameId::ROOT);
         self.ready.clear();
         self.timers.clear();
     }
@@ -262,8 +284,9 @@ impl Execution {
         self.ended(status, at);
     }
 
-    fn completed(&mut self, output: &Data, at: Timestamp) {
-        self.output = Some(self.resolve(FrameId::ROOT, output));
+    fn completed(&mut self, body: &ExecutionCompleted, at: Timestamp) {
+        self.output = Some(self.resolve(FrameId::ROOT, &body.output));
+        self.summary.clone_from(&body.summary);
         self.progress = 100;
         let status =
             if self.total_errors == 0 { Status::Completed } else { Status::CompletedWithErrors };
@@ -279,15 +302,8 @@ impl Execution {
             }
             Status::Pending | Status::Running | Status::Cancelling => return,
         };
-        let is_open =
-            |step: &&mut Step| step.ended_at.is_none() && step.status != StepStatus::Pending;
-        for step in self.steps.values_mut().filter(is_open) {
-            step.status = open_step;
-            step.ended_at = Some(at);
-            if open_step == StepStatus::Failed {
-                step.failure.clone_from(&self.failure);
-            }
-        }
+        let failure = self.failure.clone().filter(|_| open_step == StepStatus::Failed);
+        self.close_steps(open_step, failure.as_ref(), at);
         self.status = status;
         self.ended_at = Some(at);
         self.frames.clear();
@@ -324,9 +340,7 @@ impl Execution {
 
     /// Brings `ready` in line with what the frame is doing.
     fn refresh(&mut self, id: FrameId) {
-        let actionable = self.status == Status::Running
-            && self.closing.is_none()
-            && !self.is_paused()
+        let actionable = self.moves(id)
             && self.frames.get(&id).is_some_and(|frame| match &frame.activity {
                 Activity::Ready => true,
                 Activity::Forked(fork) => fork.is_actionable(),
@@ -413,6 +427,7 @@ impl Step {
             result: None,
             failure: None,
             entered_at: at,
+            entered_by: 0,
             ended_at: None,
             message: None,
             parts: 0,

@@ -13,6 +13,8 @@ impl Execution {
         self.output = None;
         self.failure = None;
         self.cancel = None;
+        self.cleanup = None;
+        self.summary = None;
         self.ended_at = None;
         self.redrives += 1;
         self.redriven_at = Some(at);

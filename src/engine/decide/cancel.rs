@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use super::Decision;
 use crate::engine::event::{
-    CancelExtended, CancelRequested, ExecutionCancelled, FrameCancelled, ItemCancelled,
-    JobCancelled,
+    CancelExtended, CancelRequested, FrameCancelled, ItemCancelled, JobCancelled,
 };
 use crate::engine::execution::{Frame, JobStatus, Status};
 use crate::engine::id::{FrameId, JobId};
@@ -17,6 +16,12 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
+        if let (Status::Cancelling, None, Some(cancel)) =
+            (self.execution.status, &self.execution.set_aside, &self.execution.cancel)
+        {
+            let (since, by) = (cancel.at, cancel.by.to_string());
+            return Err(Rejection::AlreadyCancelling { since, by, force_from: cancel.deadline });
+        }
         self.require(&[Status::Running, Status::Pending])?;
         if self.execution.sequence == 0 {
             let (command, status) = (self.action, Status::Pending);
@@ -24,6 +29,11 @@ impl Decision<'_> {
         }
         let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
         self.emit(CancelRequested { by, reason, deadline });
+        if self.execution.cleanup.is_some() {
+            // What undoes the work goes on.
+            self.go_on_ending();
+            return Ok(());
+        }
         let idle: Vec<JobId> = self
             .execution
             .jobs
@@ -38,36 +48,22 @@ impl Decision<'_> {
         for frame in frames {
             self.cancel_items(frame);
         }
-        self.end_cancel_when_quiet();
+        self.go_on_ending();
         Ok(())
-    }
-
-    /// Ends a cancelled execution once no worker has a job of it, and what it began has ended.
-    pub(super) fn end_cancel_when_quiet(&mut self) {
-        let cancelling = self.execution.status == Status::Cancelling;
-        let busy = self.execution.jobs.values().any(|job| job.status == JobStatus::Cancelling);
-        if cancelling && !busy && self.execution.leaving.is_empty() {
-            self.end_cancel();
-        }
     }
 
     /// Gives workers up that have not stopped in time. Executions have a deadline of their own, so
     /// they are waited for.
-    pub(super) fn force_cancel(&mut self) {
-        if self.execution.leaving.is_empty() {
-            return self.end_cancel();
-        }
+    pub(super) fn miss_cancel_deadline(&mut self) {
         let busy: Vec<JobId> = self.execution.jobs.keys().copied().collect();
         for job in busy {
             self.emit(JobCancelled { job });
         }
+        if self.execution.leaving.is_empty() {
+            return self.go_on_ending();
+        }
         let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
         self.emit(CancelExtended { deadline });
-    }
-
-    fn end_cancel(&mut self) {
-        self.cancel_all_frames();
-        self.emit(ExecutionCancelled {});
     }
 
     /// Has the executions of a distributed Map stopped.
@@ -78,8 +74,13 @@ impl Decision<'_> {
     }
 
     pub(super) fn cancel_all_frames(&mut self) {
-        self.cancel_children(FrameId::ROOT);
-        if let Some(job) = self.execution.frames.get(&FrameId::ROOT).and_then(|root| root.job) {
+        self.quiet(FrameId::ROOT);
+    }
+
+    /// Stops all work of a frame that belongs to nothing.
+    pub(super) fn quiet(&mut self, frame: FrameId) {
+        self.cancel_children(frame);
+        if let Some(job) = self.execution.frames.get(&frame).and_then(|frame| frame.job) {
             self.emit(JobCancelled { job });
         }
     }

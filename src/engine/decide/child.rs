@@ -74,7 +74,7 @@ impl Decision<'_> {
         child: ExecutionId,
         percent: u8,
     ) -> Result<(), Rejection> {
-        self.require(&[Status::Running])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         let Some(Tie::Job(job)) = self.tie_to(child) else {
             return Err(Rejection::ChildNotOpen { child });
         };
@@ -146,8 +146,7 @@ impl Decision<'_> {
 
     fn child_stopped(&mut self, child: ExecutionId) {
         self.emit(ChildStopped { child });
-        self.end_when_alone();
-        self.end_cancel_when_quiet();
+        self.go_on_ending();
     }
 
     /// What the execution `child` is to this one; none when it is nothing, or no longer.

@@ -41,38 +41,46 @@ pub(super) fn context_object(
     let entered = execution.frames.get(&frame);
     let retries: u32 = entered.map_or(0, |frame| frame.retries.iter().sum());
     let entered_at = entered.map(|frame| frame.entered_at.to_string());
-    let mut context = json!({
-        "Execution": {
-            "Id": execution.id.to_string(),
-            "Input": execution.input.value(),
-            "Name": execution.name.as_deref().map_or_else(|| execution.id.to_string(), str::to_owned),
-            "StartTime": execution.started_at.to_string(),
-            "RedriveCount": execution.redrives,
-        },
-        "State": {
-            "EnteredTime": entered_at,
-            "Name": &*state.name,
-        },
-        "StateMachine": {
-            "Id": execution.definition.to_string(),
-            "Name": &*execution.workflow,
-        },
-    });
+    let mut about_state = json!({"EnteredTime": entered_at, "Name": &*state.name});
     if can_be_retried(state)
-        && let Some(fields) = context.get_mut("State").and_then(Value::as_object_mut)
+        && let Some(fields) = about_state.as_object_mut()
     {
         fields.insert("RetryCount".into(), retries.into());
     }
-    if let Some(at) = execution.redriven_at
-        && let Some(fields) = context.get_mut("Execution").and_then(Value::as_object_mut)
-    {
-        fields.insert("RedriveTime".into(), at.to_string().into());
-    }
+    let mut context = whole_context(execution, Some(about_state));
     let inherited = || map_item(execution, frame);
     if let Some(item) = item.cloned().or_else(inherited)
         && let Some(fields) = context.as_object_mut()
     {
         fields.insert("Map".into(), json!({"Item": item.shown()}));
+    }
+    context
+}
+
+/// The context object of an execution, with what it says of a state, where there is one.
+pub(super) fn whole_context(execution: &Execution, state: Option<Value>) -> Value {
+    let own_id = || execution.id.to_string();
+    let mut context = json!({
+        "Execution": {
+            "Id": own_id(),
+            "Input": execution.input.value(),
+            "Name": execution.name.as_deref().map_or_else(own_id, str::to_owned),
+            "StartTime": execution.started_at.to_string(),
+            "RedriveCount": execution.redrives,
+        },
+    });
+    if let Some(at) = execution.redriven_at
+        && let Some(fields) = context.get_mut("Execution").and_then(Value::as_object_mut)
+    {
+        fields.insert("RedriveTime".into(), at.to_string().into());
+    }
+    if let Some(fields) = context.as_object_mut() {
+        fields.extend(state.map(|state| ("State".to_owned(), state)));
+        let machine = json!({
+            "Id": execution.definition.to_string(),
+            "Name": &*execution.workflow,
+        });
+        fields.insert("StateMachine".to_owned(), machine);
     }
     context
 }

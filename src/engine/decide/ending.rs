@@ -1,35 +1,104 @@
-//! How an execution ends: after every execution that it began and waits for.
+//! How an execution ends: after every execution that it began and waits for, and after its clean-up.
+
+use std::sync::Arc;
 
 use super::Decision;
 use crate::engine::child::Ending;
+use crate::engine::cleanup::CANCEL_FORCED;
 use crate::engine::event::{
-    Data, ExecutionClosing, ExecutionCompleted, ExecutionFailed, ExecutionTimedOut,
+    CancelForced, Data, ExecutionCancelled, ExecutionClosing, ExecutionCompleted, ExecutionFailed,
+    ExecutionTimedOut, Failure, JobCancelled,
 };
+use crate::engine::execution::{JobStatus, Status};
+use crate::engine::id::JobId;
+use crate::engine::rejection::Rejection;
 
 impl Decision<'_> {
-    /// Ends the execution; if others that it asked to stop have not, once they have.
+    /// Ends the execution; if others that it asked to stop have not, once they have, and once what is
+    /// to be undone is.
     pub(super) fn end(&mut self, ending: Ending) {
-        if self.execution.leaving.is_empty() {
+        let cleans_up = ending != Ending::Completed && self.next_cleanup().is_some();
+        if self.execution.leaving.is_empty() && !cleans_up {
             self.end_now(ending);
         } else {
             self.emit(ExecutionClosing { ending });
+            self.go_on_ending();
         }
     }
 
-    /// Ends an execution that waited for the last of those it began.
-    pub(super) fn end_when_alone(&mut self) {
-        if self.execution.leaving.is_empty()
-            && let Some(ending) = self.execution.closing.clone()
-        {
-            self.end_now(ending);
+    /// Goes on with the end of an execution that is to end: once no worker has a job of it and what it
+    /// began has ended, the next clean-up begins; after the last one it ends.
+    pub(super) fn go_on_ending(&mut self) {
+        let execution = &*self.execution;
+        let cancelling = execution.status == Status::Cancelling;
+        let ends = cancelling || (execution.closing.is_some() && !execution.status.is_terminal());
+        let busy = execution.jobs.values().any(|job| job.status == JobStatus::Cancelling);
+        let cleaning = execution.cleanup_frame().is_some();
+        if !ends || busy || cleaning || !execution.leaving.is_empty() {
+            return;
         }
+        let has_worked = execution.closing != Some(Ending::Completed);
+        if has_worked && self.begin_next_cleanup() {
+            return;
+        }
+        match self.execution.closing.clone() {
+            Some(ending) => self.end_now(ending),
+            None => self.end_cancel(),
+        }
+    }
+
+    fn end_cancel(&mut self) {
+        self.cancel_all_frames();
+        let abandoned = self.execution.leaving.keys().copied().collect();
+        let summary = self.summary(Status::Cancelled, None);
+        self.emit(ExecutionCancelled { abandoned, summary });
     }
 
     fn end_now(&mut self, ending: Ending) {
         match ending {
-            Ending::Completed => self.emit(ExecutionCompleted { output: Data::Kept }),
-            Ending::Failed(failure) => self.emit(ExecutionFailed { failure }),
-            Ending::TimedOut => self.emit(ExecutionTimedOut {}),
+            Ending::Completed => {
+                let errors = self.execution.total_errors;
+                let status =
+                    if errors == 0 { Status::Completed } else { Status::CompletedWithErrors };
+                let summary = self.summary(status, None);
+                self.emit(ExecutionCompleted { output: Data::Kept, summary });
+            }
+            Ending::Failed(failure) => {
+                let summary = self.summary(Status::Failed, Some(&failure));
+                self.emit(ExecutionFailed { failure, summary });
+            }
+            Ending::TimedOut => {
+                let summary = self.summary(Status::TimedOut, Some(&Failure::timeout(false)));
+                self.emit(ExecutionTimedOut { summary });
+            }
         }
+    }
+
+    /// Ends a cancel that has taken too long: workers and clean-up are given up, and executions that
+    /// have not stopped are not waited for.
+    pub(super) fn force_cancel(
+        &mut self,
+        by: Arc<str>,
+        reason: Option<Arc<str>>,
+    ) -> Result<(), Rejection> {
+        self.require(&[Status::Pending, Status::Running, Status::Cancelling])?;
+        let force_from = self.execution.cancel.as_ref().map(|cancel| cancel.deadline);
+        if self.execution.sequence == 0 {
+            let (command, status) = (self.action, self.execution.status);
+            return Err(Rejection::NotInStatus { command, status });
+        }
+        if force_from.is_none_or(|from| self.now < from) {
+            return Err(Rejection::ForceTooEarly { force_from });
+        }
+        let cause = format!("{by} forced the end before it was done");
+        self.emit(CancelForced { by, reason });
+        let jobs: Vec<JobId> = self.execution.jobs.keys().copied().collect();
+        for job in jobs {
+            self.emit(JobCancelled { job });
+        }
+        self.cancel_all_frames();
+        self.give_up_cleanup(&Failure::new(CANCEL_FORCED, &cause));
+        self.end_cancel();
+        Ok(())
     }
 }

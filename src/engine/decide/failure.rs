@@ -99,6 +99,8 @@ impl Decision<'_> {
     pub(super) fn fail_frame(&mut self, frame: FrameId, failure: Failure) {
         if frame == FrameId::ROOT {
             self.end(Ending::Failed(failure));
+        } else if self.execution.cleanup_frame() == Some(frame) {
+            self.fail_cleanup(failure);
         } else {
             self.emit_with_progress(FrameFailed { frame, failure, progress: 0 }.into());
         }
@@ -108,8 +110,13 @@ impl Decision<'_> {
         let limit = self.input.limits.history_events;
         let cause =
             format!("The execution reached the maximum number of history events ({limit}).");
+        let failure = Failure::new("States.Runtime", &cause);
+        if self.execution.cleanup.is_some() {
+            self.give_up_cleanup(&failure);
+            return self.go_on_ending();
+        }
         self.cancel_all_frames();
-        self.end(Ending::Failed(Failure::new("States.Runtime", &cause)));
+        self.end(Ending::Failed(failure));
     }
 }
 

@@ -361,7 +361,9 @@ impl<'e> Evaluation<'e> {
         let replaced = |frame: FrameId, name: &Arc<str>| {
             frame == self.frame && assigned.iter().any(|(new, _)| new == name)
         };
-        let kept = self.execution.frames.iter().flat_map(|(id, frame)| {
+        // A clean-up has the variables that the work left, and the work needs them no more.
+        let counted = self.execution.frames.iter().filter(|(id, _)| self.execution.moves(**id));
+        let kept = counted.flat_map(|(id, frame)| {
             let kept = frame.variables.iter().filter(|(name, _)| !replaced(*id, name));
             kept.map(|(_, value)| value.len_bytes())
         });

@@ -45,7 +45,7 @@ impl Decision<'_> {
         worker: Arc<str>,
         token: Token,
     ) -> Result<(), Rejection> {
-        self.require(&[Status::Running])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         self.require_not_paused()?;
         let open = self.execution.jobs.get(&job).ok_or(Rejection::JobNotOpen { job })?;
         if open.status != JobStatus::Pending || open.attempt != attempt {
@@ -101,7 +101,7 @@ impl Decision<'_> {
         } else {
             self.emit(JobSucceeded { job, attempt, output, errors });
         }
-        self.end_cancel_when_quiet();
+        self.go_on_ending();
         Ok(())
     }
 
@@ -120,7 +120,7 @@ impl Decision<'_> {
         } else {
             self.emit(JobFailed { job, attempt, failure: failure.bounded() });
         }
-        self.end_cancel_when_quiet();
+        self.go_on_ending();
         Ok(())
     }
 
@@ -170,7 +170,7 @@ impl Decision<'_> {
         let attempt = holder.attempt;
         if holder.status == JobStatus::Cancelling {
             self.emit(JobCancelled { job });
-            self.end_cancel_when_quiet();
+            self.go_on_ending();
         } else {
             let failure = Failure::new("States.TaskFailed", "the worker stopped without a result");
             self.emit(JobFailed { job, attempt, failure });
@@ -199,7 +199,7 @@ impl Decision<'_> {
         if self.events.len() == before {
             return Err(Rejection::NothingToDo);
         }
-        self.end_cancel_when_quiet();
+        self.go_on_ending();
         Ok(())
     }
 

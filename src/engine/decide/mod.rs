@@ -7,6 +7,7 @@
 
 mod cancel;
 mod child;
+mod cleanup;
 mod context;
 mod delete;
 mod ending;
@@ -21,6 +22,7 @@ pub(super) mod probe;
 mod redrive;
 mod start;
 mod state;
+mod summary;
 mod task;
 mod timer;
 
@@ -143,7 +145,6 @@ impl Decision<'_> {
                 self.fire_timer(timer, due, last_heartbeat)
             }
             Command::Advance => self.advance(),
-            Command::CancelExecution { by, reason } => self.cancel_execution(by, reason),
             Command::RedriveExecution { by, reason, plan, pause } => {
                 self.redrive(by, reason, *plan, pause)
             }
@@ -152,6 +153,10 @@ impl Decision<'_> {
                 self.pause_execution(scope, PauseWish { by, reason })
             }
             Command::ResumeExecution { scope, by } => self.resume_execution(scope, by),
+            Command::CancelExecution { by, reason, force: false } => {
+                self.cancel_execution(by, reason)
+            }
+            Command::CancelExecution { by, reason, force: true } => self.force_cancel(by, reason),
             Command::SetAside { reason } => self.set_aside_on_request(reason),
             Command::DeleteExecution { by, reason } => self.delete_execution(by, reason),
         }
@@ -166,13 +171,13 @@ impl Decision<'_> {
 
     /// Steps every frame that is owed a step, until none is, or the decision is long enough.
     fn run(&mut self) {
-        while self.execution.status == Status::Running && self.execution.set_aside.is_none() {
+        while !self.execution.status.is_terminal() && self.execution.set_aside.is_none() {
             let Some(frame) = self.execution.ready.first().copied() else { break };
             if self.events.len() >= self.input.limits.decision_events {
                 break;
             }
-            let counted = self.execution.sequence - self.execution.uncounted_events;
-            if counted >= self.input.limits.history_events {
+            let before = self.execution.cleanup.as_ref().map_or(0, |cleanup| cleanup.events_before);
+            if self.execution.counted_events() - before >= self.input.limits.history_events {
                 self.fail_for_long_history();
                 break;
             }
@@ -226,7 +231,7 @@ impl Decision<'_> {
     }
 
     fn advance(&mut self) -> Result<(), Rejection> {
-        self.require(&[Status::Running])?;
+        self.require(&[Status::Running, Status::Cancelling])?;
         self.require_not_paused()?;
         if self.execution.ready.is_empty() { Err(Rejection::NothingToDo) } else { Ok(()) }
     }

@@ -100,6 +100,8 @@ impl Decision<'_> {
     fn end_frame(&mut self, frame: FrameId) {
         if frame == FrameId::ROOT {
             self.end(Ending::Completed);
+        } else if self.execution.cleanup_frame() == Some(frame) {
+            self.succeed_cleanup(frame);
         } else {
             let output = Data::Kept;
             self.emit_with_progress(FrameSucceeded { frame, output, progress: 0 }.into());

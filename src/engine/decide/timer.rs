@@ -29,7 +29,8 @@ impl Decision<'_> {
                 self.cancel_all_frames();
                 self.end(Ending::TimedOut);
             }
-            Timer::CancelDeadline => self.force_cancel(),
+            Timer::CancelDeadline => self.miss_cancel_deadline(),
+            Timer::CleanupDeadline => self.miss_cleanup_deadline(),
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::cleanup::CleanupSeen;
 use super::pause::SeenPauses;
 use super::{Violation, ensure};
 use crate::engine::child::{Child, ChildWait};
@@ -50,6 +51,7 @@ struct Seen {
     /// Executions that were asked to stop.
     leaving: BTreeSet<ExecutionId>,
     pauses: SeenPauses,
+    cleanup: CleanupSeen,
 }
 
 /// The attempts of a job.
@@ -92,6 +94,10 @@ impl Seen {
         self.deleted = deletes;
         self.take_place_event(event)?;
         self.pauses.take(event)?;
+        let mut cleanup = std::mem::take(&mut self.cleanup);
+        let seen = cleanup.take(event, &self.leaving, || self.ensure_quiet(FrameId::ROOT));
+        self.cleanup = cleanup;
+        seen?;
         self.take_frame_event(event)?;
         self.take_child_event(event)?;
         self.take_job_event(event)?;
@@ -134,6 +140,7 @@ impl Seen {
             true
         });
         self.items.clear();
+        self.cleanup = CleanupSeen::default();
         self.advance(body.progress)
     }
 
@@ -163,6 +170,14 @@ impl Seen {
                 self.close(body.frame)
             }
             Event::FrameCancelled(body) => self.close(body.frame),
+            Event::CleanupStarted(body) => {
+                let fresh = body.frame != FrameId::ROOT && self.used_frames.insert(body.frame);
+                ensure(fresh, "a_frame_has_one_parent", || format!("frame {}", body.frame))?;
+                self.frames.insert(body.frame, FrameId::ROOT);
+                Ok(())
+            }
+            Event::CleanupSucceeded(body) => self.close(body.frame),
+            Event::CleanupFailed(body) => body.frame.map_or(Ok(()), |frame| self.close(frame)),
             Event::ForkStarted(body) => ensure(self.is_open(body.frame), NAME, || {
                 format!("frame {} opens a state but is not open", body.frame)
             }),
@@ -190,6 +205,7 @@ impl Seen {
             | Event::CallbackAwaited(_)
             | Event::CancelRequested(_)
             | Event::CancelExtended(_)
+            | Event::CancelForced(_)
             | Event::ExecutionClosing(_)
             | Event::ExecutionCancelled(_)
             | Event::ExecutionCompleted(_)
@@ -294,6 +310,10 @@ impl Seen {
             | Event::ChildStopped(_)
             | Event::CancelRequested(_)
             | Event::CancelExtended(_)
+            | Event::CancelForced(_)
+            | Event::CleanupStarted(_)
+            | Event::CleanupSucceeded(_)
+            | Event::CleanupFailed(_)
             | Event::ExecutionClosing(_)
             | Event::ExecutionCancelled(_)
             | Event::ExecutionCompleted(_)
@@ -314,7 +334,8 @@ impl Seen {
         if event.is_end() {
             self.ended = true;
             self.ensure_quiet(FrameId::ROOT)?;
-            ensure(self.leaving.is_empty(), "a_parent_ends_after_its_children", || {
+            let alone = self.leaving.is_empty() || self.cleanup.may_abandon();
+            ensure(alone, "a_parent_ends_after_its_children", || {
                 format!("{:?} have not ended", self.leaving)
             })?;
         }
@@ -324,6 +345,10 @@ impl Seen {
     fn advance(&mut self, progress: u8) -> Result<(), Violation> {
         let before = std::mem::replace(&mut self.progress, progress);
         ensure((before..=99).contains(&progress), "progress_never_falls", || {
+            format!("{progress} percent after {before}")
+        })?;
+        let stands = progress == before || !self.cleanup.has_begun();
+        ensure(stands, "progress_stands_still_in_cleanup", || {
             format!("{progress} percent after {before}")
         })
     }

@@ -3,6 +3,7 @@
 //! Each rule is a function with a name. Tests, the simulator and fuzzing hold them after every
 //! command; debug builds do so in [`super::decide()`]; `log verify` holds them against a log.
 
+mod cleanup;
 mod history;
 mod pause;
 mod state;
@@ -41,6 +42,8 @@ pub const ALL: &[(&str, Check)] = &[
     ("a_place_is_waited_for_or_held", state::a_place_is_waited_for_or_held),
     ("closing_waits_for_something", state::closing_waits_for_something),
     ("only_what_goes_on_is_paused", state::only_what_goes_on_is_paused),
+    ("cleaning_up_comes_after_the_work", cleanup::cleaning_up_comes_after_the_work),
+    ("each_step_is_undone_once", cleanup::each_step_is_undone_once),
 ];
 
 /// Holds every rule against an execution, as it is between two commands.

@@ -15,9 +15,8 @@ pub(super) fn ready_frames_are_those_that_can_move(e: &Execution) -> Result<(), 
         Activity::Forked(fork) => fork.is_actionable(),
         Activity::Job | Activity::Waiting(_) | Activity::BackingOff(_) => false,
     };
-    let running = e.status == Status::Running && e.closing.is_none() && !e.is_paused();
-    let expected: BTreeSet<FrameId> =
-        e.frames.iter().filter(|(_, f)| running && can_move(f)).map(|(id, _)| *id).collect();
+    let ready = |(id, frame): &(&FrameId, &Frame)| e.moves(**id) && can_move(frame);
+    let expected: BTreeSet<FrameId> = e.frames.iter().filter(ready).map(|(id, _)| *id).collect();
     ensure(e.ready == expected, NAME, || {
         format!("{:?} are ready, but {expected:?} can move", e.ready)
     })
@@ -42,8 +41,14 @@ pub(super) fn timers_are_what_is_waited_for(e: &Execution) -> Result<(), Violati
     let mut left = e.timers.clone();
     match e.status {
         // Nothing but the executions that it began.
-        Status::Running if e.closing.is_some() => {}
-        Status::Running => {
+        Status::Running if e.closing.is_some() && e.cleanup.is_none() => {}
+        Status::Cancelling if e.cleanup.is_none() => {
+            let only = left.len() == 1
+                && left.first().is_some_and(|(_, timer)| *timer == Timer::CancelDeadline);
+            ensure(only, NAME, || format!("while cancelling the timers are {left:?}"))?;
+            left.clear();
+        }
+        Status::Running | Status::Cancelling => {
             for (at, timer) in expected_timers(e) {
                 ensure(left.remove(&(at, timer)), NAME, || {
                     format!("{timer:?} at {at} is missing")
@@ -55,15 +60,13 @@ pub(super) fn timers_are_what_is_waited_for(e: &Execution) -> Result<(), Violati
                 ensure(holds, NAME, || format!("{timer:?} is {found:?}, earliest {at}"))?;
                 left.retain(|(_, other)| *other != timer);
             }
-            if let Some(limit) = left.iter().find(|(_, t)| *t == Timer::ExecutionTimeout).copied() {
+            let limit = match e.cleanup {
+                None => Timer::ExecutionTimeout,
+                Some(_) => Timer::CleanupDeadline,
+            };
+            if let Some(limit) = left.iter().find(|(_, timer)| *timer == limit).copied() {
                 left.remove(&limit);
             }
-        }
-        Status::Cancelling => {
-            let only = left.len() == 1
-                && left.first().is_some_and(|(_, timer)| *timer == Timer::CancelDeadline);
-            ensure(only, NAME, || format!("while cancelling the timers are {left:?}"))?;
-            left.clear();
         }
         Status::Pending
         | Status::Completed
@@ -120,8 +123,7 @@ pub(super) fn jobs_and_frames_point_at_each_other(e: &Execution) -> Result<(), V
         ensure(job.is_none_or(|owner| owner == Some(*id)), NAME, || {
             format!("frame {id} has job {:?}, which is not its own", frame.job)
         })?;
-        let waits =
-            frame.activity == Activity::Job && e.status == Status::Running && e.closing.is_none();
+        let waits = frame.activity == Activity::Job && e.moves(*id);
         ensure(!waits || frame.job.is_some(), NAME, || {
             format!("frame {id} waits for a job that it does not have")
         })?;
@@ -140,8 +142,8 @@ pub(super) fn jobs_stand_where_the_execution_allows(e: &Execution) -> Result<(),
             format!("job {id} is {:?} and still has a token", job.status)
         })?;
         let allowed = match job.status {
-            JobStatus::Pending | JobStatus::Running => e.status == Status::Running,
-            JobStatus::Waiting => e.status == Status::Running && job.callback.is_some(),
+            JobStatus::Pending | JobStatus::Running => e.moves(job.frame),
+            JobStatus::Waiting => e.moves(job.frame) && job.callback.is_some(),
             JobStatus::Cancelling => e.status == Status::Cancelling,
             JobStatus::Retrying => !e.status.is_terminal(),
         };
@@ -164,7 +166,8 @@ pub(super) fn parents_list_their_children(e: &Execution) -> Result<(), Violation
     const NAME: &str = "parents_list_their_children";
     for (id, frame) in &e.frames {
         let Some((parent, index)) = frame.parent else {
-            ensure(*id == FrameId::ROOT, NAME, || format!("frame {id} has no parent"))?;
+            let alone = *id == FrameId::ROOT || e.cleanup_frame() == Some(*id);
+            ensure(alone, NAME, || format!("frame {id} has no parent"))?;
             continue;
         };
         let fork = e.frames.get(&parent).and_then(Frame::fork);
@@ -245,7 +248,7 @@ pub(super) fn the_end_leaves_nothing_open(e: &Execution) -> Result<(), Violation
     ensure(under_way == e.frames.contains_key(&FrameId::ROOT), NAME, || {
         format!("{:?} with frames {:?}", e.status, e.frames.keys())
     })?;
-    let alone = e.leaving.is_empty() && e.closing.is_none();
+    let alone = e.leaving.is_empty() && e.closing.is_none() && e.cleanup_frame().is_none();
     let empty = e.frames.is_empty() && e.jobs.is_empty() && e.ready.is_empty() && alone;
     ensure(under_way || (empty && e.timers.is_empty()), NAME, || {
         format!("{:?} with open frames, jobs or timers", e.status)
@@ -345,7 +348,8 @@ pub(super) fn a_place_is_waited_for_or_held(e: &Execution) -> Result<(), Violati
 
 pub(super) fn closing_waits_for_something(e: &Execution) -> Result<(), Violation> {
     const NAME: &str = "closing_waits_for_something";
-    let waits = e.closing.is_none() || (e.status == Status::Running && !e.leaving.is_empty());
+    let is_busy = !e.leaving.is_empty() || e.cleanup_frame().is_some();
+    let waits = e.closing.is_none() || (e.status == Status::Running && is_busy);
     ensure(waits, NAME, || format!("{:?}, closing {:?}", e.status, e.closing))?;
     let mut known: BTreeSet<ExecutionId> = e.leaving.keys().copied().collect();
     let runs = e.frames.values().filter_map(Frame::map_run);

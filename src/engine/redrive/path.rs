@@ -74,7 +74,10 @@ impl Path {
     }
 }
 
-/// The step that an event begins to undo: its `Cleanup` was started. No event does that yet.
-fn undone_by(_event: &Event) -> Option<&StateName> {
-    None
+/// The step that an event begins to undo: its `Cleanup` was started.
+fn undone_by(event: &Event) -> Option<&StateName> {
+    match event {
+        Event::CleanupStarted(body) => body.of.as_ref(),
+        _ => None,
+    }
 }

@@ -170,6 +170,7 @@ pub fn test_state(
         .state(&test.state)
         .ok_or_else(|| TestError::UnknownState { state: test.state.clone() })?;
     check(state, test, limits)?;
+    let program = &alone(program);
     let probe = Probe::new(state.name.clone(), test.context.clone());
     let (outcome, items) = match &state.kind {
         // What a reader would read is not known.
@@ -216,6 +217,15 @@ fn check(state: &State, test: &StateTest, limits: &EngineLimits) -> Result<(), T
     }
     let (bytes, limit) = (test.input.len_bytes(), limits.payload_bytes);
     if bytes > limit { Err(TestError::TooLarge { bytes, limit }) } else { Ok(()) }
+}
+
+/// The program without what runs when an execution is over: a state that is tested alone has no
+/// execution around it.
+fn alone(program: &Program) -> Program {
+    let mut workflow = program.workflow.clone();
+    (workflow.on_cancel, workflow.summary) = (None, None);
+    workflow.states.values_mut().for_each(|state| state.cleanup = None);
+    Program::new(workflow)
 }
 
 fn has_reader(map: &model::Map) -> bool {

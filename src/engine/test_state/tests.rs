@@ -379,3 +379,17 @@ fn a_distributed_map_shows_its_first_part_unless_it_reads_a_file() {
     );
     assert_eq!(tried(state, with_items)["output"], json!(["a", "b"]));
 }
+
+#[test]
+fn a_state_that_is_tested_alone_is_not_undone() {
+    let undo = json!({"Type": "Fail", "Error": "MustNotRun"});
+    let ways = json!({"StartAt": "A", "OnCancel": "U", "Summary": {"x.$": "$.absent"}, "States": {
+        "A": {"Type": "Task", "Resource": "r", "Cleanup": "U", "End": true}, "U": undo}});
+    let options = language::Options::default();
+    let workflow = language::parse(&ways.to_string(), Format::Json, &options).unwrap();
+    let mut test = StateTest::new("A", json!({}).into());
+    (test.level, test.mock) = (InspectionLevel::Trace, Some(Err(Failure::new("Mine", "why"))));
+    let tested = test_state(&Program::new(workflow), &test, &EngineLimits::default()).unwrap();
+    assert_eq!((tested.status, tested.error.as_deref()), (TestedStatus::Failed, Some("Mine")));
+    assert!(tested.events.iter().all(|event| event.name() != "CleanupStarted"));
+}

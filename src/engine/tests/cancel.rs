@@ -27,8 +27,14 @@ fn a_running_worker_is_waited_for() {
     let token = run.take_only();
     run.cancel();
     assert_eq!((run.names().as_str(), run.status()), ("CancelRequested", "cancelling"));
-    let again = Command::CancelExecution { by: "me".into(), reason: None };
-    assert_eq!(run.try_command(again).unwrap_err().code(), "NOT_IN_STATUS");
+    let again = Command::CancelExecution { by: "me".into(), reason: None, force: false };
+    let refused = run.try_command(again).unwrap_err();
+    assert_eq!(refused.code(), "ALREADY_CANCELLING");
+    let told = refused.to_string();
+    assert!(
+        told.contains("stopping already, since me asked it to at 2023-11-14T22:13:20"),
+        "{told}"
+    );
     run.when(Command::AcknowledgeCancel { job: JobId(1), token });
     assert_eq!(run.names(), "JobCancelled ExecutionCancelled");
 }
@@ -100,6 +106,6 @@ fn a_job_between_attempts_is_cancelled() {
 #[test]
 fn what_has_ended_cannot_be_cancelled() {
     let mut run = given(&only(json!({"Type": "Succeed"}))).started(&json!({}));
-    let cancel = Command::CancelExecution { by: "me".into(), reason: None };
+    let cancel = Command::CancelExecution { by: "me".into(), reason: None, force: false };
     assert_eq!(run.try_command(cancel).unwrap_err().code(), "NOT_IN_STATUS");
 }

@@ -20,7 +20,7 @@ fn an_execution_that_has_ended_can_be_deleted_once() {
     assert_eq!((&*deleted.by, deleted.reason.as_deref()), ("me", Some("old")));
     assert_eq!(run.status(), "completed", "it is still what it was");
     assert_eq!(run.try_command(delete()).unwrap_err().code(), "DELETED");
-    let cancel = Command::CancelExecution { by: "me".into(), reason: None };
+    let cancel = Command::CancelExecution { by: "me".into(), reason: None, force: false };
     assert_eq!(run.try_command(cancel).unwrap_err().code(), "DELETED");
 }
 

@@ -183,7 +183,7 @@ impl Run {
     }
 
     pub(super) fn cancel(&mut self) {
-        self.when(Command::CancelExecution { by: "me".into(), reason: None });
+        self.when(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     }
 
     /// Works out where the execution goes on after its end.

@@ -3,9 +3,11 @@
 mod callback;
 mod cancel;
 mod child;
+mod cleanup;
 mod delete;
 mod failure;
 mod flow;
+mod force;
 mod fork;
 mod job;
 mod kit;
@@ -17,6 +19,7 @@ mod redrive;
 mod redrive_parts;
 mod start;
 mod state;
+mod summary;
 mod timer;
 
 use serde_json::{Value, json};

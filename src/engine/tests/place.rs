@@ -96,7 +96,7 @@ fn one_that_waits_is_cancelled_at_once() {
 #[test]
 fn what_has_not_begun_cannot_be_cancelled() {
     let mut run = given(&limited(json!({"Limit": 1})));
-    let cancel = Command::CancelExecution { by: "me".into(), reason: None };
+    let cancel = Command::CancelExecution { by: "me".into(), reason: None, force: false };
     assert_eq!(run.try_command(cancel).unwrap_err().code(), "NOT_IN_STATUS");
     assert_eq!(run.try_command(Command::AdmitExecution), Err(Rejection::NothingToDo));
 }

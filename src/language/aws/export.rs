@@ -102,7 +102,8 @@ pub struct Loss {
 pub fn export(workflow: &Workflow, account: &Account) -> Export {
     let mut definition = workflow.source.value();
     let language = definition.get("QueryLanguage").and_then(Value::as_str).map(str::to_owned);
-    let mut writer = Writer { account, language, names: BTreeMap::new(), losses: Vec::new() };
+    let (names, losses) = (BTreeMap::new(), Vec::new());
+    let mut writer = Writer { workflow, account, language, names, losses };
     if let Some(machine) = definition.as_object_mut() {
         writer.strip(machine, "", MACHINE_EXTENSIONS);
         writer.machine(machine, "");
@@ -111,6 +112,7 @@ pub fn export(workflow: &Workflow, account: &Account) -> Export {
 }
 
 struct Writer<'a> {
+    workflow: &'a Workflow,
     account: &'a Account,
     /// `QueryLanguage` of the definition.
     language: Option<String>,
@@ -134,12 +136,24 @@ impl Writer<'_> {
 
     fn machine(&mut self, machine: &mut Map<String, Value>, pointer: &str) {
         let Some(Value::Object(states)) = machine.get_mut("States") else { return };
+        self.drop_cleanup(states, pointer);
         for (name, state) in states {
             let name = name.replace('~', "~0").replace('/', "~1");
             let pointer = format!("{pointer}/States/{name}");
             if let Value::Object(state) = state {
                 self.state(state, &pointer);
             }
+        }
+    }
+
+    /// Without `Cleanup` nothing leads to the states that clean up, and AWS refuses such states.
+    fn drop_cleanup(&mut self, states: &mut Map<String, Value>, pointer: &str) {
+        let cleans_up = |name: &str| self.workflow.state(name).is_some_and(|state| state.cleans_up);
+        let dropped: Vec<String> = states.keys().filter(|name| cleans_up(name)).cloned().collect();
+        for name in dropped {
+            states.shift_remove(&name);
+            let name = name.replace('~', "~0").replace('/', "~1");
+            self.lose(format!("{pointer}/States/{name}"), "removed: a state that only cleans up");
         }
     }
 
@@ -401,6 +415,43 @@ mod tests {
                 "Parameters": {"StateMachineArn.$": "$.child"}}}});
         let export = exported(&definition);
         assert_eq!((export.definition, export.losses), (definition, Vec::new()));
+    }
+
+    #[test]
+    fn what_cleans_up_is_removed_and_told() {
+        let arn = "arn:aws:states:us-east-1:123456789012:activity:x";
+        let task = |more: Value| {
+            let mut task = json!({"Type": "Task", "Resource": arn, "End": true});
+            task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            task
+        };
+        let processor = |states: Value| {
+            json!({"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                "StartAt": "I", "States": states})
+        };
+        let map =
+            |states: Value| json!({"Type": "Map", "ItemProcessor": processor(states), "End": true});
+        let mut whole = map(json!({"I": task(json!({"Cleanup": "V"})), "V": task(json!({}))}));
+        whole["Cleanup"] = json!("U/1");
+        let export = exported(&json!({"StartAt": "A", "OnCancel": "W", "CleanupTimeoutSeconds": 9,
+            "Summary": {"a.$": "$.status"},
+            "States": {"A": whole, "U/1": task(json!({})), "W": {"Type": "Succeed"}}}));
+        let plain = json!({"StartAt": "A", "States": {"A": map(json!({"I": task(json!({}))}))}});
+        assert_eq!(export.definition, plain);
+        let lost: Vec<&str> = export.losses.iter().map(|loss| loss.pointer.as_str()).collect();
+        assert_eq!(
+            lost,
+            [
+                "/CleanupTimeoutSeconds",
+                "/OnCancel",
+                "/Summary",
+                "/States/U~11",
+                "/States/W",
+                "/States/A/Cleanup",
+                "/States/A/ItemProcessor/States/V",
+                "/States/A/ItemProcessor/States/I/Cleanup",
+            ]
+        );
     }
 
     #[test]

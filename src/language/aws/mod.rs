@@ -16,11 +16,12 @@ pub use check::check;
 pub use export::{Account, BadAccount, Export, Loss, export};
 
 /// Extension fields of states; AWS refuses fields that it does not know.
-const STATE_EXTENSIONS: &[&str] = &["CountErrors", "Title", "Weight"];
+const STATE_EXTENSIONS: &[&str] = &["Cleanup", "CountErrors", "Title", "Weight"];
 /// Extension fields of the entries of `Catch`.
 const CATCHER_EXTENSIONS: &[&str] = &["CountErrors"];
 /// Extension fields of the outermost machine.
-const MACHINE_EXTENSIONS: &[&str] = &["Concurrency", "JobTypes", "Labels", "Title"];
+const MACHINE_EXTENSIONS: &[&str] =
+    &["CleanupTimeoutSeconds", "Concurrency", "JobTypes", "Labels", "OnCancel", "Summary", "Title"];
 /// Fields that only distributed Maps have on AWS.
 const DISTRIBUTED_ONLY: &[&str] = &[
     "ItemBatcher",

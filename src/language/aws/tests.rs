@@ -128,6 +128,16 @@ fn operators_that_the_jsonata_of_aws_has_not_are_refused() {
 }
 
 #[test]
+fn fields_about_the_end_of_executions_are_refused() {
+    let text = r#"{"OnCancel":"B","CleanupTimeoutSeconds":1,"Summary":{},"StartAt":"A","States":{"A":{"Type":"Pass","Cleanup":"B","End":true},"B":{"Type":"Succeed"}}}"#;
+    let found = check(text, Format::Json, &Options::default());
+    let found: Vec<(&str, &str)> =
+        found.iter().map(|found| (found.code, found.pointer.as_str())).collect();
+    let pointers = ["/OnCancel", "/CleanupTimeoutSeconds", "/Summary", "/States/A/Cleanup"];
+    assert_eq!(found, pointers.map(|pointer| (codes::AWS_EXTENSION, pointer)));
+}
+
+#[test]
 fn a_definition_over_the_quota_is_refused() {
     let comment = "c".repeat(1_048_576);
     let text =

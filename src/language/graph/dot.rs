@@ -18,6 +18,11 @@ pub fn dot(workflow: &Workflow) -> String {
     graph.line(1, "node [shape=box, style=rounded, fontname=\"sans-serif\"];");
     graph.line(1, "edge [fontname=\"sans-serif\"];");
     graph.machine(&workflow.root, "root", 1);
+    if let Some(name) = &workflow.on_cancel {
+        let mut attributes = graph.head(name);
+        attributes.extend(["style=dashed".to_owned(), "label=\"on cancel\"".to_owned()]);
+        graph.edge(1, ("root_start", &graph.id(name)), &attributes);
+    }
     graph.line(0, "}");
     graph.out
 }

@@ -14,6 +14,9 @@ pub fn mermaid(workflow: &Workflow) -> String {
     let ids = ids.map(|(index, name)| (name.as_ref(), format!("s{index}"))).collect();
     let mut chart = Chart { out: String::from("flowchart TD\n"), outline, ids };
     chart.machine(&workflow.root, "root", 1);
+    if let Some(name) = &workflow.on_cancel {
+        chart.line(1, &format!("root_start -.->|\"on cancel\"| {}", chart.id(name)));
+    }
     chart.out
 }
 

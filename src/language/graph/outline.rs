@@ -17,7 +17,7 @@ pub(super) struct Way<'w> {
     pub(super) to: Option<&'w str>,
     /// When it is taken; empty for the usual way.
     pub(super) label: String,
-    /// It is taken after an error.
+    /// It is taken after an error, or to undo the state.
     pub(super) on_error: bool,
 }
 
@@ -77,6 +77,11 @@ impl<'w> Outline<'w> {
         ways.extend(state.catch.iter().map(|catcher| Way {
             to: Some(&catcher.next),
             label: errors(&catcher.error_equals),
+            on_error: true,
+        }));
+        ways.extend(state.cleanup.iter().map(|undo| Way {
+            to: Some(undo),
+            label: "clean-up".to_owned(),
             on_error: true,
         }));
         ways

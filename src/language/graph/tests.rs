@@ -143,3 +143,35 @@ fn the_graph_has_clusters_and_escaped_labels() {
     let opened = graph.lines().filter(|line| line.ends_with('{')).count();
     assert_eq!(opened, graph.lines().filter(|line| line.trim() == "}").count());
 }
+
+#[test]
+fn what_cleans_up_hangs_on_dashed_lines() {
+    let definition = r"
+StartAt: A
+OnCancel: Tell
+States:
+  A: {Type: Task, Resource: make, Cleanup: Undo, End: true}
+  Undo: {Type: Task, Resource: unmake, End: true}
+  Tell: {Type: Succeed}
+";
+    let workflow = parse(definition, Format::Yaml, &Options::default()).unwrap();
+    let expected = "\
+▶ A [Task make] → end
+    on clean-up → Undo
+· Undo [Task unmake] → end
+· Tell [Succeed]
+on cancel → Tell
+";
+    assert_eq!(text(&workflow), expected);
+    let chart = mermaid(&workflow);
+    for line in ["  s0 -.->|\"clean-up\"| s1", "  root_start -.->|\"on cancel\"| s2"] {
+        assert!(chart.lines().any(|found| found == line), "{line}\n{chart}");
+    }
+    let graph = dot(&workflow);
+    for line in [
+        "  s0 -> s1 [style=dashed, label=\"clean-up\"];",
+        "  root_start -> s2 [style=dashed, label=\"on cancel\"];",
+    ] {
+        assert!(graph.lines().any(|found| found == line), "{line}\n{graph}");
+    }
+}

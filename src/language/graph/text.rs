@@ -15,6 +15,9 @@ pub fn text(workflow: &Workflow) -> String {
         out.push('\n');
     }
     machine(&mut out, &outline, &workflow.root, 0);
+    if let Some(name) = &workflow.on_cancel {
+        out.push_str(&format!("on cancel → {}\n", printable(name)));
+    }
     out
 }
 

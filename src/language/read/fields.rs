@@ -42,6 +42,7 @@ const STATE_FIELDS: &[Field] = &[
     Field("QueryLanguage", ANY, BOTH),
     Field("Title", ANY, BOTH),
     Field("Weight", ANY, BOTH),
+    Field("Cleanup", ANY, BOTH),
     Field("CountErrors", MAP, BOTH),
     Field("Next", LEADS_ON, BOTH),
     Field("End", LEADS_ON, BOTH),

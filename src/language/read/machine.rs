@@ -4,19 +4,23 @@ use super::Reader;
 use super::object::{At, MOST, Object};
 use super::reachability::Ways;
 use crate::language::diagnostic::codes;
+use crate::language::expression::Template;
 use crate::language::machine_fields::{Concurrency, JobTypes, Labels};
 use crate::language::model::{Machine, QueryLanguage, StateName};
 use crate::language::source::{Fault, Node, Place, Span};
 
 /// Fields of the outermost machine.
 const OUTERMOST: &[&str] = &[
+    "CleanupTimeoutSeconds",
     "Comment",
     "Concurrency",
     "JobTypes",
     "Labels",
+    "OnCancel",
     "QueryLanguage",
     "StartAt",
     "States",
+    "Summary",
     "TimeoutSeconds",
     "Title",
     "Version",
@@ -33,6 +37,9 @@ pub(super) struct Outermost {
     pub(super) concurrency: Option<Concurrency>,
     pub(super) labels: Labels,
     pub(super) job_types: JobTypes,
+    pub(super) on_cancel: Option<StateName>,
+    pub(super) cleanup_timeout_seconds: Option<u64>,
+    pub(super) summary: Option<Template>,
 }
 
 impl Reader<'_, '_> {
@@ -41,11 +48,12 @@ impl Reader<'_, '_> {
         let key_span = Span::new(tree.span.start, tree.span.start + 1);
         let language = QueryLanguage::JsonPath;
         let at = At { node: tree, place: Place::root(), key_span, language };
-        let object = self.object(&at)?;
+        let mut object = self.object(&at)?;
         self.check_fields(&object, OUTERMOST);
         if let Some(at) = object.get("QueryLanguage") {
             self.language = self.query_language(&at).unwrap_or(self.language);
         }
+        object.language = self.language;
         if let Some(at) = object.get("Version") {
             self.word(&at, &["1.0"]);
         }
@@ -54,7 +62,10 @@ impl Reader<'_, '_> {
         let timeout_seconds = self.whole_field(&object, "TimeoutSeconds", 1..=MOST);
         let concurrency = self.concurrency(&object);
         let labels = self.labels(&object);
-        let machine = self.machine(&object);
+        let cleanup_timeout_seconds = self.whole_field(&object, "CleanupTimeoutSeconds", 1..=MOST);
+        let summary = self.summary(&object);
+        let on_cancel = object.get("OnCancel");
+        let machine = self.machine(&object, on_cancel.as_ref());
         let job_types = self.job_types(&object);
         Some(Outermost {
             machine: machine?,
@@ -64,6 +75,9 @@ impl Reader<'_, '_> {
             concurrency,
             labels,
             job_types,
+            on_cancel: on_cancel.and_then(|at| at.as_text().map(StateName::from)),
+            cleanup_timeout_seconds,
+            summary,
         })
     }
 
@@ -83,7 +97,7 @@ impl Reader<'_, '_> {
         }
         self.text_field(&object, "Comment");
         let first = self.assigned.len();
-        let machine = self.machine(&object);
+        let machine = self.machine(&object, None);
         self.nested.push(first..self.assigned.len());
         machine
     }
@@ -96,8 +110,8 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// `StartAt` and `States`.
-    fn machine(&mut self, object: &Object<'_>) -> Option<Machine> {
+    /// `StartAt` and `States`, with the state that `OnCancel` names.
+    fn machine(&mut self, object: &Object<'_>, on_cancel: Option<&At<'_>>) -> Option<Machine> {
         let start = self.required(object, "StartAt");
         let states_at = self.required(object, "States")?;
         let states = self.object(&states_at)?;
@@ -119,9 +133,13 @@ impl Reader<'_, '_> {
         }
         let start = start?;
         let start_at = self.state_named(&start, &ways);
+        if let Some(at) = on_cancel {
+            self.on_cancel(at, &mut ways);
+        }
         if let Some(first) = ways.start(&start) {
-            let reached = ways.reached([first]);
-            self.check_ways(&start, &states, &ways, &reached);
+            let normal = ways.reached([first]);
+            let reached = self.check_cleanup(&states, &ways, &normal, on_cancel);
+            self.check_ways(&start, &states, &ways, (&normal, &reached));
             self.check_scopes(&ways, &reached);
         }
         Some(Machine {

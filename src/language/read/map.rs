@@ -30,10 +30,12 @@ impl Reader<'_, '_> {
     pub(super) fn map(&mut self, object: &Object<'_>) -> Option<Map> {
         let processor_at = self.processor_at(object);
         let mode = processor_at.as_ref().map(|at| self.mode(at));
-        let processor =
-            processor_at.as_ref().and_then(|at| self.inner_machine(at, &["ProcessorConfig"]));
+        let is_own = mode == Some(Mode::Distributed);
+        let processor = processor_at.as_ref().and_then(|at| {
+            self.undoing(is_own, |reader| reader.inner_machine(at, &["ProcessorConfig"]))
+        });
         let distributed = mode.and_then(|mode| self.distributed(object, mode));
-        let items = self.items(object, mode == Some(Mode::Distributed));
+        let items = self.items(object, is_own);
         // What is read comes first; AWS does not even look at the path then.
         let items = items.filter(|_| !object.has("ItemReader"));
         let item_selector = self.item_selector(object);

@@ -5,6 +5,7 @@
 //! wrong; `reachability` looks at each machine as a whole.
 
 mod choice;
+mod cleanup;
 mod distributed;
 mod fields;
 mod flow;
@@ -34,7 +35,9 @@ use sha2::{Digest, Sha256};
 
 use super::diagnostic::{Diagnostic, codes};
 use super::json::Json;
-use super::model::{DefinitionHash, QueryLanguage, State, StateName, Workflow};
+use super::model::{
+    DEFAULT_CLEANUP_SECONDS, DefinitionHash, QueryLanguage, State, StateName, Workflow,
+};
 use super::source::{self, Fault, Faults, Format, Node, Place, Span};
 
 use scope::{Assigned, Sees};
@@ -118,6 +121,8 @@ struct Reader<'f, 't> {
     met: usize,
     /// What `$states` has, where is being read.
     sees: Sees,
+    /// Whether the states that are being read are those of a whole execution, and may be undone.
+    undoes: bool,
     /// Every variable that a state assigns, in the order of reading.
     assigned: Vec<Assigned>,
     /// Which of them the machines inside the current state assign.
@@ -134,6 +139,7 @@ impl<'f, 't> Reader<'f, 't> {
             names: HashMap::new(),
             met: 0,
             sees: Sees::default(),
+            undoes: true,
             assigned: Vec::new(),
             nested: Vec::new(),
         }
@@ -153,6 +159,11 @@ impl<'f, 't> Reader<'f, 't> {
             concurrency: outermost.concurrency,
             labels: outermost.labels,
             job_type_words: outermost.job_types,
+            on_cancel: outermost.on_cancel,
+            cleanup_timeout_seconds: outermost
+                .cleanup_timeout_seconds
+                .unwrap_or(DEFAULT_CLEANUP_SECONDS),
+            summary: outermost.summary,
             root: outermost.machine,
             states: states.map(|(_, state)| (Arc::clone(&state.name), state)).collect(),
         })

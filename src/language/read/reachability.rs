@@ -29,6 +29,8 @@ pub(super) struct Ways<'a> {
     nested: Vec<(usize, Range<usize>)>,
     /// Whether a state can end the machine.
     ends: Vec<bool>,
+    /// States that undo others, with the one that each undoes.
+    cleanups: Vec<(usize, usize)>,
     current: usize,
     /// A way could not be read: what would follow from its absence is not reported.
     broken: bool,
@@ -39,7 +41,16 @@ impl<'a> Ways<'a> {
         let indexes = names.iter().enumerate().map(|(index, name)| (*name, index)).collect();
         let edges = names.iter().map(|_| Vec::new()).collect();
         let ends = vec![false; names.len()];
-        Self { names, indexes, edges, nested: Vec::new(), ends, current: 0, broken: false }
+        Self {
+            names,
+            indexes,
+            edges,
+            nested: Vec::new(),
+            ends,
+            cleanups: Vec::new(),
+            current: 0,
+            broken: false,
+        }
     }
 
     /// Says which state the next ways start from.
@@ -73,6 +84,32 @@ impl<'a> Ways<'a> {
     pub(super) fn edges(&self) -> impl Iterator<Item = (usize, &Edge)> {
         let all = self.edges.iter().enumerate();
         all.flat_map(|(from, edges)| edges.iter().map(move |edge| (from, edge)))
+    }
+
+    /// The current state is undone by the one called `name`.
+    pub(super) fn clean_up_with(&mut self, name: &str) {
+        let target = self.index(name);
+        self.cleanups.extend(target.map(|target| (self.current, target)));
+    }
+
+    /// Every state that is undone, with the one that undoes it.
+    pub(super) fn cleanups(&self) -> &[(usize, usize)] {
+        &self.cleanups
+    }
+
+    /// The place of the state called `name`.
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        self.indexes.get(name).copied()
+    }
+
+    /// The name of a state.
+    pub(super) fn name(&self, index: usize) -> &'a str {
+        self.names.get(index).copied().unwrap_or_default()
+    }
+
+    /// Whether one of these states can end the machine.
+    pub(super) fn can_end(&self, reached: &[bool]) -> bool {
+        reached.iter().zip(&self.ends).any(|(reached, ends)| *reached && *ends)
     }
 
     fn lead_to(&mut self, target: usize, assigns: Arc<[Arc<str>]>) {
@@ -137,13 +174,14 @@ impl Reader<'_, '_> {
         None
     }
 
-    /// Reports states that cannot be reached, and a machine that cannot end.
+    /// Reports states that cannot be reached, and a machine that cannot end. `normal` are those that
+    /// a way from the start leads to, `reached` also those that only clean up.
     pub(super) fn check_ways(
         &mut self,
         start: &At<'_>,
         states: &Object<'_>,
         ways: &Ways<'_>,
-        reached: &[bool],
+        (normal, reached): (&[bool], &[bool]),
     ) {
         for (at, reached) in states.fields().zip(reached) {
             if !reached {
@@ -153,8 +191,7 @@ impl Reader<'_, '_> {
                 self.faults.report(&at.place, fault);
             }
         }
-        let can_end = reached.iter().zip(&ways.ends).any(|(reached, ends)| *reached && *ends);
-        if !can_end {
+        if !ways.can_end(normal) {
             let message = "this machine can never end: no way from `StartAt` leads to an end";
             let fault = Fault::new(codes::NO_END, start.key_span, message)
                 .hint("give a state `End: true`, or lead to a Succeed or Fail state");

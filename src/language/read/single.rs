@@ -53,12 +53,12 @@ fn machine_around(state: Node, name: &str) -> Node {
     object(vec![("StartAt".to_owned(), text(name)), ("States".to_owned(), object(states))])
 }
 
-/// The names in a state's own transitions, those of its rules and those of its catchers.
+/// The names in a state's own transitions and its `Cleanup`, those of its rules and those of its catchers.
 fn gather_targets(state: &Node, targets: &mut Vec<String>) {
     let Content::Object(members) = &state.content else { return };
     for Member { key, node, .. } in members {
         match (key.as_str(), &node.content) {
-            ("Next" | "Default", Content::Text(target)) => targets.push(target.clone()),
+            ("Next" | "Default" | "Cleanup", Content::Text(target)) => targets.push(target.clone()),
             ("Choices" | "Catch", Content::Array(entries)) => {
                 entries.iter().for_each(|entry| gather_targets(entry, targets));
             }
@@ -73,14 +73,14 @@ mod tests {
 
     #[test]
     fn one_state_is_read_with_stubs_for_its_targets() {
-        let text = r#"{"Type":"Choice","Default":"D","Choices":[
+        let text = r#"{"Type":"Choice","Default":"D","Cleanup":"U","Choices":[
             {"Variable":"$.a","IsNull":true,"Next":"N"}, {"Variable":"$.b","IsNull":true,"Next":"D"}]}"#;
         let options = Options::default();
         assert!(is_state(text, Format::Json, &options));
         let checked = check_state(text, Format::Json, "Here", &options);
         let workflow = checked.workflow.unwrap();
         let names: Vec<&str> = workflow.states.keys().map(|name| &**name).collect();
-        assert_eq!(names, ["Here", "D", "N"]);
+        assert_eq!(names, ["Here", "D", "N", "U"]);
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Reader<'_, '_> {
         let comment = self.text_field(object, "Comment");
         let title = self.title(object);
         let weight = self.decimal_field(object, "Weight", 0.0).unwrap_or(1.0);
+        let cleanup = self.cleanup(object, ways);
         let flow = self.flow(object, type_name);
         let has = |name| state_has(type_name, object.language, name);
         let transition =
@@ -57,6 +58,8 @@ impl Reader<'_, '_> {
             comment,
             title,
             weight,
+            cleanup,
+            cleans_up: false,
             flow,
             kind: kind?,
             transition: transition?,
@@ -102,7 +105,8 @@ impl Reader<'_, '_> {
         let nodes = self.filled_array(&at)?;
         let mut branches = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
-            branches.extend(self.inner_machine(&at.entry(index, node), &[]));
+            let at = at.entry(index, node);
+            branches.extend(self.undoing(false, |reader| reader.inner_machine(&at, &[])));
         }
         Some(StateKind::Parallel { branches })
     }

@@ -15,7 +15,7 @@ use super::place::{self, own_user};
 use super::protocol::{
     Answer, Beat, Cancel, CompactLog, Complete, DeleteSome, Deploy, Fail, Find, FollowFrom, Hello,
     Hold, LetGo, List, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition,
-    PROTOCOL_VERSION, Redrive, Refusal, Request, RerunOf, Resume, Wire,
+    PROTOCOL_VERSION, Pause, Redrive, Refusal, Request, RerunOf, Resume, Wire,
 };
 use crate::engine::{Execution, ExecutionId, Held, RedriveRequest, Timestamp};
 use crate::language::{DefinitionHash, Format, Json};
@@ -115,8 +115,32 @@ impl Client {
         by: &str,
         reason: Option<&str>,
     ) -> Result<(), Error> {
+        self.stop(execution, by, reason, false).await
+    }
+
+    /// Ends an execution at once that was asked to stop and has not in the time that its workers have.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution, it has ended, nobody asked it to stop, or its workers
+    /// still have time.
+    pub async fn force_cancel(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+    ) -> Result<(), Error> {
+        self.stop(execution, by, reason, true).await
+    }
+
+    async fn stop(
+        &self,
+        execution: ExecutionId,
+        by: &str,
+        reason: Option<&str>,
+        force: bool,
+    ) -> Result<(), Error> {
         let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
-        self.ask(Request::Cancel(Cancel { execution, by, reason })).await
+        self.ask(Request::Cancel(Cancel { execution, by, reason, force })).await
     }
 
     /// Goes on with an execution that has ended, and gives what is kept and what is done again. On
@@ -164,7 +188,7 @@ impl Client {
         reason: Option<&str>,
     ) -> Result<(), Error> {
         let (by, reason) = (by.to_owned(), reason.map(str::to_owned));
-        self.ask(Request::Pause(Cancel { execution, by, reason })).await
+        self.ask(Request::Pause(Pause { execution, by, reason })).await
     }
 
     /// Lets an execution go on that was paused by itself.

@@ -61,7 +61,7 @@ pub(super) enum Request {
     Redrive(Redrive),
     SkipBackoff(One),
     Rerun(RerunOf),
-    Pause(Cancel),
+    Pause(Pause),
     Resume(Resume),
     PauseWorkflow(Hold),
     ResumeWorkflow(LetGo),
@@ -98,7 +98,8 @@ macro_rules! parameters {
 
 parameters! {
     Deploy { name: String, text: String, format: Format, }
-    Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
+    Cancel { execution: ExecutionId, by: String, reason: Option<String>, force: bool, }
+    Pause { execution: ExecutionId, by: String, reason: Option<String>, }
     Redrive { execution: ExecutionId, by: String, reason: Option<String>, request: RedriveRequest, }
     RerunOf { execution: ExecutionId, name: Option<String>, inputs: Vec<Json>, same_version: bool, }
     Resume { execution: ExecutionId, by: String, }

@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use super::lines::{LineError, Lines};
 use super::protocol::{
     AnswerLine, Beat, Cancel, CompactLog, Complete, Deploy, Fail, FollowFrom, Hello, Hold, LetGo,
-    LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Part, Redrive, Refusal, Request, RerunOf, Resume,
-    Wire, line_of,
+    LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, Part, Pause, Redrive, Refusal, Request, RerunOf,
+    Resume, Wire, line_of,
 };
 use super::serve::stopped;
 use crate::engine::ExecutionId;
@@ -101,8 +101,13 @@ impl Session {
                 answers.give(engine.deploy(&name, &text, format).await).await?;
             }
             Request::Start(start) => answers.give(engine.start_with(start).await).await?,
-            Request::Cancel(Cancel { execution, by, reason }) => {
-                answers.give(engine.cancel(execution, &by, reason.as_deref()).await).await?;
+            Request::Cancel(Cancel { execution, by, reason, force }) => {
+                let reason = reason.as_deref();
+                let answer = match force {
+                    false => engine.cancel(execution, &by, reason).await,
+                    true => engine.force_cancel(execution, &by, reason).await,
+                };
+                answers.give(answer).await?;
             }
             Request::Redrive(redrive) => {
                 answers.give(redriven(engine, redrive).await).await?;
@@ -114,7 +119,7 @@ impl Session {
                 let rerun = Rerun { name, input: inputs.into_iter().next(), same_version };
                 answers.give(engine.rerun(execution, rerun).await).await?;
             }
-            Request::Pause(Cancel { execution, by, reason }) => {
+            Request::Pause(Pause { execution, by, reason }) => {
                 answers.give(engine.pause(execution, &by, reason.as_deref()).await).await?;
             }
             Request::Resume(Resume { execution, by }) => {

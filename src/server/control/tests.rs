@@ -176,8 +176,7 @@ fn every_request_is_read_as_it_was_written() {
             format: Format::Yaml,
         }),
         Request::Start(greeting(r#"{"n":1e3,"deep":[[[null]]]}"#)),
-        Request::Cancel(protocol::Cancel { execution, by: "me".to_owned(), reason: None }),
-        Request::Pause(protocol::Cancel { execution, by: "me".to_owned(), reason: None }),
+        Request::Pause(protocol::Pause { execution, by: "me".to_owned(), reason: None }),
         Request::Resume(protocol::Resume { execution, by: "me".to_owned() }),
         Request::PauseWorkflow(hold("a")),
         Request::ResumeWorkflow(let_go("a")),
@@ -185,6 +184,12 @@ fn every_request_is_read_as_it_was_written() {
         Request::ResumeJobType(let_go("b")),
         Request::Paused,
         Request::Held,
+        Request::Cancel(protocol::Cancel {
+            execution,
+            by: "me".to_owned(),
+            reason: None,
+            force: true,
+        }),
         Request::Execution(protocol::One { execution }),
         Request::Ended(protocol::One { execution }),
         Request::Definition(protocol::OneDefinition { definition: DefinitionHash([9; 32]) }),
@@ -296,8 +301,14 @@ async fn a_refusal_keeps_the_engines_own_code() {
     let id = client.start(greeting("1")).await.unwrap();
     gate.notify_one();
     timeout(LONG, client.ended(id)).await.unwrap().unwrap();
-    let error = client.cancel(id, "me", None).await.unwrap_err();
-    assert_eq!(error.code(), "NOT_IN_STATUS");
+    for force in [false, true] {
+        let error = match force {
+            false => client.cancel(id, "me", None).await.unwrap_err(),
+            true => client.force_cancel(id, "me", None).await.unwrap_err(),
+        };
+        assert_eq!(error.code(), "NOT_IN_STATUS");
+        assert!(error.to_string().contains("the execution is completed"), "{error}");
+    }
 }
 
 #[tokio::test]

@@ -51,8 +51,11 @@ impl End {
         if !execution.status.is_terminal() {
             return None;
         }
+        // Clean-up comes after the work, and takes time of its own.
+        let over_at = execution.cleanup.as_ref().map(|cleanup| cleanup.since);
+        let over_at = over_at.or(execution.ended_at);
         let failed = |step: &crate::engine::Step| {
-            step.status == StepStatus::Failed && step.ended_at == execution.ended_at
+            step.status == StepStatus::Failed && step.ended_at == over_at
         };
         let has_failed = matches!(execution.status, Status::Failed | Status::TimedOut);
         let mut steps = execution.steps.iter().rev().filter(|(_, step)| has_failed && failed(step));

@@ -1,6 +1,7 @@
 //! Why an execution does not go on, or how it ended: everything that it waits for, with since when,
 //! until when, and what went wrong before.
 
+mod cleanup;
 mod end;
 mod facts;
 mod frames;
@@ -15,6 +16,7 @@ use serde::{Serialize, Serializer};
 
 use self::facts::Facts;
 use super::card::{CancelCard, FailureCard};
+use super::cleanup::CleanupCard;
 use crate::engine::{Execution, Held, Program, Status, Timer, Timestamp};
 use crate::language::StateName;
 use crate::store::Record;
@@ -57,6 +59,8 @@ pub struct Why {
     pub more_reasons: usize,
     /// Set when it was asked to stop.
     pub cancel: Option<CancelCard>,
+    /// Set when it cleans up, or has.
+    pub cleanup: Option<CleanupCard>,
     /// Set when it was put aside, with the reason.
     pub set_aside: Option<Arc<str>>,
     /// When the whole execution times out, as RFC 3339.
@@ -80,6 +84,8 @@ pub enum WhyState {
     Stopping,
     /// Somebody paused it, or its whole workflow.
     Paused,
+    /// It undoes what it did, and ends then.
+    CleaningUp,
     /// It was put aside, and waits for people.
     SetAside,
     /// It has ended.
@@ -91,8 +97,10 @@ pub enum WhyState {
 pub struct Reason {
     /// What kind of thing.
     pub kind: ReasonKind,
-    /// The state that waits.
+    /// The state that waits; of a clean-up, the step that is undone.
     pub step_name: Option<StateName>,
+    /// The state that undoes it.
+    pub cleanup_state: Option<StateName>,
     /// The job: the execution's id, a colon, and its number in the execution.
     pub job_id: Option<String>,
     /// The job's type.
@@ -185,6 +193,8 @@ pub enum ReasonKind {
     WorkerStopping,
     /// An execution that was asked to stop has not ended yet.
     ExecutionStopping,
+    /// What it did is being undone.
+    Cleanup,
     /// Nothing: the engine goes on with it as soon as it can.
     Ready,
 }
@@ -247,6 +257,7 @@ impl Why {
             reasons,
             more_reasons,
             cancel: execution.cancel.as_ref().map(CancelCard::of),
+            cleanup: CleanupCard::of(execution, now),
             set_aside: execution.set_aside.clone(),
             times_out_at: deadline.map(|(due, _)| *due).min(),
             end,
@@ -263,6 +274,8 @@ fn state(execution: &Execution, reasons: &[Reason], workers: Workers<'_>) -> Why
         WhyState::Ended
     } else if execution.set_aside.is_some() {
         WhyState::SetAside
+    } else if execution.cleanup_frame().is_some() {
+        WhyState::CleaningUp
     } else if execution.status == Status::Cancelling || execution.closing.is_some() {
         WhyState::Stopping
     } else if execution.is_paused() {
@@ -282,9 +295,10 @@ impl Seen<'_> {
         reasons.extend(self.of_leaving());
         // What has no time of its own stands before what goes on by itself, so that it is seen.
         reasons.sort_by_key(|reason| (reason.until.is_some(), reason.until, reason.since));
-        let mut all = self.of_pauses();
-        all.append(&mut reasons);
-        all
+        reasons.splice(0..0, self.of_pauses());
+        // All others are a part of it.
+        reasons.splice(0..0, self.of_cleanup());
+        reasons
     }
 }
 
@@ -293,6 +307,7 @@ impl Reason {
         Self {
             kind,
             step_name: None,
+            cleanup_state: None,
             job_id: None,
             job_type: None,
             attempt: None,

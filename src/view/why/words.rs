@@ -9,7 +9,7 @@ const HOLDERS_NAMED: usize = 5;
 
 /// What `reason` says at `now`, in one line.
 pub(super) fn sentence(reason: &Reason, now: Timestamp) -> String {
-    let mut told = place(reason);
+    let mut told = if reason.kind == ReasonKind::Cleanup { String::new() } else { place(reason) };
     told.push_str(&what(reason, now));
     if let Some(due) = reason.times_out_at {
         told.push_str(&format!(", times out {}", when(due, now)));
@@ -99,6 +99,7 @@ fn what(reason: &Reason, now: Timestamp) -> String {
         ReasonKind::ExecutionStopping => {
             format!("execution {handle} was asked to stop {since} ago")
         }
+        ReasonKind::Cleanup => cleanup(reason, &since, &until),
         ReasonKind::Ready => "goes on as soon as the engine comes to it".to_owned(),
     }
 }
@@ -146,6 +147,15 @@ fn retry(reason: &Reason, until: &str) -> String {
         (Some(retry), None) => format!("{what} (retry {retry})"),
         (None, _) => what,
     }
+}
+
+fn cleanup(reason: &Reason, since: &str, until: &str) -> String {
+    let state = reason.cleanup_state.as_deref().map(|name| one_line(name, 60)).unwrap_or_default();
+    let what = match &reason.step_name {
+        Some(step) => format!("cleaning up after step \"{}\" with", one_line(step, 60)),
+        None => "OnCancel runs".to_owned(),
+    };
+    format!("{what} \"{state}\" for {since}; what is left is given up {until}")
 }
 
 fn at_work(reason: &Reason, since: &str) -> String {

@@ -1,6 +1,7 @@
 //! The program as people and scripts use it: the real binary, in folders of its own.
 
 mod children;
+mod cleanup;
 mod delete;
 mod inspect;
 mod limits;

@@ -8,6 +8,7 @@
 mod chain;
 mod chance;
 mod children;
+mod cleanup;
 mod compact;
 pub(crate) mod history;
 mod import;

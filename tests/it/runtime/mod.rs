@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod children;
+mod cleanup;
 mod crash;
 mod delete;
 mod failing_store;

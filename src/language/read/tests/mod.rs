@@ -1,5 +1,6 @@
 //! Tests of the reader as a whole.
 
+mod cleanup;
 mod distributed;
 mod faults;
 mod machine_fields;
