@@ -17,6 +17,7 @@ use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
 use super::recovery::RecoveryReport;
+use super::retry::{Origin, folded};
 use super::shard::Tools;
 use super::shards::{Note, Request};
 use super::summary::{Rows, Summary, with_finished};
@@ -95,15 +96,6 @@ pub struct Start {
     pub input: Json,
     /// The caller's own name for the execution.
     pub name: Option<String>,
-}
-
-/// Where an execution that people start comes from.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Origin {
-    /// The execution that it repeats.
-    pub(super) rerun_of: Option<ExecutionId>,
-    /// The version to run; the newest when that is not said.
-    pub(super) version: Option<DefinitionHash>,
 }
 
 impl Orchestrator {
@@ -590,18 +582,6 @@ pub async fn read_execution(
     execution: ExecutionId,
 ) -> Result<Execution, Error> {
     folded(execution, &store.read_history(execution.0, 1..u64::MAX).await?)
-}
-
-/// Folds all records of an execution.
-///
-/// # Errors
-/// There is no such execution.
-pub(super) fn folded(execution: ExecutionId, records: &[Record]) -> Result<Execution, Error> {
-    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
-        return Err(Error::NoSuchExecution { id: execution.to_string() });
-    }
-    let history = records.iter().map(|record| (&*record.event, record.time));
-    Ok(Execution::replay(execution, history))
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

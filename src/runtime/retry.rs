@@ -9,13 +9,14 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::orchestrator::{Orchestrator, Origin, Start, folded};
+use super::orchestrator::{Orchestrator, Start};
 use super::shards::Request;
 use super::tasks;
 use crate::engine::{
     Command, Execution, ExecutionId, Link, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
-use crate::language::Json;
+use crate::language::{DefinitionHash, Json};
+use crate::store::Record;
 
 /// What is to be other in a new execution than in the one that it repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,15 @@ pub struct Rerun {
     pub input: Option<Json>,
     /// Whether it runs the same version, and not the newest.
     pub same_version: bool,
+}
+
+/// Where an execution that people start comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Origin {
+    /// The execution that it repeats.
+    pub(super) rerun_of: Option<ExecutionId>,
+    /// The version to run; the newest when that is not said.
+    pub(super) version: Option<DefinitionHash>,
 }
 
 impl Orchestrator {
@@ -136,4 +146,16 @@ impl Orchestrator {
 fn missing() -> Error {
     let reason = "its definition is missing from the log".to_owned();
     Rejection::SetAside { command: "to retry", reason }.into()
+}
+
+/// Folds all records of an execution.
+///
+/// # Errors
+/// There is no such execution.
+pub(super) fn folded(execution: ExecutionId, records: &[Record]) -> Result<Execution, Error> {
+    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
+        return Err(Error::NoSuchExecution { id: execution.to_string() });
+    }
+    let history = records.iter().map(|record| (&*record.event, record.time));
+    Ok(Execution::replay(execution, history))
 }
