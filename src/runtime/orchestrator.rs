@@ -19,6 +19,7 @@ use super::error::Error;
 use super::events::Events;
 use super::read::{read_execution, read_records};
 use super::recovery::RecoveryReport;
+use super::retry::Origin;
 use super::shard::Tools;
 use super::shards::{Note, Request};
 use super::summary::{Rows, Summary, with_finished};
@@ -94,15 +95,6 @@ pub struct Start {
     pub input: Json,
     /// The caller's own name for the execution.
     pub name: Option<String>,
-}
-
-/// Where an execution that people start comes from.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Origin {
-    /// The execution that it repeats.
-    pub(super) rerun_of: Option<ExecutionId>,
-    /// The version to run; the newest when that is not said.
-    pub(super) version: Option<DefinitionHash>,
 }
 
 impl Orchestrator {

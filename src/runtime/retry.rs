@@ -9,14 +9,15 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::Error;
-use super::orchestrator::{Orchestrator, Origin, Start};
+use super::orchestrator::{Orchestrator, Start};
 use super::read::folded;
 use super::shards::Request;
 use super::tasks;
 use crate::engine::{
     Command, Execution, ExecutionId, Link, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
-use crate::language::Json;
+use crate::language::{DefinitionHash, Json};
+use crate::store::Record;
 
 /// What is to be other in a new execution than in the one that it repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,15 @@ pub struct Rerun {
     pub input: Option<Json>,
     /// Whether it runs the same version, and not the newest.
     pub same_version: bool,
+}
+
+/// Where an execution that people start comes from.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Origin {
+    /// The execution that it repeats.
+    pub(super) rerun_of: Option<ExecutionId>,
+    /// The version to run; the newest when that is not said.
+    pub(super) version: Option<DefinitionHash>,
 }
 
 impl Orchestrator {

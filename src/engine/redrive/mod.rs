@@ -93,8 +93,8 @@ pub fn plan<'h>(
     let (input, input_changed) =
         changed(&visit.step, root.map_or_else(Json::null, |root| root.data.clone()), request)?;
     let (kept, again) = split(&path, place);
-    let ends = path.visits.get(place + 1).map_or(u64::MAX, |next| next.entered - 1);
-    let length = usize::try_from(ends.saturating_sub(visit.entered)).unwrap_or(usize::MAX);
+    // Not up to the next visit of the path: what was taken back in between is none of this one.
+    let length = after.iter().position(|(event, _)| ends_visit(event)).unwrap_or(after.len());
     let during = after.get(..length).unwrap_or(after);
     let keeps_parts = !input_changed && !visit.undone;
     let parts = keeps_parts.then(|| parts::kept(entered.clone(), during, ended.status)).flatten();
@@ -108,6 +108,14 @@ pub fn plan<'h>(
         parts,
         ..bare(&ended, &visit.step, input, input_changed)
     })
+}
+
+/// Whether an event comes after what happened in a step that had been entered before.
+fn ends_visit(event: &Event) -> bool {
+    match event {
+        Event::StateEntered(body) => body.frame == FrameId::ROOT,
+        event => matches!(event, Event::ExecutionRedriven(_)),
+    }
 }
 
 /// Refuses what cannot go on after its end.

@@ -308,3 +308,22 @@ fn an_item_that_succeeded_inside_of_a_part_does_not_make_the_part_done() {
     run.redrive();
     assert_eq!((run.count("PartsKept"), open(&run).len()), (0, 2));
 }
+
+/// Seed 1283 of the simulation.
+#[test]
+fn parts_of_a_step_that_was_taken_back_are_none_of_the_step_before_it() {
+    let branches = json!([job_machine("X"), job_machine("Y")]);
+    let state = json!({"Type": "Parallel", "End": true, "Branches": branches});
+    let mut run = given(&json!({"StartAt": "A", "States": {
+        "A": task(json!({"Next": "B"})),
+        "B": state}}))
+    .started(&json!({}));
+    run.complete_only(&json!({}));
+    run.complete(2, &json!("x"));
+    run.fail(3, "Mine");
+    run.redrive();
+    run.fail_only("Mine");
+    let from = Some("A".into());
+    run.redrive_with(&RedriveRequest { from, ..RedriveRequest::default() });
+    assert_eq!(run.names(), "ExecutionRedriven StateEntered JobScheduled");
+}
