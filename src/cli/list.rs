@@ -9,7 +9,7 @@ use super::ui::{Cell, Mark, Output, Role, Table};
 use super::{Context, data, wait};
 use crate::engine::Timestamp;
 use crate::runtime::{Rows, Summary};
-use crate::view::{FailureCard, duration, one_line};
+use crate::view::{FailureCard, about, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ListArgs {
@@ -39,6 +39,7 @@ struct Row<'s> {
     parent: Option<String>,
     status: &'static str,
     progress: u8,
+    seconds_left: Option<u64>,
     step_name: Option<&'s str>,
     message: Option<&'s str>,
     total_errors: u32,
@@ -95,6 +96,7 @@ fn for_programs(row: &Summary) -> Row<'_> {
         parent: row.parent.as_ref().map(|parent| parent.execution.to_string()),
         status: row.status.as_str(),
         progress: row.progress,
+        seconds_left: row.seconds_left,
         step_name: row.step.as_deref(),
         message: row.message.as_deref(),
         total_errors: row.total_errors,
@@ -107,7 +109,7 @@ fn for_programs(row: &Summary) -> Row<'_> {
 
 fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
     let mut table =
-        Table::new(&["EXECUTION", "WORKFLOW", "STATUS", "PROGRESS", "STEP", "STARTED", "TOOK"]);
+        Table::new(&["EXECUTION", "WORKFLOW", "STATUS", "PROGRESS", "STEP", "STARTED", "TOOK", "LEFT"]);
     for row in rows {
         let status = row.status.as_str();
         let mark = Mark::of(status);
@@ -127,6 +129,7 @@ fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
             Cell::new(one_line(&words, 40)),
             Cell::new(format!("{started} ago")),
             Cell::new(duration(took)),
+            Cell::new(row.seconds_left.map(about).unwrap_or_default()),
         ]);
     }
     table

@@ -322,7 +322,7 @@ impl Shard {
             let note = set_aside_note(&slot.execution);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
         } else if slot.execution.progress != progress {
-            let note = progress_note(&slot.execution);
+            let note = progress_note(&slot.execution, progress);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
         }
         self.hand_on(id, first_sequence, decided);

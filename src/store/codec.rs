@@ -115,6 +115,7 @@ macro_rules! event_table {
             35 1 ChildStopped
             36 1 ExecutionClosing
             37 1 CancelExtended
+            52 1 ItemProgressed
         }
     };
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::step::StepCard;
+use super::step::{StepCard, whole};
 use super::text::seconds;
 use super::waiting::Waiting;
 use crate::engine::execution::Cancel;
+use crate::engine::pace::Estimate;
 use crate::engine::{Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, Timestamp};
 
 /// What people see of an execution.
@@ -54,6 +55,8 @@ pub struct Card {
     pub ended_at: Option<String>,
     /// How long it took, or has taken so far.
     pub duration_seconds: f64,
+    /// How long it may still take, as of its last event; absent where there is nothing to go by.
+    pub seconds_left: Option<u64>,
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
     /// Why it failed or timed out.
@@ -76,7 +79,7 @@ pub struct JobCard {
     pub job_type: Arc<str>,
     /// `pending`, `running`, `retrying` or `cancelling`.
     pub status: &'static str,
-    /// Percent; 0 as long as its worker has not said.
+    /// Percent; from its counters where its worker gave no percent, and 0 before it said anything.
     pub progress: u8,
     /// The attempt, from 1.
     pub attempt: u32,
@@ -90,6 +93,10 @@ pub struct JobCard {
     pub processed: Option<u64>,
     /// How many things there are.
     pub total: Option<u64>,
+    /// Things done in a second, if its worker counts things.
+    pub rate_per_second: Option<f64>,
+    /// How long it may still take, as of its last report; absent where there is nothing to go by.
+    pub seconds_left: Option<u64>,
 }
 
 /// Why something failed.
@@ -134,17 +141,20 @@ impl CancelCard {
 
 impl JobCard {
     fn of(execution: &Execution, id: JobId, job: &Job) -> Self {
+        let Estimate { rate_per_second, seconds_left } = job.estimate();
         Self {
             id: job_label(execution.id, id),
             job_type: job.job_type.clone(),
             status: job_status(job.status),
-            progress: job.percent.unwrap_or(0),
+            progress: whole(job.fraction(), 100.0),
             attempt: job.attempt,
             worker: job.worker.clone(),
             execution: job.child.as_ref().map(|child| child.execution.to_string()),
             message: job.message.clone(),
             processed: job.processed,
             total: job.total,
+            rate_per_second,
+            seconds_left,
         }
     }
 }
@@ -191,6 +201,7 @@ impl Card {
             started_at: execution.started_at.to_string(),
             ended_at: ended.map(|at| at.to_string()),
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),
+            seconds_left: execution.seconds_left(),
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
             cancel: execution.cancel.as_ref().map(CancelCard::of),

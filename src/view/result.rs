@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::card::{FailureCard, job_label};
-use super::step::took;
+use super::step::{open_fork, took};
 use crate::engine::{Execution, Program, Step, StepStatus, Timestamp};
 use crate::language::{Json, StateName};
 
@@ -30,6 +30,8 @@ pub struct ResultCard {
 pub struct StepResult {
     /// Its newest job.
     pub job_id: Option<String>,
+    /// The execution that did that job's work, when no worker did.
+    pub execution: Option<String>,
     /// The step's status.
     pub status: &'static str,
     /// What its work gave.
@@ -38,13 +40,40 @@ pub struct StepResult {
     pub error: Option<FailureCard>,
     /// How long it took.
     pub duration_seconds: f64,
+    /// Branches, items or batches of a Parallel or Map: how many there were; else 0.
+    pub total_batches: u32,
+    /// How many of them failed.
+    pub failed_batches: u32,
+    /// Those that failed, the first hundred; and those that ended well, the first thousand, where
+    /// `result` does not have what they gave, because the whole did not succeed or is open.
+    pub batches: Vec<BatchResult>,
 }
+
+/// What one branch, item or batch gave.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchResult {
+    /// Which, from 0.
+    pub index: u32,
+    /// `completed` or `failed`.
+    pub status: &'static str,
+    /// The execution that it was, in a distributed Map, when it failed.
+    pub execution: Option<String>,
+    /// What it gave.
+    pub result: Option<Json>,
+    /// Why it failed.
+    pub error: Option<FailureCard>,
+}
+
+/// Parts that ended well that a result tells of.
+const MOST_COMPLETED: usize = 1000;
 
 /// Counts over an execution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ResultSummary {
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
+    /// What jobs that succeeded had counted as processed, all together.
+    pub total_items_processed: u64,
     /// Steps that were entered.
     pub total_steps: usize,
     /// Steps that ended well, also those with errors in their parts.
@@ -65,22 +94,58 @@ impl ResultCard {
             !hidden(name) || step.job.is_some() || step.failure.is_some()
         };
         let entered: Vec<(&StateName, &Step)> = execution.steps.iter().filter(shown).collect();
-        let of_step = |step: &Step| StepResult {
-            job_id: step.job.map(|job| job_label(execution.id, job)),
-            status: step.status.as_str(),
-            result: step.result.clone(),
-            error: step.failure.as_ref().map(FailureCard::of),
-            duration_seconds: took(step, now),
-        };
         Self {
             job_id: execution.id.to_string(),
             status: execution.status.as_str(),
             summary: summary(execution, &entered),
-            steps: entered.into_iter().map(|(name, step)| (name.clone(), of_step(step))).collect(),
+            steps: entered
+                .into_iter()
+                .map(|(name, step)| (name.clone(), StepResult::of(execution, name, step, now)))
+                .collect(),
             output: execution.output.clone(),
             error: execution.failure.as_ref().map(FailureCard::of),
         }
     }
+}
+
+impl StepResult {
+    fn of(execution: &Execution, name: &StateName, step: &Step, now: Timestamp) -> Self {
+        Self {
+            job_id: step.job.map(|job| job_label(execution.id, job)),
+            execution: step.child.map(|child| child.to_string()),
+            status: step.status.as_str(),
+            result: step.result.clone(),
+            error: step.failure.as_ref().map(FailureCard::of),
+            duration_seconds: took(step, now),
+            total_batches: step.parts,
+            failed_batches: step.parts_failed,
+            batches: batches(execution, name, step),
+        }
+    }
+}
+
+/// What is known of single parts, in their order.
+fn batches(execution: &Execution, name: &StateName, step: &Step) -> Vec<BatchResult> {
+    let failed = step.kept.failed.iter().map(|part| BatchResult {
+        index: part.index,
+        status: StepStatus::Failed.as_str(),
+        execution: part.child.map(|child| child.to_string()),
+        result: None,
+        error: Some(FailureCard::of(&part.failure)),
+    });
+    let outputs = open_fork(execution, name).map_or(&step.kept.outputs, |fork| &fork.outputs);
+    // The place of a part that failed may hold what is told of it among the results.
+    let well = outputs.iter().filter(|(index, _)| !step.kept.has_failed(**index));
+    let completed = well.take(MOST_COMPLETED).map(|(index, output)| BatchResult {
+        index: *index,
+        status: StepStatus::Completed.as_str(),
+        execution: None,
+        result: Some(output.clone()),
+        error: None,
+    });
+    let mut batches: Vec<BatchResult> = failed.chain(completed).collect();
+    batches.sort_by_key(|batch| batch.index);
+    batches
 }
 
 fn summary(execution: &Execution, entered: &[(&StateName, &Step)]) -> ResultSummary {
@@ -89,6 +154,7 @@ fn summary(execution: &Execution, entered: &[(&StateName, &Step)]) -> ResultSumm
     };
     ResultSummary {
         total_errors: execution.total_errors,
+        total_items_processed: execution.items_processed,
         total_steps: entered.len(),
         completed_steps: count(&[StepStatus::Completed, StepStatus::CompletedWithErrors]),
         failed_steps: count(&[StepStatus::Failed]),

@@ -65,6 +65,9 @@ fn of_child(event: &Event) -> Option<String> {
         Event::ItemStarted(body) => {
             format!("part {} began as execution {}", u64::from(body.index) + 1, body.child)
         }
+        Event::ItemProgressed(body) => {
+            format!("execution {} is at {}%", body.child, body.percent)
+        }
         Event::ItemSucceeded(body) => {
             format!("execution {} ended{}", body.child, gave(&body.output))
         }
@@ -206,6 +209,7 @@ impl Places {
             }
             Event::JobStarted(body) => body.job,
             Event::ItemStarted(body) => return Some(body.frame),
+            Event::ItemProgressed(body) => return Some(body.frame),
             Event::ItemSucceeded(body) => return Some(body.frame),
             Event::ItemFailed(body) => return Some(body.frame),
             Event::ItemCancelled(body) => return Some(body.frame),

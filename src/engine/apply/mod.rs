@@ -13,6 +13,8 @@ use super::execution::{
     Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
+use super::kept::KeptParts;
+use super::pace::Pace;
 use crate::language::Json;
 
 impl Execution {
@@ -30,6 +32,7 @@ impl Execution {
 
     /// Believes one event, the next of the history, decided at `at`.
     pub fn apply(&mut self, event: &Event, at: Timestamp) {
+        self.keep_pace(at);
         self.sequence += 1;
         self.updated_at = at;
         match event {
@@ -42,12 +45,13 @@ impl Execution {
             Event::RetryStarted(body) => self.resume(body.frame, StepStatus::Running),
             Event::WaitStarted(body) => self.wait_started(body.frame, body.until),
             Event::WaitEnded(body) => self.wait_ended(body.frame),
-            Event::ForkStarted(body) => self.fork_started(body),
+            Event::ForkStarted(body) => self.fork_started(body, at),
             Event::FrameStarted(body) => self.frame_started(body, at),
             Event::FrameSucceeded(body) => self.frame_succeeded(body),
             Event::FrameFailed(body) => self.frame_failed(body),
             Event::FrameCancelled(body) => self.frame_cancelled(body.frame),
             Event::ItemStarted(body) => self.item_started(body),
+            Event::ItemProgressed(body) => self.item_progressed(body),
             Event::ItemSucceeded(body) => self.item_succeeded(body),
             Event::ItemFailed(body) => self.item_failed(body),
             Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
@@ -83,6 +87,7 @@ impl Execution {
         self.parent.clone_from(&body.parent);
         self.input = body.input.clone();
         self.started_at = at;
+        self.pace = Pace::starting(at);
         if let Some(deadline) = body.deadline {
             self.timers.insert((deadline, Timer::ExecutionTimeout));
         }
@@ -92,7 +97,7 @@ impl Execution {
     }
 
     fn state_entered(&mut self, body: &StateEntered, at: Timestamp) {
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         self.leave_job(body.frame);
         let Some(frame) = self.frames.get_mut(&body.frame) else { return };
         if let Data::New(input) = &body.input {
@@ -136,6 +141,7 @@ impl Execution {
     fn failure_caught(&mut self, body: &FailureCaught, at: Timestamp) {
         let output = self.resolve(body.frame, &body.output);
         self.leave_job(body.frame);
+        self.keep_outputs_of_parts(body.frame);
         self.total_errors += u32::from(body.counts);
         let Some(frame) = self.frames.get_mut(&body.frame) else { return };
         frame.data = output;
@@ -241,6 +247,7 @@ impl Execution {
                 step.failure.clone_from(&self.failure);
             }
         }
+        self.keep_outputs_of_parts(FrameId::ROOT);
         self.status = status;
         self.ended_at = Some(at);
         self.frames.clear();
@@ -355,6 +362,7 @@ impl Step {
         Self {
             status: StepStatus::Pending,
             job: None,
+            child: None,
             attempts: 0,
             result: None,
             failure: None,
@@ -364,6 +372,7 @@ impl Step {
             parts: 0,
             parts_completed: 0,
             parts_failed: 0,
+            kept: KeptParts::default(),
         }
     }
 }

@@ -29,13 +29,14 @@ impl Decision<'_> {
     pub(super) fn emit_with_progress(&mut self, mut event: Event) {
         self.execution.apply(&event, self.now);
         let percent = progress::percent(self.input.program, self.execution);
-        let percent = percent.max(self.execution.progress);
-        self.execution.progress = percent;
+        self.execution.raise_progress(percent);
+        let percent = self.execution.progress;
         match &mut event {
             Event::StateEntered(body) => body.progress = percent,
             Event::JobProgressed(body) => body.progress = percent,
             Event::FrameSucceeded(body) => body.progress = percent,
             Event::FrameFailed(body) => body.progress = percent,
+            Event::ItemProgressed(body) => body.progress = percent,
             Event::ItemSucceeded(body) => body.progress = percent,
             Event::ItemFailed(body) => body.progress = percent,
             _ => {}
