@@ -25,6 +25,7 @@ pub mod own_jobs;
 pub mod pace;
 pub mod program;
 pub mod progress;
+pub mod rehearsal;
 pub mod rejection;
 #[cfg(test)]
 mod replay_tests;

@@ -259,7 +259,7 @@ impl Execution {
     }
 
     /// What `data` stands for in `frame`.
-    fn resolve(&self, frame: FrameId, data: &Data) -> Json {
+    pub(super) fn resolve(&self, frame: FrameId, data: &Data) -> Json {
         let Some(frame) = self.frames.get(&frame) else { return Json::null() };
         match data {
             Data::Kept => frame.data.clone(),

@@ -7,7 +7,7 @@ mod failure;
 mod flow;
 mod fork;
 mod job;
-mod kit;
+pub(super) mod kit;
 mod map_run;
 mod properties;
 mod start;
