@@ -108,8 +108,16 @@ fn for_programs(row: &Summary) -> Row<'_> {
 }
 
 fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
-    let mut table =
-        Table::new(&["EXECUTION", "WORKFLOW", "STATUS", "PROGRESS", "STEP", "STARTED", "TOOK", "LEFT"]);
+    let mut table = Table::new(&[
+        "EXECUTION",
+        "WORKFLOW",
+        "STATUS",
+        "PROGRESS",
+        "STEP",
+        "STARTED",
+        "TOOK",
+        "LEFT",
+    ]);
     for row in rows {
         let status = row.status.as_str();
         let mark = Mark::of(status);

@@ -22,6 +22,7 @@ mod log;
 mod moment;
 mod ndjson;
 mod progress;
+mod replay;
 mod run;
 mod serve;
 mod show;
@@ -32,6 +33,7 @@ mod test_state;
 mod ui;
 mod validate;
 mod wait;
+mod watch;
 mod why;
 
 use std::ffi::OsString;
@@ -104,10 +106,14 @@ enum Command {
     List(list::ListArgs),
     /// Show one execution
     Show(show::ShowArgs),
+    /// Show executions while they run, as they change
+    Watch(watch::WatchArgs),
     /// Say why an execution waits, or how it ended
     Why(why::WhyArgs),
     /// Compare two executions
     Diff(diff::DiffArgs),
+    /// Hold what was recorded against another definition, without effects
+    Replay(replay::ReplayArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
     /// Answer a job that waits for a callback
@@ -188,8 +194,10 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
+        Command::Watch(arguments) => watch::run(context, &arguments).await,
         Command::Why(arguments) => why::run(context, &arguments).await,
         Command::Diff(arguments) => diff::run(context, &arguments).await,
+        Command::Replay(arguments) => replay::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Callback(command) => callback::run(context, command).await,
         Command::Log(command) => log::run(context, &command).await,

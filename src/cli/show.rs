@@ -3,11 +3,11 @@
 use super::Context;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
-use super::progress::ms;
+use super::progress::{job_numbers, ms};
 use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
 use crate::engine::ExecutionId;
-use crate::view::{Card, ResultCard, StepCard, WaitingFor, duration, one_line};
+use crate::view::{Card, ResultCard, StepCard, WaitingFor, about, duration, one_line, pace};
 
 #[derive(clap::Args)]
 pub(super) struct ShowArgs {
@@ -64,14 +64,16 @@ fn heading(context: &Context, card: &Card) -> String {
     let ui = &context.ui;
     let mark = Mark::of(card.status);
     let title = card.title.as_deref().map(|title| format!("  {}", one_line(title, 80)));
+    let left = card.seconds_left.map(|seconds| format!("  {} left", about(seconds)));
     format!(
-        "{}{}  {}  {}  {}%  {}  event {}\n",
+        "{}{}  {}  {}  {}%  {}{}  event {}\n",
         ui.paint(Role::Strong, &card.workflow),
         title.unwrap_or_default(),
         card.handle.get(..6).unwrap_or(&card.handle),
         ui.paint(mark.role, &mark.with_word(ui, card.status)),
         card.progress,
         duration(ms(card.duration_seconds)),
+        left.unwrap_or_default(),
         card.sequence,
     )
 }
@@ -106,6 +108,10 @@ fn step_words(step: &StepCard) -> String {
         });
         words.push(format!("{} of {} parts{failed}{run}", step.parts_completed, step.parts));
     }
+    let pace = pace(step.rate_per_second, step.seconds_left);
+    if !pace.is_empty() {
+        words.push(pace);
+    }
     if step.attempts > 1 {
         words.push(format!("attempt {}", step.attempts));
     }
@@ -133,12 +139,12 @@ fn notes(context: &Context, card: &Card) -> String {
         let mark = Mark::of(job.status);
         let words = job.message.as_deref().map(|message| one_line(message, 100));
         notes.push_str(&format!(
-            "  {} job {} {}{}  {}%  attempt {}  {}\n",
+            "  {} job {} {}{}  {}  attempt {}  {}\n",
             ui.paint(mark.role, mark.glyph(ui)),
             job.id.rsplit(':').next().unwrap_or_default(),
             job.job_type,
             job.execution.as_ref().map_or_else(String::new, |id| format!(" {}", handle(id))),
-            job.progress,
+            job_numbers(job),
             job.attempt,
             words.unwrap_or_default()
         ));

@@ -163,7 +163,7 @@ fn failure(failure: &Failure) -> String {
 
 /// Knows in which state each event of one history happened. What it was not told the beginning of,
 /// it does not know.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Places {
     states: HashMap<FrameId, StateName>,
     frames: HashMap<JobId, FrameId>,

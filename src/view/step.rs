@@ -149,10 +149,7 @@ fn one(
 }
 
 /// The fork that is open in a step.
-pub(super) fn open_fork<'e>(
-    execution: &'e Execution,
-    name: &StateName,
-) -> Option<&'e Fork> {
+pub(super) fn open_fork<'e>(execution: &'e Execution, name: &StateName) -> Option<&'e Fork> {
     execution.frames.get(&FrameId::ROOT).filter(|root| root.state.as_ref() == Some(name))?.fork()
 }
 

@@ -10,7 +10,7 @@ use crate::view::{Places, one_line, sentence};
 
 /// An event for programs.
 #[derive(Serialize)]
-pub(super) struct EventDocument {
+pub(in super::super) struct EventDocument {
     /// Place in the whole log.
     position: u64,
     /// Place in its history.
@@ -29,17 +29,17 @@ pub(super) struct EventDocument {
 }
 
 /// What an event says, and where it happened.
-pub(super) struct Told {
+pub(in super::super) struct Told {
     pub(super) step: Option<String>,
     pub(super) sentence: String,
 }
 
-pub(super) fn tell(record: &Record, places: &mut Places) -> Told {
+pub(in super::super) fn tell(record: &Record, places: &mut Places) -> Told {
     let step = places.place(&record.event).map(|step| one_line(&step, 40));
     Told { step, sentence: sentence(&record.event) }
 }
 
-pub(super) fn document(record: &Record, told: Told) -> EventDocument {
+pub(in super::super) fn document(record: &Record, told: Told) -> EventDocument {
     let is_definition = matches!(*record.event, Event::DefinitionStored(_));
     EventDocument {
         position: record.position,

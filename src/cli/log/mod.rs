@@ -4,7 +4,7 @@ mod at;
 mod diff;
 mod export;
 mod grep;
-mod line;
+pub(super) mod line;
 mod pages;
 mod show;
 mod stats;

@@ -16,7 +16,6 @@ use crate::language::Json;
 /// The most parts that a distributed Map may have for their progress to be recorded.
 const MOST_PARTS_HEARD: u32 = 100;
 
-
 /// What an execution is to the one that began it.
 enum Tie {
     /// It does the work of a job.

@@ -1,9 +1,9 @@
 //! What somebody asked, or what time brought, for an event to be recorded.
 
+use crate::engine::Command;
 use crate::engine::event::Event;
 use crate::engine::execution::{Activity, Execution, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
-use crate::engine::Command;
 use crate::language::{DefinitionHash, Json};
 
 /// Why an event was recorded.
@@ -34,9 +34,7 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
             None => return Cause::Given,
         },
         Event::JobFailed(body) => match token(execution, body.job) {
-            Some(token) => {
-                Command::FailJob { job: body.job, token, failure: body.failure.clone() }
-            }
+            Some(token) => Command::FailJob { job: body.job, token, failure: body.failure.clone() },
             None => return Cause::Given,
         },
         Event::CallbackAwaited(body) => match worker_token(execution, body.job) {

@@ -12,6 +12,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+use serde_json::Value;
+
 use self::cause::{Cause, cause_of};
 use super::decide::failure::LONG_HISTORY;
 use super::event::{Event, JobScheduled, JobStarted};
@@ -65,6 +67,21 @@ pub fn rehearse(
         history.iter().map(|(event, at)| (with_known_tokens(event), *at)).collect();
     let stage = Stage { program, limits, history: &history };
     stage.rehearse(Execution::new(id))
+}
+
+/// The fields in which two events of a kind differ, as far as a definition decides on them: name,
+/// and what both have there. Nothing when they are of two kinds.
+#[must_use]
+pub fn differing(recorded: &Event, decided: &Event) -> Vec<(String, Value, Value)> {
+    let (one, other) = (normal::form(recorded), normal::form(decided));
+    let (Value::Object(mut fields), Value::Object(one_fields)) = (other.1, one.1) else {
+        return Vec::new();
+    };
+    let pairs = one_fields.into_iter().map(|(name, was)| {
+        let is = fields.shift_remove(&name).unwrap_or_default();
+        (name, was, is)
+    });
+    pairs.filter(|(_, was, is)| one.0 == other.0 && was != is).collect()
 }
 
 /// Tokens are left out of what is exported; these stand for them.
@@ -247,9 +264,7 @@ impl Stage<'_> {
             | Event::ItemCancelled(_)
             | Event::ChildStopped(_)
             | Event::ExecutionClosing(_) => true,
-            Event::ExecutionFailed(body) => {
-                body.failure.cause.starts_with(LONG_HISTORY)
-            }
+            Event::ExecutionFailed(body) => body.failure.cause.starts_with(LONG_HISTORY),
             _ => false,
         })
     }

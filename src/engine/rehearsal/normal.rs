@@ -108,7 +108,8 @@ fn is_same_value(decided: &Value, recorded: &Value, other: Option<&Value>) -> bo
         }
         // Chance decides on a value, and on its shape only where it does so between two draws.
         _ => other.is_some_and(|other| {
-            other != decided && (shape(other) != shape(decided) || shape(recorded) == shape(decided))
+            other != decided
+                && (shape(other) != shape(decided) || shape(recorded) == shape(decided))
         }),
     }
 }

@@ -40,7 +40,9 @@ fn any_history_agrees_with_the_definition_that_made_it() {
         let found = rehearse(id, &program(&definition), &limits, &history);
         let at = found.parting.as_ref().map(|parting| {
             let index = usize::try_from(parting.sequence).unwrap() - 1;
-            history.get(index.saturating_sub(2)..history.len().min(index + 3)).map(|part| part.to_vec())
+            history
+                .get(index.saturating_sub(2)..history.len().min(index + 3))
+                .map(|part| part.to_vec())
         });
         assert_eq!(found.parting, None, "seed {seed}: {at:#?}\n{definition:#}");
         assert_eq!(found.agreed, u64::try_from(history.len()).unwrap());

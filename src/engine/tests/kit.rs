@@ -167,7 +167,12 @@ impl Run {
         self.fail(job.0, error);
     }
 
-    pub(in crate::engine) fn report(&mut self, job: u32, percent: Option<u8>, message: Option<&str>) {
+    pub(in crate::engine) fn report(
+        &mut self,
+        job: u32,
+        percent: Option<u8>,
+        message: Option<&str>,
+    ) {
         let token = self.token_of(job);
         let message = message.map(Into::into);
         let job = JobId(job);
