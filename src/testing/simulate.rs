@@ -272,9 +272,9 @@ impl Simulation {
             3 | 4 => Command::ReportProgress {
                 job,
                 token,
-                percent: u8::try_from(self.random.below(256)).ok(),
+                percent: u8::try_from(self.random.below(340)).ok(),
                 message: self.random.one_in(2).then(|| "at work".into()),
-                processed: None,
+                processed: self.random.one_in(3).then(|| self.random.below(9)),
                 total: Some(7),
             },
             _ => {

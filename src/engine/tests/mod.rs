@@ -9,6 +9,7 @@ mod fork;
 mod job;
 pub(super) mod kit;
 mod map_run;
+mod progress;
 mod properties;
 mod start;
 mod state;
