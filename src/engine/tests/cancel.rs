@@ -64,8 +64,7 @@ fn a_report_while_cancelling_is_dropped_and_sets_no_heartbeat_timer() {
     run.cancel();
     let (message, processed, total) = (None, None, None);
     let percent = Some(10);
-    let late =
-        Command::ReportProgress { job: JobId(1), token, percent, message, processed, total };
+    let late = Command::ReportProgress { job: JobId(1), token, percent, message, processed, total };
     assert_eq!(run.try_command(late).unwrap_err().code(), "NOT_IN_STATUS");
     assert_eq!(run.next_timer(), Some((30_000, Timer::CancelDeadline)));
 }

@@ -101,8 +101,7 @@ fn a_cancelled_and_a_failed_execution_stay_where_they_were() {
     run.cancel();
     let (processed, total, message) = (None, None, None);
     let percent = Some(100);
-    let late =
-        Command::ReportProgress { job: JobId(1), token, percent, message, processed, total };
+    let late = Command::ReportProgress { job: JobId(1), token, percent, message, processed, total };
     assert_eq!(run.try_command(late).unwrap_err().code(), "NOT_IN_STATUS");
     run.when(Command::AcknowledgeCancel { job: JobId(1), token });
     assert_eq!((run.status(), run.execution.progress), ("cancelled", 40));

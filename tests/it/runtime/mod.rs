@@ -8,6 +8,7 @@ mod failing_store;
 mod files;
 mod names;
 mod running;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;
