@@ -141,6 +141,9 @@ impl From<runtime::Error> for Box<Fault> {
             Error::Rejected(rejection) => rejection.into(),
             Error::Store(error) => error.into(),
             Error::NoSuchExecution { .. } => fault(Exit::NotFound).hint("everstep list"),
+            Error::NoSuchEvent { execution, .. } => {
+                fault(Exit::NotFound).hint(format!("everstep log show {}", execution.short()))
+            }
             Error::AmbiguousHandle { .. } => fault(Exit::NotFound).hint("type more letters of it"),
             Error::NoSuchWorkflow { .. } => {
                 fault(Exit::NotFound).hint("everstep start FILE, which makes it known too")

@@ -56,6 +56,14 @@ impl Live {
         Ok(self.0.execution(execution).await?)
     }
 
+    pub(super) async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution> {
+        Ok(self.0.execution_at(execution, sequence).await?)
+    }
+
     pub(super) async fn find(&self, text: &str) -> Result<ExecutionId> {
         Ok(self.0.find(text).await?)
     }
@@ -117,9 +125,8 @@ impl From<Error> for Box<Fault> {
 /// How the program ends after a refusal of the engine.
 fn exit_of(code: &str) -> Exit {
     match code {
-        "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION" | "AMBIGUOUS_HANDLE" => {
-            Exit::NotFound
-        }
+        "NO_SUCH_EXECUTION" | "NO_SUCH_EVENT" | "NO_SUCH_WORKFLOW" | "NO_SUCH_DEFINITION"
+        | "AMBIGUOUS_HANDLE" => Exit::NotFound,
         "INVALID_DEFINITION" => Exit::Invalid,
         "NOT_IN_STATUS" | "SET_ASIDE" => Exit::NotAllowed,
         "STORE_DAMAGED" => Exit::Damaged,

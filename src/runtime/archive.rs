@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::definitions::Definitions;
 use super::error::Error;
-use super::orchestrator::read_execution;
+use super::past::{read_execution, read_execution_at};
 use super::recovery;
 use super::summary::{Rows, Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Program};
@@ -51,6 +51,18 @@ impl Archive {
             Some(live) => Ok(live.clone()),
             None => read_execution(&*self.store, execution).await,
         }
+    }
+
+    /// An execution as it was right after the event with this sequence.
+    ///
+    /// # Errors
+    /// There is no such execution or event, or the log cannot be read.
+    pub async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        read_execution_at(&*self.store, execution, sequence).await
     }
 
     /// Finds an execution as [`super::Orchestrator::find`] does.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::error::Error;
-use super::orchestrator::read_execution;
+use super::past::read_execution;
 use super::shard::{Shard, Tools};
 use super::shards::Note;
 use super::slot::Slot;

@@ -16,6 +16,16 @@ pub enum Error {
         /// What was asked for.
         id: String,
     },
+    /// An execution whose history has no such event.
+    #[error("execution {} has no event {sequence}: it has 1 to {last}", execution.short())]
+    NoSuchEvent {
+        /// Which.
+        execution: ExecutionId,
+        /// What was asked for.
+        sequence: u64,
+        /// Its last one.
+        last: u64,
+    },
     /// A beginning of a handle that several executions share.
     #[error("{handle:?} could be any of {}", candidates.iter().map(ExecutionId::handle).collect::<Vec<_>>().join(", "))]
     AmbiguousHandle {
@@ -88,6 +98,7 @@ impl Error {
             Self::Rejected(rejection) => rejection.code(),
             Self::Store(error) => error.code(),
             Self::NoSuchExecution { .. } => "NO_SUCH_EXECUTION",
+            Self::NoSuchEvent { .. } => "NO_SUCH_EVENT",
             Self::AmbiguousHandle { .. } => "AMBIGUOUS_HANDLE",
             Self::NoSuchWorkflow { .. } => "NO_SUCH_WORKFLOW",
             Self::UnknownJobTypes { .. } => "UNKNOWN_JOB_TYPES",

@@ -25,6 +25,7 @@ pub mod find;
 mod limits;
 mod names;
 mod orchestrator;
+mod past;
 mod recent;
 mod recovery;
 mod results;
@@ -41,7 +42,8 @@ pub use committer::Accepted;
 pub use error::Error;
 pub use events::Events;
 pub use limits::Limits;
-pub use orchestrator::{Deployed, Orchestrator, Outcome, Start, read_execution};
+pub use orchestrator::{Deployed, Orchestrator, Outcome, Start};
+pub use past::{read_execution, read_execution_at};
 pub use recovery::RecoveryReport;
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.

@@ -16,6 +16,7 @@ use super::committer::{Accepted, Committer, Health, Release, Unit};
 use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
+use super::past::{read_execution, read_execution_at};
 use super::recovery::RecoveryReport;
 use super::shard::Tools;
 use super::shards::{Note, Request};
@@ -24,7 +25,7 @@ use super::tasks;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
 use crate::language::{self, DefinitionHash, Format, Json, Workflow};
-use crate::store::{self, EventStore, NameKey, Position, Record, Transition};
+use crate::store::{self, NameKey, Position, Record, Transition};
 
 /// How long workers that were told to stop may take before the process ends without them.
 const STOP_WORKERS: Duration = Duration::from_secs(7);
@@ -327,6 +328,18 @@ impl Orchestrator {
         read_execution(&*self.inner.tools.store, execution).await
     }
 
+    /// An execution as it was right after the event with this sequence.
+    ///
+    /// # Errors
+    /// There is no such execution or event, or the log cannot be read.
+    pub async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        read_execution_at(&*self.inner.tools.store, execution, sequence).await
+    }
+
     /// The version that an execution runs.
     #[must_use]
     pub fn program(&self, definition: DefinitionHash) -> Option<Arc<Program>> {
@@ -555,22 +568,6 @@ fn start_thread(
         let operation = "starting a thread";
         store::Error::Io { operation, message: error.to_string(), kind: error.kind() }.into()
     })
-}
-
-/// Folds the history of an execution from disk.
-///
-/// # Errors
-/// There is no such execution, or the log cannot be read.
-pub async fn read_execution(
-    store: &dyn EventStore,
-    execution: ExecutionId,
-) -> Result<Execution, Error> {
-    let records = store.read_history(execution.0, 1..u64::MAX).await?;
-    if records.is_empty() || super::definitions::is_definition_stream(execution.0) {
-        return Err(Error::NoSuchExecution { id: execution.to_string() });
-    }
-    let history = records.iter().map(|record| (&*record.event, record.time));
-    Ok(Execution::replay(execution, history))
 }
 
 fn check_name(name: &str) -> Result<(), Error> {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::error::Error;
-use super::orchestrator::read_execution;
+use super::past::read_execution;
 use crate::engine::{Event, Execution, ExecutionId, Failure, Status};
 use crate::language::Json;
 use crate::language::distributed::WriterConfig;

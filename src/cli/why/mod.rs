@@ -25,6 +25,9 @@ const BREADTH: usize = 3;
 pub(super) struct WhyArgs {
     /// The execution: its id, a beginning of its handle, or @ for the newest
     id: String,
+    /// As it was right after this event, by its sequence in `log show`
+    #[arg(long, value_name = "SEQ")]
+    at: Option<u64>,
     #[command(flatten)]
     source: SourceArgs,
 }
@@ -45,11 +48,14 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
         (Source::File(_), None) => Workers::Unknown,
         (_, None) => Workers::None,
     };
-    let why = look(&source, id, workers, DEPTH).await?;
+    let why = match arguments.at {
+        None => look(&source, id, workers, DEPTH).await?,
+        Some(at) => look_back(&source, id, at).await?,
+    };
     let ui = &context.ui;
-    // There is nothing to go on with in a file.
-    let is_file = arguments.source.file.is_some();
-    let next = if is_file { Vec::new() } else { advice(context, id, &why) };
+    // There is nothing to go on with in a file, nor in the past.
+    let is_over = arguments.source.file.is_some() || arguments.at.is_some();
+    let next = if is_over { Vec::new() } else { advice(context, id, &why) };
     if ui.is_json() {
         ui.document("everstep.why/v1", &Document { why: &why, next: &next })?;
         return Ok(Exit::Done);
@@ -92,6 +98,16 @@ fn look<'l>(source: &'l Source, id: ExecutionId, workers: Workers<'l>, depth: u3
         }
         Ok(why)
     })
+}
+
+/// Looks at an execution as it was. What others were then, and which workers there were, is not in
+/// its history.
+async fn look_back(source: &Source, id: ExecutionId, at: u64) -> Result<Why, Box<Fault>> {
+    let (execution, moment) = source.moment(id, Some(at)).await?;
+    let mut history = source.history(id).await?;
+    history.retain(|record| record.sequence <= at);
+    let program = source.program(execution.definition).await?;
+    Ok(Why::of(&program, &execution, &history, Workers::Unknown, moment))
 }
 
 /// What is below is told where it can be: an execution that has not begun has no history yet.

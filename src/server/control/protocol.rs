@@ -57,6 +57,7 @@ pub(super) enum Request {
     FailCallback(Fail),
     CallbackHeartbeat(Beat),
     Execution(One),
+    ExecutionAt(Past),
     Ended(One),
     Definition(OneDefinition),
     List(List),
@@ -81,6 +82,7 @@ parameters! {
     Deploy { name: String, text: String, format: Format, }
     Cancel { execution: ExecutionId, by: String, reason: Option<String>, }
     One { execution: ExecutionId, }
+    Past { execution: ExecutionId, sequence: u64, }
     OneDefinition { definition: DefinitionHash, }
     Complete { token: String, output: Json, }
     Fail { token: String, error: String, cause: String, }
@@ -144,6 +146,7 @@ impl Request {
             "fail_callback" => Self::FailCallback(parameters(line)?),
             "callback_heartbeat" => Self::CallbackHeartbeat(parameters(line)?),
             "execution" => Self::Execution(parameters(line)?),
+            "execution_at" => Self::ExecutionAt(parameters(line)?),
             "ended" => Self::Ended(parameters(line)?),
             "definition" => Self::Definition(parameters(line)?),
             "list" => Self::List(parameters(line)?),
@@ -222,6 +225,7 @@ fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::NoSuchExecution { .. } => {
             "list the executions to see which there are; only unique beginnings of handles count"
         }
+        runtime::Error::NoSuchEvent { .. } => "look at the history for the events that there are",
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
         runtime::Error::UnknownJobTypes { .. } => {

@@ -7,6 +7,7 @@ mod crash;
 mod failing_store;
 mod files;
 mod names;
+mod past;
 mod running;
 mod views;
 
