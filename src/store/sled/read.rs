@@ -2,8 +2,6 @@
 
 use std::ops::Range;
 
-use ::sled::IVec;
-
 use super::super::frame::{Frame, Frames};
 use super::super::{Error, Position, Record, Stream};
 use super::Inner;
@@ -37,7 +35,8 @@ impl Inner {
         Err(missing(next))
     }
 
-    /// Follows the links from the last transition of a history backward.
+    /// Follows the links from the last transition of a history backward. Each chunk on the way is
+    /// taken apart once, for all transitions that begin in it.
     pub(super) fn read_history(
         &self,
         stream: Stream,
@@ -47,33 +46,41 @@ impl Inner {
         let Some(head) = self.find_head(stream)? else {
             return Ok(records);
         };
-        let mut walk = Walk { inner: self, stream, chunk: None };
+        let mut chunks = self.log.backward();
         let mut at = head.position;
         let mut sequence_after = head.sequence.saturating_add(1);
         while at != 0 && sequence_after > range.start.max(1) {
-            let transition = walk.transition(at, &range)?;
-            let broken = |at| Error::damaged(at, "a history's links are broken", Some(stream));
-            if transition.after != sequence_after || transition.previous >= at {
-                return Err(broken(at));
+            let missing = || Error::damaged(at, "records are missing", Some(stream));
+            let (first, chunk) = chunks.chunk_with(at)?.ok_or_else(missing)?;
+            let damaged = |reason| Error::damaged(at, reason, Some(stream));
+            let frames = Frames::new(&chunk).collect::<Result<Vec<_>, _>>().map_err(damaged)?;
+            let walk = Walk { inner: self, stream, first, frames: &frames };
+            while at >= first && sequence_after > range.start.max(1) {
+                let transition = walk.transition(at, &range)?;
+                let broken = |at| Error::damaged(at, "a history's links are broken", Some(stream));
+                if transition.after != sequence_after || transition.previous >= at {
+                    return Err(broken(at));
+                }
+                records.extend(transition.records.into_iter().rev());
+                sequence_after = transition.first;
+                if transition.previous == 0 && sequence_after != 1 {
+                    return Err(broken(at));
+                }
+                at = transition.previous;
             }
-            records.extend(transition.records.into_iter().rev());
-            sequence_after = transition.first;
-            if transition.previous == 0 && sequence_after != 1 {
-                return Err(broken(at));
-            }
-            at = transition.previous;
         }
         records.reverse();
         Ok(records)
     }
 }
 
-/// A way through a history, with the chunk it is in.
-struct Walk<'a> {
-    inner: &'a Inner,
+/// A chunk on the way through a history.
+struct Walk<'w> {
+    inner: &'w Inner,
     stream: Stream,
-    /// The chunk, the position of its first record, and one that it holds.
-    chunk: Option<(Position, Position, IVec)>,
+    /// The position of the chunk's first record.
+    first: Position,
+    frames: &'w [Frame<'w>],
 }
 
 struct Found {
@@ -86,16 +93,22 @@ struct Found {
 }
 
 impl Walk<'_> {
-    /// The transition whose first record is at `at`; of its records those in `range`.
-    fn transition(&mut self, at: Position, range: &Range<u64>) -> Result<Found, Error> {
-        let (first, chunk) = self.chunk_with(at)?;
+    /// The transition whose first record is at `at` in this chunk; of its records those in `range`.
+    fn transition(&self, at: Position, range: &Range<u64>) -> Result<Found, Error> {
         let mut found = None;
-        if self.take(&chunk, at, range, &mut found)? {
-            return self.whole(at, found);
+        let index = usize::try_from(at - self.first).unwrap_or(usize::MAX);
+        for frame in self.frames.iter().skip(index) {
+            if self.take(frame, at, range, &mut found)? {
+                return self.whole(at, found);
+            }
         }
-        for chunk in self.inner.log.chunks_from(first.saturating_add(1)) {
-            if self.take(&chunk?.1, at, range, &mut found)? {
-                break;
+        // It goes on in the next chunks.
+        for chunk in self.inner.log.chunks_from(self.first.saturating_add(1)) {
+            for frame in Frames::new(&chunk?.1) {
+                let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
+                if self.take(&frame.map_err(damaged)?, at, range, &mut found)? {
+                    return self.whole(at, found);
+                }
             }
         }
         self.whole(at, found)
@@ -105,53 +118,28 @@ impl Walk<'_> {
         found.ok_or_else(|| Error::damaged(at, "records are missing", Some(self.stream)))
     }
 
-    fn chunk_with(&mut self, at: Position) -> Result<(Position, IVec), Error> {
-        if let Some((first, held, chunk)) = &self.chunk
-            && (*first..=*held).contains(&at)
-        {
-            return Ok((*first, chunk.clone()));
-        }
-        let (first, chunk) = self
-            .inner
-            .log
-            .chunk_at(at)?
-            .ok_or_else(|| Error::damaged(at, "records are missing", Some(self.stream)))?;
-        self.chunk = Some((first, at, chunk.clone()));
-        Ok((first, chunk))
-    }
-
-    /// Takes from one chunk what belongs to the transition; whether that was its end.
+    /// Takes the next record of the transition; whether that was its last.
     fn take(
         &self,
-        chunk: &[u8],
+        frame: &Frame<'_>,
         at: Position,
         range: &Range<u64>,
         found: &mut Option<Found>,
     ) -> Result<bool, Error> {
-        for frame in Frames::new(chunk) {
-            let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
-            let frame: Frame<'_> = frame.map_err(damaged)?;
-            if frame.ids.position < at {
-                continue;
-            }
-            let found = found.get_or_insert_with(|| Found {
-                first: frame.ids.sequence,
-                after: frame.ids.sequence,
-                previous: frame.ids.previous,
-                records: Vec::new(),
-            });
-            let next = (self.stream, found.after, at.wrapping_add(found.after - found.first));
-            if (frame.ids.stream, frame.ids.sequence, frame.ids.position) != next {
-                return Err(damaged("a history's links are broken"));
-            }
-            found.after = found.after.saturating_add(1);
-            if range.contains(&frame.ids.sequence) {
-                found.records.push(self.inner.log.record(&frame)?);
-            }
-            if frame.is_last() {
-                return Ok(true);
-            }
+        let found = found.get_or_insert_with(|| Found {
+            first: frame.ids.sequence,
+            after: frame.ids.sequence,
+            previous: frame.ids.previous,
+            records: Vec::new(),
+        });
+        let next = (self.stream, found.after, at.wrapping_add(found.after - found.first));
+        if (frame.ids.stream, frame.ids.sequence, frame.ids.position) != next {
+            return Err(Error::damaged(at, "a history's links are broken", Some(self.stream)));
         }
-        Ok(false)
+        found.after = found.after.saturating_add(1);
+        if range.contains(&frame.ids.sequence) {
+            found.records.push(self.inner.log.record(frame)?);
+        }
+        Ok(frame.is_last())
     }
 }
