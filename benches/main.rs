@@ -22,6 +22,7 @@ mod commit;
 mod control;
 mod disk;
 mod memory;
+mod past;
 mod recovery;
 mod report;
 mod shares;
@@ -33,13 +34,14 @@ fn main() {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 7] = [
+    let sections: [(&str, fn()); 8] = [
         ("commit", commit::run),
         ("chain", chain::run),
         ("control", control::run),
         ("shares", shares::run),
         ("recovery", recovery::run),
         ("start", start::run),
+        ("past", past::run),
         ("memory", memory::run),
     ];
     report::title("machine");

@@ -10,8 +10,13 @@ const SHOWN: usize = 80;
 
 /// `running → completed`.
 pub(super) fn changed(ui: &Ui, before: &Value, after: &Value) -> String {
+    changed_words(ui, &short(before), &short(after))
+}
+
+/// The same, of words.
+pub(super) fn changed_words(ui: &Ui, before: &str, after: &str) -> String {
     let arrow = if ui.is_ascii { "->" } else { "→" };
-    format!("{} {arrow} {}", short(before), short(after))
+    format!("{before} {arrow} {after}")
 }
 
 /// A value in a few words.

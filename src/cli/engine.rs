@@ -21,7 +21,7 @@ use crate::worker::{Registry, command};
 pub(super) struct BoundArgs {
     /// Hold the quotas of AWS too: 256 KiB of a payload, 25,000 events, 40 items of a Map at once
     #[arg(long)]
-    aws_limits: bool,
+    pub(super) aws_limits: bool,
 }
 
 /// A running engine and its control socket.

@@ -32,6 +32,8 @@ pub enum Exit {
     Damaged = 20,
     /// A definition is invalid.
     Invalid = 21,
+    /// A replay went another way than what was recorded.
+    Parted = 23,
     /// Interrupted.
     Interrupted = 130,
 }
@@ -51,6 +53,7 @@ impl Exit {
         Self::WaitTimedOut,
         Self::Damaged,
         Self::Invalid,
+        Self::Parted,
         Self::Interrupted,
     ];
 
@@ -78,6 +81,7 @@ impl Exit {
             Self::WaitTimedOut => "waiting timed out; the execution goes on",
             Self::Damaged => "the log is damaged",
             Self::Invalid => "a definition is invalid",
+            Self::Parted => "a replay went another way than what was recorded",
             Self::Interrupted => {
                 "interrupted by Ctrl-C or SIGTERM; unfinished executions can go on"
             }
@@ -111,7 +115,7 @@ mod tests {
     #[test]
     fn the_codes_are_those_that_scripts_rely_on() {
         let codes: Vec<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
-        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 130]);
+        assert_eq!(codes, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 23, 130]);
     }
 
     #[test]

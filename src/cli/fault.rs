@@ -8,8 +8,7 @@ use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::engine::Rejection;
 use crate::language::Diagnostic;
-use crate::runtime;
-use crate::store;
+use crate::{runtime, store};
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone, Serialize)]
@@ -162,6 +161,9 @@ impl From<runtime::Error> for Box<Fault> {
             }
             Error::Changed { execution } => {
                 fault(Exit::NotAllowed).hint(format!("everstep show {}", execution.short()))
+            }
+            Error::NoSuchEvent { execution, .. } => {
+                fault(Exit::NotFound).hint(format!("everstep log show {}", execution.short()))
             }
             Error::AmbiguousHandle { .. } => fault(Exit::NotFound).hint("type more letters of it"),
             Error::NoSuchWorkflow { .. } => {

@@ -99,6 +99,12 @@ impl FileLog {
         places.into_iter().flatten().filter_map(|place| self.records.get(*place))
     }
 
+    /// The executions that began in the file, in that order.
+    pub(super) fn executions(&self) -> Vec<ExecutionId> {
+        let begins = |record: &&Record| matches!(&*record.event, Event::ExecutionStarted(_));
+        self.records.iter().filter(begins).map(|record| ExecutionId(record.stream)).collect()
+    }
+
     /// All events of an execution; empty when there are none.
     pub(super) fn history(&self, id: ExecutionId) -> Result<Vec<Record>> {
         let history: Vec<Record> = self.records_of(id.0).cloned().collect();

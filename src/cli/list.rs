@@ -13,7 +13,7 @@ use crate::language::DefinitionHash;
 use crate::language::machine_fields::Labels;
 use crate::runtime::{Rows, Summary};
 use crate::server::rest::ExecutionRow;
-use crate::view::{duration, one_line};
+use crate::view::{about, duration, one_line};
 
 #[derive(clap::Args)]
 pub(super) struct ListArgs {
@@ -122,8 +122,16 @@ fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
 }
 
 fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
-    let mut table =
-        Table::new(&["EXECUTION", "WORKFLOW", "STATUS", "PROGRESS", "STEP", "STARTED", "TOOK"]);
+    let mut table = Table::new(&[
+        "EXECUTION",
+        "WORKFLOW",
+        "STATUS",
+        "PROGRESS",
+        "STEP",
+        "STARTED",
+        "TOOK",
+        "LEFT",
+    ]);
     for row in rows {
         let status = row.status.as_str();
         let is_paused = row.pauses.any();
@@ -148,6 +156,7 @@ fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {
             Cell::new(one_line(&words, 40)),
             Cell::new(format!("{started} ago")),
             Cell::new(duration(took)),
+            Cell::new(row.seconds_left.map(about).unwrap_or_default()),
         ]);
     }
     table

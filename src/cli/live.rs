@@ -80,6 +80,14 @@ impl Live {
         Ok(self.0.execution(execution).await?)
     }
 
+    pub(super) async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution> {
+        Ok(self.0.execution_at(execution, sequence).await?)
+    }
+
     pub(super) async fn find(&self, text: &str) -> Result<ExecutionId> {
         Ok(self.0.find(text).await?)
     }
@@ -142,7 +150,7 @@ impl From<Error> for Box<Fault> {
 pub(super) fn exit_of(code: &str) -> Exit {
     match code {
         "NO_SUCH_EXECUTION" | "NO_SUCH_WORKFLOW" | "NO_SUCH_JOB_TYPE" | "NO_SUCH_DEFINITION"
-        | "AMBIGUOUS_HANDLE" | "DELETED" => Exit::NotFound,
+        | "AMBIGUOUS_HANDLE" | "DELETED" | "NO_SUCH_EVENT" => Exit::NotFound,
         "INVALID_DEFINITION" => Exit::Invalid,
         "NOT_IN_STATUS" | "ALREADY_CANCELLING" | "FORCE_TOO_EARLY" | "SET_ASIDE"
         | "PLACE_TAKEN" | "PLACE_QUEUE_FULL" | "NOT_BACKING_OFF" | "PART_OF_ANOTHER"

@@ -28,6 +28,7 @@ mod moment;
 mod ndjson;
 mod pause;
 mod progress;
+mod replay;
 mod rerun;
 mod resume;
 mod retry;
@@ -42,6 +43,7 @@ mod token;
 mod ui;
 mod validate;
 mod wait;
+mod watch;
 mod why;
 
 use std::ffi::OsString;
@@ -114,10 +116,14 @@ enum Command {
     List(list::ListArgs),
     /// Show one execution
     Show(show::ShowArgs),
+    /// Show executions while they run, as they change
+    Watch(watch::WatchArgs),
     /// Say why an execution waits, or how it ended
     Why(why::WhyArgs),
     /// Compare two executions
     Diff(diff::DiffArgs),
+    /// Hold what was recorded against another definition, without effects
+    Replay(replay::ReplayArgs),
     /// Ask an execution to stop
     Cancel(cancel::CancelArgs),
     /// Go on with an execution that failed, timed out, was cancelled or completed with errors
@@ -217,8 +223,10 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Serve(arguments) => serve::run(context, arguments).await,
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
+        Command::Watch(arguments) => watch::run(context, &arguments).await,
         Command::Why(arguments) => why::run(context, &arguments).await,
         Command::Diff(arguments) => diff::run(context, &arguments).await,
+        Command::Replay(arguments) => replay::run(context, &arguments).await,
         Command::Cancel(arguments) => cancel::run(context, &arguments).await,
         Command::Retry(arguments) => retry::run(context, arguments).await,
         Command::Rerun(arguments) => rerun::run(context, arguments).await,

@@ -275,7 +275,7 @@ async fn follow(
             continue;
         }
         let execution = everstep.execution(id).await?;
-        progress.show(&Card::of(program, &execution, wait::now()), wait::now());
+        progress.show(&Card::of(program, &execution, wait::now()), wait::now())?;
         if execution.status.is_terminal() {
             return Ok(Followed::Ended(Box::new(execution)));
         }

@@ -4,11 +4,13 @@ use super::Context;
 use super::ending::{told_force, told_outcome};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
-use super::progress::ms;
+use super::progress::{job_numbers, ms};
 use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
 use crate::engine::ExecutionId;
-use crate::view::{Card, PauseCard, ResultCard, StepCard, WaitingFor, counted, duration, one_line};
+use crate::view::{
+    Card, PauseCard, ResultCard, StepCard, WaitingFor, about, counted, duration, one_line, pace,
+};
 
 #[derive(clap::Args)]
 pub(super) struct ShowArgs {
@@ -76,14 +78,16 @@ fn heading(context: &Context, card: &Card) -> String {
     let is_paused = card.paused.is_some();
     let mark = Mark::of_execution(card.status, is_paused);
     let title = card.title.as_deref().map(|title| format!("  {}", one_line(title, 80)));
+    let left = card.seconds_left.map(|seconds| format!("  {} left", about(seconds)));
     format!(
-        "{}{}  {}  {}  {}%  {}  event {}\n",
+        "{}{}  {}  {}  {}%  {}{}  event {}\n",
         ui.paint(Role::Strong, &card.workflow),
         title.unwrap_or_default(),
         card.handle.get(..6).unwrap_or(&card.handle),
         ui.paint(mark.role, &mark.with_status(ui, card.status, is_paused)),
         card.progress,
         duration(ms(card.duration_seconds)),
+        left.unwrap_or_default(),
         card.sequence,
     )
 }
@@ -119,6 +123,10 @@ fn step_words(step: &StepCard) -> String {
         words.push(format!("{} of {} parts{failed}{run}", step.parts_completed, step.parts));
     }
     words.extend(step.counted.as_ref().map(|counted| one_line(counted, 120)));
+    let pace = pace(step.rate_per_second, step.seconds_left);
+    if !pace.is_empty() {
+        words.push(pace);
+    }
     if step.attempts > 1 {
         words.push(format!("attempt {}", step.attempts));
     }
@@ -191,15 +199,12 @@ fn notes(context: &Context, card: &Card) -> String {
         let mark = Mark::of(job.status);
         let words = job.message.as_deref().map(|message| one_line(message, 100));
         notes.push_str(&format!(
-            "  {} job {} {}{}  {}%{}  attempt {}  {}\n",
+            "  {} job {} {}{}  {}  attempt {}  {}\n",
             ui.paint(mark.role, mark.glyph(ui)),
             job.id.rsplit(':').next().unwrap_or_default(),
             one_line(job.label.as_deref().unwrap_or(&job.job_type), 120),
             job.execution.as_ref().map_or_else(String::new, |id| format!(" {}", handle(id))),
-            job.progress,
-            job.counted
-                .as_ref()
-                .map_or_else(String::new, |counted| { format!("  {}", one_line(counted, 120)) }),
+            job_numbers(job),
             job.attempt,
             words.unwrap_or_default()
         ));

@@ -134,10 +134,18 @@ impl Source {
         at: Option<u64>,
     ) -> Result<(Execution, Timestamp)> {
         let Some(at) = at else { return Ok((self.execution(id).await?, now())) };
-        let history = self.history(id).await?;
-        let mut moments = Moments::of(id, &history);
-        let then = moments.after(at).ok_or_else(|| no_such_event(id, at, &history))?;
-        Ok((then.clone(), then.updated_at))
+        let then = match self {
+            Self::Live(live) => live.execution_at(id, at).await?,
+            Self::Cold(archive) => archive.execution_at(id, at).await?,
+            Self::File(file) => {
+                let history = file.history(id)?;
+                let then = Moments::of(id, &history).after(at).cloned();
+                then.ok_or_else(|| no_such_event(id, at, &history))?
+            }
+            Self::Empty => Err(no_such(id))?,
+        };
+        let moment = then.updated_at;
+        Ok((then, moment))
     }
 
     pub(super) async fn log(&self, from: Position, limit: usize) -> Result<Vec<Record>> {

@@ -165,7 +165,7 @@ async fn watch(
     loop {
         looks.tick().await;
         let execution = live.execution(id).await?;
-        progress.show(&Card::of(program, &execution, wait::now()), wait::now());
+        progress.show(&Card::of(program, &execution, wait::now()), wait::now())?;
         if execution.status.is_terminal() {
             return Ok(execution);
         }

@@ -10,6 +10,10 @@ use super::execution::{Execution, Status};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp};
 use crate::language::{Json, StateName};
 
+/// How many percent a part of a distributed Map goes on before its parent hears of it: each time is
+/// an event there.
+pub const PART_PROGRESS_STEP: u8 = 5;
+
 /// The execution that began this one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Parent {

@@ -101,8 +101,14 @@ impl Execution {
     /// begins when nothing else is open.
     #[must_use]
     pub fn moves(&self, frame: FrameId) -> bool {
+        self.is_open(frame) && !self.is_paused()
+    }
+
+    /// Whether this frame belongs to what goes on: it may be paused.
+    #[must_use]
+    pub fn is_open(&self, frame: FrameId) -> bool {
         match &self.cleanup {
-            None => self.status == Status::Running && self.closing.is_none() && !self.is_paused(),
+            None => self.status == Status::Running && self.closing.is_none(),
             Some(cleanup) => {
                 let runs = cleanup.running.as_ref().is_some_and(|running| frame >= running.frame);
                 runs && !self.status.is_terminal()

@@ -367,6 +367,17 @@ events! {
         /// Its input: `Kept` is the item itself.
         input: Data,
     }
+    /// A part of a distributed Map told how far it is. Recorded only where the Map has few parts.
+    ItemProgressed {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// The execution.
+        child: ExecutionId,
+        /// Its progress in percent.
+        percent: u8,
+        /// Progress of the whole execution from now on, in percent.
+        progress: u8,
+    }
     /// A part of a distributed Map reached its end.
     ItemSucceeded {
         /// The frame that stands in the Map.

@@ -11,6 +11,9 @@ use super::child::{Child, ChildWait, Ending, Link, Parent};
 use super::cleanup::{Cleanup, EndSummary, Forced};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+pub use super::items::Items;
+use super::kept::KeptParts;
+use super::pace::Pace;
 use super::pause::Pauses;
 use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
@@ -106,8 +109,12 @@ pub struct Execution {
     pub redriven_at: Option<Timestamp>,
     /// Progress in percent; it never falls, but that a redrive sets it to what is kept.
     pub progress: u8,
+    /// The time that it took so far.
+    pub pace: Pace,
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
+    /// What jobs that succeeded had counted, all together.
+    pub items_processed: u64,
     /// The newest words of a worker.
     pub message: Option<Arc<str>>,
     /// Its open frames.
@@ -170,7 +177,9 @@ impl Execution {
             redrives: 0,
             redriven_at: None,
             progress: 0,
+            pace: Pace::default(),
             total_errors: 0,
+            items_processed: 0,
             message: None,
             frames: BTreeMap::new(),
             jobs: BTreeMap::new(),
@@ -288,53 +297,6 @@ impl Fork {
     }
 }
 
-impl Items {
-    /// Finds the elements of an array or the entries of an object; other documents have none.
-    #[must_use]
-    pub fn of(text: Json) -> Self {
-        let bound = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let spans = text
-            .elements()
-            .or_else(|| text.entries())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|span| (bound(span.start), bound(span.end)))
-            .collect();
-        Self { text, spans }
-    }
-
-    /// The item at `index`, as a part without an `ItemSelector` gets it: an element, or an entry as
-    /// `{"Key": …, "Value": …}`. `null` past the end.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Json {
-        match self.entry(index) {
-            Some((key, value)) => Json::object([("Key", &key), ("Value", &value)]),
-            None => self.element(index),
-        }
-    }
-
-    /// The item at `index` as the context object shows it: the key, of an entry, and the value.
-    #[must_use]
-    pub fn shown(&self, index: usize) -> (Option<Json>, Json) {
-        match self.entry(index) {
-            Some((key, value)) => (Some(key), value),
-            None => (None, self.element(index)),
-        }
-    }
-
-    fn element(&self, index: usize) -> Json {
-        match self.spans.get(index) {
-            Some((start, end)) => self.text.slice(*start as usize..*end as usize),
-            None => Json::null(),
-        }
-    }
-
-    fn entry(&self, index: usize) -> Option<(Json, Json)> {
-        let (start, end) = self.spans.get(index).filter(|_| self.text.as_str().starts_with('{'))?;
-        self.text.entry(*start as usize..*end as usize)
-    }
-}
-
 /// A request to stop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancel {
@@ -421,6 +383,9 @@ pub struct Fork {
     /// Whether failures that are tolerated count in the execution's errors.
     pub counts_errors: bool,
     /// How many parts have begun, or are kept from an earlier attempt of the execution.
+    /// When it opened.
+    pub opened_at: Timestamp,
+    /// How many parts have begun.
     pub started: u32,
     /// The part that begins next; the total when none does.
     pub next: u32,
@@ -464,15 +429,8 @@ pub struct Part {
     pub index: u32,
     /// Its input.
     pub input: Json,
-}
-
-/// A Map's items: the text of an array or object, and where each element or entry stands in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Items {
-    /// The array or object.
-    pub text: Json,
-    /// Start and end of each element or entry in the text, in bytes.
-    pub spans: Vec<(u32, u32)>,
+    /// How far it said that it is, in percent.
+    pub percent: u8,
 }
 
 /// Where a job stands. A job that ended is no longer in the execution.
@@ -553,6 +511,8 @@ pub struct Job {
     pub processed: Option<u64>,
     /// How many things there are.
     pub total: Option<u64>,
+    /// When it last told a number.
+    pub reported_at: Option<Timestamp>,
 }
 
 /// Something that must happen at some time.
@@ -616,6 +576,8 @@ pub struct Step {
     pub status: StepStatus,
     /// Its newest job.
     pub job: Option<JobId>,
+    /// The execution that did the work of that job, when no worker did.
+    pub child: Option<ExecutionId>,
     /// Attempts so far.
     pub attempts: u32,
     /// What its work gave.
@@ -642,4 +604,6 @@ pub struct Step {
     pub processed: Option<u64>,
     /// How many things there were.
     pub total: Option<u64>,
+    /// What is remembered of single parts.
+    pub kept: KeptParts,
 }

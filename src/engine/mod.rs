@@ -19,14 +19,18 @@ pub mod execution;
 pub mod held;
 pub mod id;
 pub mod invariants;
+mod items;
+pub mod kept;
 pub mod limits;
 pub mod mint;
 pub mod own_jobs;
+pub mod pace;
 pub mod pause;
 pub mod place;
 pub mod program;
 pub mod progress;
 pub mod redrive;
+pub mod rehearsal;
 pub mod rejection;
 #[cfg(test)]
 mod replay_tests;

@@ -4,7 +4,7 @@
 //! choice not taken drops its weight. Decide puts the number into events, and the fold keeps the
 //! greatest, so that it never falls, and is the same at any past event whatever changes here later.
 
-use super::execution::{Activity, Execution, Fork, Frame, Job, StepStatus};
+use super::execution::{Activity, Execution, Fork, Frame, MapRun, StepStatus};
 use super::id::FrameId;
 use super::program::Program;
 use crate::language::StateKind;
@@ -63,8 +63,8 @@ pub fn fraction(program: &Program, execution: &Execution, frame: &Frame) -> f64 
         Activity::Job => match frame.job.and_then(|job| execution.jobs.get(&job)) {
             // Reading comes before a Map's parts, and writing after them: neither is the work.
             Some(job) if job.is_own() => f64::from(u8::from(frame.joined)),
-            Some(Job { percent: Some(percent), .. }) => f64::from((*percent).min(100)) / 100.0,
-            _ => 0.0,
+            Some(job) => job.fraction(),
+            None => 0.0,
         },
         // A Map that has a result before its parts has its items.
         Activity::Ready => f64::from(u8::from(
@@ -89,7 +89,13 @@ fn fork_fraction(program: &Program, execution: &Execution, fork: &Fork) -> f64 {
         .filter_map(|id| execution.frames.get(id))
         .map(|frame| machine_fraction(program, execution, frame))
         .sum();
-    (f64::from(fork.finished()) + running) / f64::from(fork.total)
+    let told = fork.run.as_ref().map_or(0.0, parts_told);
+    (f64::from(fork.finished()) + running + told) / f64::from(fork.total)
+}
+
+/// What the executions of a distributed Map that are under way have done of it, in parts.
+fn parts_told(run: &MapRun) -> f64 {
+    run.children.values().map(|part| f64::from(part.percent.min(100)) / 100.0).sum()
 }
 
 /// How much of its whole machine a frame has done, 0 to 1. What was skipped counts as done.

@@ -7,7 +7,7 @@ use super::controls::Controls;
 use super::definitions::Definitions;
 use super::error::Error;
 use super::pauses::Paused;
-use super::read::{read_execution, read_records};
+use super::read::{read_execution, read_execution_at, read_records};
 use super::recovery;
 use super::summary::{Rows, Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Held, Program};
@@ -56,6 +56,18 @@ impl Archive {
             Some(live) => Ok(live.clone()),
             None => read_execution(&*self.store, execution).await,
         }
+    }
+
+    /// An execution as it was right after the event with this sequence.
+    ///
+    /// # Errors
+    /// There is no such execution or event, or the log cannot be read.
+    pub async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        read_execution_at(&*self.store, execution, sequence).await
     }
 
     /// Finds an execution as [`super::Orchestrator::find`] does.

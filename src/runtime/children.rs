@@ -11,7 +11,7 @@ use super::shard::{Shard, Tools};
 use super::shards::Note;
 use super::slot::Slot;
 use super::tasks;
-use crate::engine::child::{ChildEnd, Link, Parent};
+use crate::engine::child::{ChildEnd, Link, PART_PROGRESS_STEP, Parent};
 use crate::engine::{
     Command, Execution, ExecutionId, Failure, JobStatus, Program, Rejection, Timestamp,
 };
@@ -123,17 +123,18 @@ pub(super) fn set_aside_note(execution: &Execution) -> Option<(ExecutionId, Note
     Some((parent, reported(parent, command)))
 }
 
-/// What the parent of `execution` must be told of its progress; only Tasks show it.
-pub(super) fn progress_note(execution: &Execution) -> Option<(ExecutionId, Note)> {
+/// What the parent of `execution` must be told of its progress, which was `before`. A part of a
+/// distributed Map, of which there may be many, tells less than a Task.
+pub(super) fn progress_note(execution: &Execution, before: u8) -> Option<(ExecutionId, Note)> {
     let parent = execution.parent.as_ref()?;
-    match &parent.link {
-        Link::Job(_) => {
-            let percent = execution.progress;
-            let command = Command::ChildProgressed { child: execution.id, percent };
-            Some((parent.execution, reported(parent.execution, command)))
-        }
-        Link::Begun(_) | Link::Item { .. } => None,
-    }
+    let percent = execution.progress;
+    let tells = match &parent.link {
+        Link::Begun(_) => false,
+        Link::Job(_) => percent != before,
+        Link::Item { .. } => percent / PART_PROGRESS_STEP != before / PART_PROGRESS_STEP,
+    };
+    let command = Command::ChildProgressed { child: execution.id, percent };
+    tells.then(|| (parent.execution, reported(parent.execution, command)))
 }
 
 fn ended(parent: ExecutionId, child: &Execution) -> (ExecutionId, Note) {

@@ -44,6 +44,16 @@ pub enum Error {
         /// Which.
         execution: ExecutionId,
     },
+    /// An execution whose history has no such event.
+    #[error("execution {} has no event {sequence}: it has 1 to {last}", execution.short())]
+    NoSuchEvent {
+        /// Which.
+        execution: ExecutionId,
+        /// What was asked for.
+        sequence: u64,
+        /// Its last one.
+        last: u64,
+    },
     /// A beginning of a handle that several executions share.
     #[error("{handle:?} could be any of {}", candidates.iter().map(ExecutionId::handle).collect::<Vec<_>>().join(", "))]
     AmbiguousHandle {
@@ -143,6 +153,7 @@ impl Error {
             Self::Deleted { .. } => "DELETED",
             Self::NeededByParent { .. } => "NEEDED_BY_PARENT",
             Self::Changed { .. } => "EXECUTION_CHANGED",
+            Self::NoSuchEvent { .. } => "NO_SUCH_EVENT",
             Self::AmbiguousHandle { .. } => "AMBIGUOUS_HANDLE",
             Self::NoSuchWorkflow { .. } => "NO_SUCH_WORKFLOW",
             Self::NoSuchJobType { .. } => "NO_SUCH_JOB_TYPE",

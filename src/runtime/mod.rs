@@ -60,7 +60,7 @@ pub use page::{Filter, MOST_ROWS, Page};
 pub use pauses::Paused;
 pub use places::PlaceQueue;
 pub use queues::Queues;
-pub use read::read_execution;
+pub use read::{read_execution, read_execution_at};
 pub use recovery::RecoveryReport;
 pub use retry::Rerun;
 pub use slots::{FullSlots, JobQueue};

@@ -17,7 +17,7 @@ use super::committer::{Accepted, Health, Release, Unit};
 use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
-use super::read::{read_execution, read_records};
+use super::read::{read_execution, read_execution_at, read_records};
 use super::recovery::RecoveryReport;
 use super::retry::Origin;
 use super::shard::Tools;
@@ -412,6 +412,18 @@ impl Orchestrator {
 
     async fn read_execution(&self, execution: ExecutionId) -> Result<Execution, Error> {
         read_execution(&*self.inner.tools.store, execution).await
+    }
+
+    /// An execution as it was right after the event with this sequence.
+    ///
+    /// # Errors
+    /// There is no such execution or event, or the log cannot be read.
+    pub async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        read_execution_at(&*self.inner.tools.store, execution, sequence).await
     }
 
     /// The version that an execution runs.

@@ -1,4 +1,4 @@
-//! Reading one execution from the store.
+//! Executions as their histories on disk tell them: as they are, and as they were.
 
 use super::delete::missing;
 use super::error::Error;
@@ -47,4 +47,22 @@ pub(super) async fn read_records(
         return Err(deleted);
     }
     Ok(records)
+}
+
+/// Folds the history of an execution from disk, up to the event with this sequence.
+///
+/// # Errors
+/// There is no such execution or event, or the log cannot be read.
+pub async fn read_execution_at(
+    store: &dyn EventStore,
+    execution: ExecutionId,
+    sequence: u64,
+) -> Result<Execution, Error> {
+    let records = store.read_history(execution.0, 1..sequence.saturating_add(1)).await?;
+    let found = records.last().is_some_and(|record| record.sequence == sequence);
+    if !found || !super::definitions::is_execution_stream(execution.0) {
+        let last = read_execution(store, execution).await?.sequence;
+        return Err(Error::NoSuchEvent { execution, sequence, last });
+    }
+    Ok(Execution::replay(execution, records.iter().map(|record| (&*record.event, record.time))))
 }

@@ -50,7 +50,8 @@ impl Recent {
 
 fn payload_bytes(execution: &Execution) -> usize {
     let results = execution.steps.values().filter_map(|step| step.result.as_ref());
-    let payloads = execution.output.iter().chain(results).chain([&execution.input]);
+    let parts = execution.steps.values().flat_map(|step| step.kept.outputs.values());
+    let payloads = execution.output.iter().chain(results).chain(parts).chain([&execution.input]);
     payloads.map(crate::language::Json::len_bytes).sum()
 }
 

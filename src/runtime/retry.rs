@@ -17,7 +17,6 @@ use crate::engine::{
     Command, Execution, ExecutionId, Link, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
 use crate::language::{DefinitionHash, Json};
-use crate::store::Record;
 
 /// What is to be other in a new execution than in the one that it repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

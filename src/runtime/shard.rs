@@ -438,7 +438,7 @@ impl Shard {
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
             releases.push(Release::Note(id, Note::FreePlace(id)));
         } else if slot.execution.progress != progress {
-            let note = progress_note(&slot.execution);
+            let note = progress_note(&slot.execution, progress);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
         }
         self.hand_on(id, first_sequence, decided);

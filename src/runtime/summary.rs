@@ -28,6 +28,9 @@ pub struct Summary {
     pub status: Status,
     /// Percent.
     pub progress: u8,
+    /// How long it may still take, where there is something to go by.
+    #[serde(default)]
+    pub seconds_left: Option<u64>,
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
     /// The step it is in.
@@ -61,6 +64,7 @@ impl Summary {
             parent: execution.parent.clone(),
             status: execution.status,
             progress: execution.progress,
+            seconds_left: execution.seconds_left(),
             total_errors: execution.total_errors,
             step: root.and_then(|root| root.state.clone()),
             message: execution.message.clone(),

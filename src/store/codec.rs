@@ -129,6 +129,7 @@ macro_rules! event_table {
             49 1 JobTypeResumed
             50 1 ExecutionAdmitted
             51 1 ExecutionDeleted
+            52 1 ItemProgressed
         }
     };
 }

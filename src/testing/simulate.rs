@@ -71,15 +71,22 @@ impl Simulation {
         let start = self.start_command();
         self.give(start)?.map_err(|rejection| rejection.to_string())?;
         self.run_to_the_end()?;
-        let late = self.any_command();
-        if self.give(late)?.is_ok() {
-            return Err("a command was accepted after the end".to_owned());
-        }
         while self.random.one_in(2) && self.execution.status.can_be_redriven() {
             self.redrive()?;
             self.run_to_the_end()?;
         }
-        Ok(())
+        self.delete()
+    }
+
+    /// Deletes it, or not.
+    fn delete(&mut self) -> Result<(), String> {
+        if self.random.one_in(2) {
+            return Ok(());
+        }
+        self.give(delete_command())?.map_err(|rejection| rejection.to_string())?;
+        let late = self.any_command();
+        self.refused(late, "after the deletion")?;
+        self.refused(delete_command(), "after the deletion")
     }
 
     /// Goes on after the end, from anywhere.
@@ -120,14 +127,7 @@ impl Simulation {
             drop(self.give(command)?);
         }
         let late = self.any_command();
-        self.refused(late, "after the end")?;
-        if self.random.one_in(2) {
-            return Ok(());
-        }
-        self.give(delete_command())?.map_err(|rejection| rejection.to_string())?;
-        let late = self.any_command();
-        self.refused(late, "after the deletion")?;
-        self.refused(delete_command(), "after the deletion")
+        self.refused(late, "after the end")
     }
 
     fn refused(&mut self, command: Command, when: &str) -> Result<(), String> {
@@ -378,9 +378,9 @@ impl Simulation {
             3 | 4 => Command::ReportProgress {
                 job,
                 token,
-                percent: u8::try_from(self.random.below(256)).ok(),
+                percent: u8::try_from(self.random.below(340)).ok(),
                 message: self.random.one_in(2).then(|| "at work".into()),
-                processed: None,
+                processed: self.random.one_in(3).then(|| self.random.below(9)),
                 total: Some(7),
             },
             _ => {

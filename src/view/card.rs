@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 
 use super::cleanup::{CleanupCard, ForcedCard, summary_error, summary_fields};
 use super::limits::{PlaceCard, counters};
-use super::step::StepCard;
+use super::step::{StepCard, whole};
 use super::text::seconds;
 use super::waiting::Waiting;
 use crate::engine::execution::Cancel;
+use crate::engine::pace::Estimate;
 use crate::engine::{
     Execution, ExecutionId, Failure, Job, JobId, JobStatus, Pauses, Program, StepStatus, Timestamp,
 };
@@ -73,6 +74,8 @@ pub struct Card {
     pub redriven_at: Option<String>,
     /// How long it took, or has taken so far.
     pub duration_seconds: f64,
+    /// How long it may still take, as of its last event; absent where there is nothing to go by.
+    pub seconds_left: Option<u64>,
     /// Failures that were caught or tolerated.
     pub total_errors: u32,
     /// Why it failed or timed out.
@@ -107,7 +110,7 @@ pub struct JobCard {
     pub colour: Option<String>,
     /// `pending`, `running`, `retrying` or `cancelling`.
     pub status: &'static str,
-    /// Percent; 0 as long as its worker has not said.
+    /// Percent; from its counters where its worker gave no percent, and 0 before it said anything.
     pub progress: u8,
     /// The attempt, from 1.
     pub attempt: u32,
@@ -123,6 +126,10 @@ pub struct JobCard {
     pub total: Option<u64>,
     /// Both in words, with the unit of the job's type: `4 / 6 scenes`.
     pub counted: Option<String>,
+    /// Things done in a second, if its worker counts things.
+    pub rate_per_second: Option<f64>,
+    /// How long it may still take, as of its last report; absent where there is nothing to go by.
+    pub seconds_left: Option<u64>,
 }
 
 /// Why something failed.
@@ -205,6 +212,7 @@ impl PauseCard {
 impl JobCard {
     fn of(program: &Program, execution: &Execution, id: JobId, job: &Job) -> Self {
         let words = program.workflow.job_type_words.get(&job.job_type);
+        let Estimate { rate_per_second, seconds_left } = job.estimate();
         Self {
             label: words.and_then(|words| words.label.clone()),
             colour: words.and_then(|words| words.colour.clone()),
@@ -212,13 +220,15 @@ impl JobCard {
             id: job_label(execution.id, id),
             job_type: job.job_type.clone(),
             status: job_status(job.status),
-            progress: job.percent.unwrap_or(0),
+            progress: whole(job.fraction(), 100.0),
             attempt: job.attempt,
             worker: job.worker.clone(),
             execution: job.child.as_ref().map(|child| child.execution.to_string()),
             message: job.message.clone(),
             processed: job.processed,
             total: job.total,
+            rate_per_second,
+            seconds_left,
         }
     }
 }
@@ -274,6 +284,7 @@ impl Card {
             redrives: execution.redrives,
             redriven_at: execution.redriven_at.map(|at| at.to_string()),
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),
+            seconds_left: execution.seconds_left(),
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
             summary: summary(execution),

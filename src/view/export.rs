@@ -25,8 +25,12 @@ pub struct ExportedEvent<'l> {
     pub data: &'l RawValue,
 }
 
-/// The fields that hold tokens: they are left out, and tell a reader nothing.
-const SECRET: [&str; 2] = ["token", "callback"];
+/// The field that holds an attempt's token: it is left out, and tells a reader nothing.
+const SECRET: &str = "token";
+/// The field that holds a callback's token: that there is one tells what the job waits for.
+const CALLBACK: &str = "callback";
+/// Stands for a token that was left out.
+const NO_TOKEN: &str = "[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0]";
 
 /// Fields of an event, as they stand.
 pub type ExportedFields<'f> = IndexMap<&'f str, &'f RawValue>;
@@ -41,7 +45,11 @@ pub fn export_line(record: &Record) -> serde_json::Result<String> {
     let nameless = || serde::ser::Error::custom("an event without a name");
     let (name, body) = event.first().ok_or_else(nameless)?;
     let mut fields: ExportedFields<'_> = serde_json::from_str(body.get())?;
-    fields.retain(|name, _| !SECRET.contains(name));
+    fields.shift_remove(SECRET);
+    let no_token = RawValue::from_string(NO_TOKEN.to_owned())?;
+    if let Some(callback) = fields.get_mut(CALLBACK).filter(|field| field.get() != "null") {
+        *callback = &no_token;
+    }
     let data = serde_json::value::to_raw_value(&fields)?;
     let line = serde_json::to_string(&ExportedEvent {
         position: record.position,

@@ -151,6 +151,9 @@ fn of_child(event: &Event) -> Option<String> {
         Event::ItemStarted(body) => {
             format!("part {} began as execution {}", u64::from(body.index) + 1, body.child)
         }
+        Event::ItemProgressed(body) => {
+            format!("execution {} is at {}%", body.child, body.percent)
+        }
         Event::ItemSucceeded(body) => {
             format!("execution {} ended{}", body.child, gave(&body.output))
         }
@@ -263,7 +266,7 @@ fn failure(failure: &Failure) -> String {
 
 /// Knows in which state each event of one history happened. What it was not told the beginning of,
 /// it does not know.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Places {
     states: HashMap<FrameId, StateName>,
     frames: HashMap<JobId, FrameId>,
@@ -319,6 +322,7 @@ impl Places {
             }
             Event::JobStarted(body) => body.job,
             Event::ItemStarted(body) => return Some(body.frame),
+            Event::ItemProgressed(body) => return Some(body.frame),
             Event::ItemSucceeded(body) => return Some(body.frame),
             Event::ItemFailed(body) => return Some(body.frame),
             Event::ItemCancelled(body) => return Some(body.frame),

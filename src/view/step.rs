@@ -9,7 +9,10 @@ use super::limits::counters;
 use super::skipped;
 use super::text::seconds;
 use crate::engine::execution::Fork;
-use crate::engine::{Execution, FrameId, Program, Status, Step, StepStatus, Timestamp, progress};
+use crate::engine::pace::Estimate;
+use crate::engine::{
+    Execution, FrameId, Job, Program, Status, Step, StepStatus, Timestamp, progress,
+};
 use crate::language::{State, StateName};
 
 /// A state of the outermost machine.
@@ -51,8 +54,14 @@ pub struct StepCard {
     pub total: Option<u64>,
     /// The open map run, when it is a distributed Map.
     pub map_run: Option<MapRunCard>,
+    /// Things or parts done in a second, where they are counted and it is under way.
+    pub rate_per_second: Option<f64>,
+    /// How long it may still take, as of its last event; absent where there is nothing to go by.
+    pub seconds_left: Option<u64>,
     /// Its newest job.
     pub job_id: Option<String>,
+    /// The execution that did that job's work, when no worker did.
+    pub execution: Option<String>,
     /// When it was first entered, as RFC 3339.
     pub started_at: Option<String>,
     /// When it was left last, as RFC 3339.
@@ -125,6 +134,7 @@ fn one(
     // Of one that a redrive took back only the attempts are still of interest.
     let step = known.filter(|step| step.status != StepStatus::Pending);
     let ended_at = step.and_then(|step| step.ended_at);
+    let Estimate { rate_per_second, seconds_left } = estimate(program, execution, &state.name);
     StepCard {
         number,
         name: state.name.clone(),
@@ -146,7 +156,10 @@ fn one(
         processed: step.and_then(|step| step.processed),
         total: step.and_then(|step| step.total),
         map_run: open_fork(execution, &state.name).and_then(MapRunCard::of),
+        rate_per_second,
+        seconds_left,
         job_id: step.and_then(|step| step.job).map(|job| job_label(execution.id, job)),
+        execution: step.and_then(|step| step.child).map(|child| child.to_string()),
         started_at: step.map(|step| step.entered_at.to_string()),
         ended_at: ended_at.map(|at| at.to_string()),
         duration_seconds: step.map(|step| took(step, now)),
@@ -164,8 +177,23 @@ fn counted(program: &Program, execution: &Execution, name: &StateName) -> Option
 }
 
 /// The fork that is open in a step.
-fn open_fork<'e>(execution: &'e Execution, name: &StateName) -> Option<&'e Fork> {
+pub(super) fn open_fork<'e>(execution: &'e Execution, name: &StateName) -> Option<&'e Fork> {
     execution.frames.get(&FrameId::ROOT).filter(|root| root.state.as_ref() == Some(name))?.fork()
+}
+
+/// How fast the step goes that the execution is in.
+fn estimate(program: &Program, execution: &Execution, name: &StateName) -> Estimate {
+    let root = execution.frames.get(&FrameId::ROOT);
+    let Some(root) = root.filter(|root| root.state.as_ref() == Some(name)) else {
+        return Estimate::default();
+    };
+    match root.fork() {
+        Some(fork) => fork.estimate(execution, progress::fraction(program, execution, root)),
+        None => {
+            let job = root.job.and_then(|job| execution.jobs.get(&job));
+            job.filter(|job| !job.is_own()).map_or_else(Estimate::default, Job::estimate)
+        }
+    }
 }
 
 /// How long a step took, or has taken so far, in seconds.
@@ -207,20 +235,21 @@ fn percent(program: &Program, execution: &Execution, name: &StateName, step: &St
     }
     let root = execution.frames.get(&FrameId::ROOT);
     if let Some(root) = root.filter(|root| root.state.as_ref() == Some(name)) {
-        return whole(progress::fraction(program, execution, root));
+        return whole(progress::fraction(program, execution, root), 99.0);
     }
     // It ended without success: what is left of its progress are the parts that were done.
     match step.parts {
         0 => 0,
-        parts => whole(f64::from(step.parts_completed) / f64::from(parts)),
+        parts => whole(f64::from(step.parts_completed) / f64::from(parts), 99.0),
     }
 }
 
+/// A fraction in whole percent, at most `most`, which is at most 100.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "clamped to 0..=99 just before"
+    reason = "clamped to 0..=100 just before"
 )]
-fn whole(fraction: f64) -> u8 {
-    (fraction * 100.0 + 1e-8).floor().clamp(0.0, 99.0) as u8
+pub(super) fn whole(fraction: f64, most: f64) -> u8 {
+    (fraction * 100.0 + 1e-8).floor().clamp(0.0, most) as u8
 }

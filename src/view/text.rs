@@ -39,6 +39,34 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// An estimated time span, as `~1m20s`.
+#[must_use]
+pub fn about(seconds: u64) -> String {
+    match seconds {
+        0..10 => format!("~{seconds}s"),
+        seconds => format!("~{}", duration(seconds.saturating_mul(1000))),
+    }
+}
+
+/// How fast something goes and how long it may still take, as `12.4/s · ~1m20s left`; empty where
+/// neither is known.
+#[must_use]
+pub fn pace(rate_per_second: Option<f64>, seconds_left: Option<u64>) -> String {
+    let rate = rate_per_second.map(per_second);
+    let left = seconds_left.map(|seconds| format!("{} left", about(seconds)));
+    rate.into_iter().chain(left).collect::<Vec<_>>().join(" · ")
+}
+
+/// `12.4/s`; what is slow is told by the minute or the hour.
+fn per_second(rate: f64) -> String {
+    match rate {
+        rate if rate >= 100.0 => format!("{rate:.0}/s"),
+        rate if rate >= 0.1 => format!("{rate:.1}/s"),
+        rate if rate * 60.0 >= 0.1 => format!("{:.1}/min", rate * 60.0),
+        rate => format!("{:.1}/h", rate * 3600.0),
+    }
+}
+
 /// A time span in seconds, to the millisecond.
 #[expect(clippy::cast_precision_loss, reason = "spans below 100,000 years are exact")]
 pub(super) fn seconds(ms: u64) -> f64 {
@@ -54,6 +82,16 @@ mod tests {
         assert_eq!(one_line("a\x1b[2Jb\nc", 80), "a [2Jb c");
         assert_eq!(one_line("abcdef", 4), "abc…");
         assert_eq!(one_line("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn a_pace_has_a_rate_and_a_rest_where_they_are_known() {
+        assert_eq!(pace(Some(12.42), Some(80)), "12.4/s · ~1m20s left");
+        assert_eq!(pace(None, Some(4)), "~4s left");
+        assert_eq!(pace(Some(0.05), None), "3.0/min");
+        assert_eq!(pace(Some(0.001), None), "3.6/h");
+        assert_eq!(pace(Some(1234.5), None), "1234/s");
+        assert_eq!(pace(None, None), "");
     }
 
     #[test]

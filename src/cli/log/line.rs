@@ -4,13 +4,13 @@ use super::super::ui::Role;
 use crate::engine::ExecutionId;
 use crate::store::Record;
 use crate::view::Places;
-pub(super) use crate::view::{EventDocument, Told};
+pub(in super::super) use crate::view::{EventDocument, Told};
 
-pub(super) fn tell(record: &Record, places: &mut Places) -> Told {
+pub(in super::super) fn tell(record: &Record, places: &mut Places) -> Told {
     Told::of(record, places)
 }
 
-pub(super) fn document(record: &Record, told: Told) -> EventDocument {
+pub(in super::super) fn document(record: &Record, told: Told) -> EventDocument {
     EventDocument::of(record, told)
 }
 

@@ -5,7 +5,7 @@ mod compact;
 mod diff;
 mod export;
 mod grep;
-mod line;
+pub(super) mod line;
 mod pages;
 mod salvage;
 mod show;

@@ -39,6 +39,8 @@ pub(super) struct Ui {
     pub(super) out_color: bool,
     /// Whether stderr has colours.
     pub(super) err_color: bool,
+    /// Whether stdout can be drawn on.
+    pub(super) can_draw_out: bool,
     /// Whether stderr can be drawn on.
     pub(super) can_draw: bool,
     /// What is drawn on stderr; other talk must go around it.
@@ -82,6 +84,7 @@ impl Ui {
             is_ascii: wishes.is_ascii || !style::speaks_utf8(),
             out_color: style::wants_color(wishes.color, out) && wishes.output == Output::Table,
             err_color: style::wants_color(wishes.color, err),
+            can_draw_out: out && !is_dumb && wishes.output == Output::Table,
             can_draw,
             bars,
         }

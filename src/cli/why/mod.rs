@@ -15,7 +15,7 @@ use super::source::{Source, SourceArgs};
 use super::ui::{Mark, Role};
 use super::wait::now;
 use crate::engine::{ExecutionId, Held};
-use crate::view::{FailureCard, Why, WhyState, Workers, duration, one_line};
+use crate::view::{FailureCard, Queues, Why, WhyState, Workers, duration, one_line};
 
 /// How many executions below the one that is asked about are looked at, one below the other.
 const DEPTH: u32 = 3;
@@ -26,6 +26,9 @@ const BREADTH: usize = 3;
 pub(super) struct WhyArgs {
     /// The execution: its id, a beginning of its handle, or @ for the newest
     id: String,
+    /// As it was right after this event, by its sequence in `log show`
+    #[arg(long, value_name = "SEQ")]
+    at: Option<u64>,
     #[command(flatten)]
     source: SourceArgs,
 }
@@ -48,11 +51,14 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
     };
     let held = source.held().await?;
     let around = Around { source: &source, workers, held: &held };
-    let why = look(around, id, DEPTH).await?;
+    let why = match arguments.at {
+        None => look(around, id, DEPTH).await?,
+        Some(at) => look_back(&source, id, at).await?,
+    };
     let ui = &context.ui;
-    // There is nothing to go on with in a file.
-    let is_file = arguments.source.file.is_some();
-    let next = if is_file { Vec::new() } else { advice(context, id, &why) };
+    // There is nothing to go on with in a file, nor in the past.
+    let is_over = arguments.source.file.is_some() || arguments.at.is_some();
+    let next = if is_over { Vec::new() } else { advice(context, id, &why) };
     if ui.is_json() {
         ui.document("everstep.why/v1", &Document { why: &why, next: &next })?;
         return Ok(Exit::Done);
@@ -105,6 +111,17 @@ fn look(around: Around<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
         }
         Ok(why)
     })
+}
+
+/// Looks at an execution as it was. What others were then, and which workers there were, is not in
+/// its history.
+async fn look_back(source: &Source, id: ExecutionId, at: u64) -> Result<Why, Box<Fault>> {
+    let (execution, moment) = source.moment(id, Some(at)).await?;
+    let mut history = source.history(id).await?;
+    history.retain(|record| record.sequence <= at);
+    let program = source.program(execution.definition).await?;
+    let (queues, held) = (Queues::default(), Held::default());
+    Ok(Why::of(&program, &execution, &history, Workers::Unknown, &queues, &held, moment))
 }
 
 /// What is below is told where it can be: an execution that has not begun has no history yet.

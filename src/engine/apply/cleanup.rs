@@ -83,6 +83,7 @@ impl Execution {
         self.cleanup = Some(Cleanup::new(at, deadline, self.counted_events()));
         self.ready.clear();
         self.timers.clear();
+        self.keep_outputs_of_parts(FrameId::ROOT);
         self.set_activity(FrameId::ROOT, Activity::Ready);
     }
 

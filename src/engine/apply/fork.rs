@@ -6,15 +6,16 @@ use serde_json::json;
 
 use super::timer_of;
 use crate::engine::event::{
-    Data, Failure, ForkStarted, FrameFailed, FrameStarted, FrameSucceeded, ItemFailed, ItemStarted,
-    ItemSucceeded, KeptPart, PartsKept,
+    Data, Failure, ForkStarted, FrameFailed, FrameStarted, FrameSucceeded, ItemFailed,
+    ItemProgressed, ItemStarted, ItemSucceeded, KeptPart, PartsKept,
 };
 use crate::engine::execution::{Activity, Execution, Fork, Frame, Items, MapRun, Part};
 use crate::engine::id::{ExecutionId, FrameId, Timestamp};
+use crate::engine::kept::KeptParts;
 use crate::language::Json;
 
 impl Execution {
-    pub(super) fn fork_started(&mut self, body: &ForkStarted) {
+    pub(super) fn fork_started(&mut self, body: &ForkStarted, at: Timestamp) {
         let items = body.items.as_ref().map(|items| Items::of(self.resolve(body.frame, items)));
         let fork = Fork {
             total: body.total,
@@ -26,6 +27,7 @@ impl Execution {
             counts_errors: body.counts_errors,
             keeps_outputs: body.keeps_outputs,
             output_bytes: 0,
+            opened_at: at,
             started: 0,
             next: 0,
             kept: BTreeSet::new(),
@@ -47,6 +49,7 @@ impl Execution {
             step.parts = body.total;
             step.parts_completed = 0;
             step.parts_failed = 0;
+            step.kept = KeptParts::default();
         }
     }
 
@@ -63,7 +66,7 @@ impl Execution {
     }
 
     pub(super) fn parts_kept(&mut self, body: &PartsKept) {
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         self.total_errors += body.parts.iter().map(|part| part.errors).sum::<u32>();
         let count = u32::try_from(body.parts.len()).unwrap_or(u32::MAX);
         if let Some(fork) = self.fork_mut(body.frame) {
@@ -86,7 +89,7 @@ impl Execution {
     }
 
     pub(super) fn frame_succeeded(&mut self, body: &FrameSucceeded) {
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         let output = self.resolve(body.frame, &body.output);
         let Some((parent, index)) = self.close_frame(body.frame) else { return };
         if let Some(fork) = self.fork_mut(parent) {
@@ -99,13 +102,20 @@ impl Execution {
     }
 
     pub(super) fn frame_failed(&mut self, body: &FrameFailed) {
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         let Some((parent, index)) = self.close_frame(body.frame) else { return };
-        self.part_failed(parent, index, &body.failure);
+        self.part_failed(parent, index, &body.failure, None);
     }
 
     /// What is tolerated stands among the results as what it is.
-    fn part_failed(&mut self, parent: FrameId, index: u32, failure: &Failure) {
+    /// What is tolerated stands among the results as what it is.
+    fn part_failed(
+        &mut self,
+        parent: FrameId,
+        index: u32,
+        failure: &Failure,
+        child: Option<ExecutionId>,
+    ) {
         let Failure { error, cause } = failure;
         let told = json!({"Status": "FAILED", "Error": &**error, "Cause": &**cause});
         let counts = self.fork_mut(parent).is_some_and(|fork| {
@@ -117,6 +127,7 @@ impl Execution {
         if let Some(step) = self.step_of(parent) {
             step.parts_failed += 1;
             step.failure = Some(failure.clone());
+            step.kept.note_failure(index, failure, child);
         }
         self.refresh(parent);
     }
@@ -148,10 +159,28 @@ impl Execution {
                 Data::Kept | Data::Result => item().unwrap_or_else(Json::null),
             };
             if let Some(run) = &mut fork.run {
-                run.children.insert(body.child, Part { index: body.index, input });
+                run.children.insert(body.child, Part { index: body.index, input, percent: 0 });
             }
         }
         self.refresh(body.frame);
+    }
+
+    pub(super) fn item_progressed(&mut self, body: &ItemProgressed) {
+        self.uncounted_events += 1;
+        self.raise_progress(body.progress);
+        let run = self.fork_mut(body.frame).and_then(|fork| fork.run.as_mut());
+        if let Some(part) = run.and_then(|run| run.children.get_mut(&body.child)) {
+            part.percent = body.percent;
+        }
+    }
+
+    /// Lets the step remember what its parts gave, when its Parallel or Map ends without success.
+    pub(super) fn keep_outputs_of_parts(&mut self, frame: FrameId) {
+        let Some(fork) = self.fork_mut(frame).filter(|_| frame == FrameId::ROOT) else { return };
+        let outputs = std::mem::take(&mut fork.outputs);
+        if let Some(step) = self.step_of(frame) {
+            step.kept.outputs = outputs;
+        }
     }
 
     /// Removes a part of a map run; gives which one it was.
@@ -164,7 +193,7 @@ impl Execution {
     pub(super) fn item_succeeded(&mut self, body: &ItemSucceeded) {
         let ItemSucceeded { frame, child, ref output, with_errors, progress } = *body;
         self.uncounted_events += 1;
-        self.progress = self.progress.max(progress);
+        self.raise_progress(progress);
         let Some(index) = self.take_part(frame, child) else { return };
         let counts = self.fork_mut(frame).is_some_and(|fork| fork.counts_errors);
         self.count_error(with_errors && counts);
@@ -184,9 +213,9 @@ impl Execution {
 
     pub(super) fn item_failed(&mut self, body: &ItemFailed) {
         self.uncounted_events += 1;
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         let Some(index) = self.take_part(body.frame, body.child) else { return };
-        self.part_failed(body.frame, index, &body.failure);
+        self.part_failed(body.frame, index, &body.failure, Some(body.child));
     }
 
     /// Removes a frame with its job and timers; gives where it belonged.

@@ -36,6 +36,7 @@ impl Execution {
             message: None,
             processed: None,
             total: None,
+            reported_at: None,
         };
         self.jobs.insert(body.job, job);
         if let Some(frame) = self.frames.get_mut(&body.frame) {
@@ -49,6 +50,7 @@ impl Execution {
         let is_own = self.jobs.get(&body.job).is_some_and(Job::is_own);
         if let Some(step) = self.step_of(body.frame) {
             step.job = Some(body.job);
+            step.child = body.child.as_ref().map(|child| child.execution);
             // A Map that reads or writes files is still the same attempt.
             step.attempts += u32::from(!is_own);
         }
@@ -90,12 +92,15 @@ impl Execution {
 
     pub(super) fn job_progressed(&mut self, body: &JobProgressed, at: Timestamp) {
         self.uncounted_events += 1;
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         let Some(job) = self.jobs.get_mut(&body.job) else { return };
         job.percent = body.percent.or(job.percent);
         job.processed = body.processed.or(job.processed);
         job.total = body.total.or(job.total);
         let (frame, processed, total) = (job.frame, job.processed, job.total);
+        if body.percent.is_some() || body.processed.is_some() {
+            job.reported_at = Some(at);
+        }
         if let Some(message) = &body.message {
             job.message = Some(message.clone());
             self.message = Some(message.clone());
@@ -112,8 +117,10 @@ impl Execution {
     pub(super) fn job_succeeded(&mut self, body: &JobSucceeded) {
         let JobSucceeded { job: id, ref output, errors, .. } = *body;
         self.count_errors(errors);
-        let job = self.jobs.get(&id).map(|job| (job.frame, job.is_own()));
-        let Some((frame_id, is_own)) = job else { return };
+        let Some(job) = self.jobs.get(&id) else { return };
+        let (frame_id, is_own) = (job.frame, job.is_own());
+        let counted = job.processed.unwrap_or(0);
+        self.items_processed = self.items_processed.saturating_add(counted);
         self.forget_job(id);
         if let Some(frame) = self.frames.get_mut(&frame_id) {
             frame.result = Some(output.clone());

@@ -16,6 +16,8 @@ use super::execution::{
     Activity, Cancel, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
+use super::kept::KeptParts;
+use super::pace::Pace;
 use super::pause::Pauses;
 use crate::language::Json;
 
@@ -34,6 +36,7 @@ impl Execution {
 
     /// Believes one event, the next of the history, decided at `at`.
     pub fn apply(&mut self, event: &Event, at: Timestamp) {
+        self.keep_pace(at);
         self.sequence += 1;
         self.updated_at = at;
         match event {
@@ -53,12 +56,13 @@ impl Execution {
             Event::RetryStarted(body) => self.resume(body.frame, StepStatus::Running),
             Event::WaitStarted(body) => self.wait_started(body.frame, body.until),
             Event::WaitEnded(body) => self.wait_ended(body.frame),
-            Event::ForkStarted(body) => self.fork_started(body),
+            Event::ForkStarted(body) => self.fork_started(body, at),
             Event::FrameStarted(body) => self.frame_started(body, at),
             Event::FrameSucceeded(body) => self.frame_succeeded(body),
             Event::FrameFailed(body) => self.frame_failed(body),
             Event::FrameCancelled(body) => self.frame_cancelled(body.frame),
             Event::ItemStarted(body) => self.item_started(body),
+            Event::ItemProgressed(body) => self.item_progressed(body),
             Event::ItemSucceeded(body) => self.item_succeeded(body),
             Event::ItemFailed(body) => self.item_failed(body),
             Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
@@ -110,6 +114,7 @@ impl Execution {
         self.rerun_of = body.rerun_of;
         self.input = body.input.clone();
         self.started_at = at;
+        self.pace = Pace::starting(at, 0);
         if let Some(deadline) = body.deadline {
             self.timers.insert((deadline, Timer::ExecutionTimeout));
         }
@@ -142,7 +147,7 @@ impl Execution {
     }
 
     fn state_entered(&mut self, body: &StateEntered, at: Timestamp) {
-        self.progress = self.progress.max(body.progress);
+        self.raise_progress(body.progress);
         self.leave_job(body.frame);
         let Some(frame) = self.frames.get_mut(&body.frame) else { return };
         if let Data::New(input) = &body.input {
@@ -191,6 +196,7 @@ impl Execution {
         let output = self.resolve(body.frame, &body.output);
         self.leave_job(body.frame);
         self.count_error(body.counts);
+        self.keep_outputs_of_parts(body.frame);
         let Some(frame) = self.frames.get_mut(&body.frame) else { return };
         frame.data = output;
         frame.failure = None;
@@ -304,6 +310,7 @@ impl Execution {
         };
         let failure = self.failure.clone().filter(|_| open_step == StepStatus::Failed);
         self.close_steps(open_step, failure.as_ref(), at);
+        self.keep_outputs_of_parts(FrameId::ROOT);
         self.status = status;
         self.ended_at = Some(at);
         self.frames.clear();
@@ -316,7 +323,7 @@ impl Execution {
     }
 
     /// What `data` stands for in `frame`.
-    fn resolve(&self, frame: FrameId, data: &Data) -> Json {
+    pub(super) fn resolve(&self, frame: FrameId, data: &Data) -> Json {
         let Some(frame) = self.frames.get(&frame) else { return Json::null() };
         match data {
             Data::Kept => frame.data.clone(),
@@ -423,6 +430,7 @@ impl Step {
         Self {
             status: StepStatus::Pending,
             job: None,
+            child: None,
             attempts: 0,
             result: None,
             failure: None,
@@ -436,6 +444,7 @@ impl Step {
             errors: 0,
             processed: None,
             total: None,
+            kept: KeptParts::default(),
         }
     }
 }

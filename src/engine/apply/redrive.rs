@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::engine::event::ExecutionRedriven;
 use crate::engine::execution::{Execution, Frame, Step, StepStatus, Timer};
 use crate::engine::id::{FrameId, Timestamp};
+use crate::engine::pace::Pace;
 use crate::language::StateName;
 
 impl Execution {
@@ -19,6 +20,7 @@ impl Execution {
         self.redrives += 1;
         self.redriven_at = Some(at);
         self.progress = body.progress;
+        self.pace = Pace::starting(at, body.progress);
         self.total_errors = body.total_errors;
         // The limit on a history is there to end endless loops, and people are none.
         self.uncounted_events = self.sequence;

@@ -4,14 +4,17 @@ use serde_json::json;
 
 use super::Decision;
 use super::job::result_too_large;
-use crate::engine::child::{ChildEnd, ChildWait};
+use crate::engine::child::{ChildEnd, ChildWait, PART_PROGRESS_STEP};
 use crate::engine::event::{
-    CallbackAwaited, ChildStopped, Failure, JobFailed, JobProgressed, JobSucceeded,
+    CallbackAwaited, ChildStopped, Failure, ItemProgressed, JobFailed, JobProgressed, JobSucceeded,
 };
 use crate::engine::execution::Status;
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 use crate::engine::rejection::Rejection;
 use crate::language::Json;
+
+/// The most parts that a distributed Map may have for their progress to be recorded.
+const MOST_PARTS_HEARD: u32 = 100;
 
 /// What an execution is to the one that began it.
 enum Tie {
@@ -75,17 +78,40 @@ impl Decision<'_> {
         percent: u8,
     ) -> Result<(), Rejection> {
         self.require(&[Status::Running, Status::Cancelling])?;
-        let Some(Tie::Job(job)) = self.tie_to(child) else {
-            return Err(Rejection::ChildNotOpen { child });
-        };
+        match self.tie_to(child) {
+            Some(Tie::Job(job)) => self.child_job_progressed(job, percent.min(100)),
+            Some(Tie::Item(frame)) => self.item_progressed(frame, child, percent.min(100)),
+            Some(Tie::Leaving) | None => Err(Rejection::ChildNotOpen { child }),
+        }
+    }
+
+    fn child_job_progressed(&mut self, job: JobId, percent: u8) -> Result<(), Rejection> {
         let known = self.execution.jobs.get(&job).and_then(|job| job.percent);
         if known.is_some_and(|known| known >= percent) {
             return Err(Rejection::NothingToDo);
         }
-        let percent = Some(percent.min(100));
+        let percent = Some(percent);
         let (message, processed, total) = (None, None, None);
         let event = JobProgressed { job, percent, message, processed, total, progress: 0 };
         self.emit_with_progress(event.into());
+        Ok(())
+    }
+
+    /// What a part of a distributed Map tells is an event of the parent, so it is heard only where
+    /// it moves the whole: of Maps with few parts, and in steps.
+    fn item_progressed(
+        &mut self,
+        frame: FrameId,
+        child: ExecutionId,
+        percent: u8,
+    ) -> Result<(), Rejection> {
+        let fork = self.fork_of(frame).filter(|fork| fork.total <= MOST_PARTS_HEARD);
+        let run = fork.and_then(|fork| fork.run.as_ref());
+        let part = run.and_then(|run| run.children.get(&child)).ok_or(Rejection::NothingToDo)?;
+        if percent / PART_PROGRESS_STEP <= part.percent / PART_PROGRESS_STEP {
+            return Err(Rejection::NothingToDo);
+        }
+        self.emit_with_progress(ItemProgressed { frame, child, percent, progress: 0 }.into());
         Ok(())
     }
 

@@ -20,6 +20,10 @@ pub(super) const DATA_LIMIT: &str = "States.DataLimitExceeded";
 /// state failed. Measured on AWS by others.
 const QUERY: &str = "States.QueryEvaluationError";
 
+/// How the cause of a failure begins that ends an endless loop.
+pub(in crate::engine) const LONG_HISTORY: &str =
+    "The execution reached the maximum number of history events";
+
 /// Errors of time, which `States.TaskFailed` does not match.
 const TIMEOUTS: [&str; 2] = ["States.Timeout", "States.HeartbeatTimeout"];
 
@@ -108,8 +112,7 @@ impl Decision<'_> {
 
     pub(super) fn fail_for_long_history(&mut self) {
         let limit = self.input.limits.history_events;
-        let cause =
-            format!("The execution reached the maximum number of history events ({limit}).");
+        let cause = format!("{LONG_HISTORY} ({limit}).");
         let failure = Failure::new("States.Runtime", &cause);
         if self.execution.cleanup.is_some() {
             self.give_up_cleanup(&failure);

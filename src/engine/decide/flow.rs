@@ -362,7 +362,7 @@ impl<'e> Evaluation<'e> {
             frame == self.frame && assigned.iter().any(|(new, _)| new == name)
         };
         // A clean-up has the variables that the work left, and the work needs them no more.
-        let counted = self.execution.frames.iter().filter(|(id, _)| self.execution.moves(**id));
+        let counted = self.execution.frames.iter().filter(|(id, _)| self.execution.is_open(**id));
         let kept = counted.flat_map(|(id, frame)| {
             let kept = frame.variables.iter().filter(|(name, _)| !replaced(*id, name));
             kept.map(|(_, value)| value.len_bytes())

@@ -67,6 +67,11 @@ impl Decision<'_> {
             // Whoever is to call back was told by an attempt that a crash cut off.
             return Err(Rejection::NotPending { job, attempt: open.attempt });
         }
+        if open.status == JobStatus::Cancelling {
+            // How far it is no longer matters.
+            let (command, status) = (self.action, self.execution.status);
+            return Err(Rejection::NotInStatus { command, status });
+        }
         let Report { percent, message, processed, total } = report;
         let percent = percent.map(|percent| percent.min(100));
         let message = message.map(|message| cut_shared(message, MAX_MESSAGE_BYTES));

@@ -9,6 +9,7 @@ use crate::engine::child::Ending;
 use crate::engine::event::{
     Data, Event, Failure, FrameSucceeded, StateEntered, StateExited, WaitStarted,
 };
+use crate::engine::execution::Status;
 use crate::engine::id::{FrameId, Timestamp};
 use crate::engine::progress;
 use crate::language::expression::{Template, loose_timestamp_ms};
@@ -28,14 +29,18 @@ impl Decision<'_> {
     /// Records an event that carries the progress as it is after it.
     pub(super) fn emit_with_progress(&mut self, mut event: Event) {
         self.execution.apply(&event, self.now);
-        let percent = progress::percent(self.input.program, self.execution);
-        let percent = percent.max(self.execution.progress);
-        self.execution.progress = percent;
+        // While it stops or is about to end otherwise, progress stands still.
+        if self.execution.status == Status::Running && self.execution.closing.is_none() {
+            let percent = progress::percent(self.input.program, self.execution);
+            self.execution.raise_progress(percent);
+        }
+        let percent = self.execution.progress;
         match &mut event {
             Event::StateEntered(body) => body.progress = percent,
             Event::JobProgressed(body) => body.progress = percent,
             Event::FrameSucceeded(body) => body.progress = percent,
             Event::FrameFailed(body) => body.progress = percent,
+            Event::ItemProgressed(body) => body.progress = percent,
             Event::ItemSucceeded(body) => body.progress = percent,
             Event::ItemFailed(body) => body.progress = percent,
             Event::ExecutionRedriven(body) => body.progress = percent,

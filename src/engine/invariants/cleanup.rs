@@ -19,7 +19,7 @@ pub(super) fn cleaning_up_comes_after_the_work(e: &Execution) -> Result<(), Viol
         Status::Pending | Status::Completed | Status::CompletedWithErrors => false,
     };
     ensure(unsuccessful, NAME, || format!("{:?}, closing {:?}", e.status, e.closing))?;
-    let stray = |id: &&FrameId| **id != FrameId::ROOT && !e.moves(**id);
+    let stray = |id: &&FrameId| **id != FrameId::ROOT && !e.is_open(**id);
     let stray = e.frames.keys().find(stray);
     ensure(stray.is_none(), NAME, || format!("frame {stray:?} belongs to the work"))?;
     let open = e

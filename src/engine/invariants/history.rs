@@ -198,6 +198,7 @@ impl Seen {
             | Event::AttemptLost(_)
             | Event::JobCancelled(_)
             | Event::ItemStarted(_)
+            | Event::ItemProgressed(_)
             | Event::ItemSucceeded(_)
             | Event::ItemFailed(_)
             | Event::ItemCancelled(_)
@@ -229,6 +230,10 @@ impl Seen {
             Event::ItemStarted(body) => {
                 let fresh = self.items.insert(body.child, body.frame).is_none();
                 known(fresh && self.is_open(body.frame), &body.child)
+            }
+            Event::ItemProgressed(body) => {
+                self.advance(body.progress)?;
+                known(self.items.get(&body.child) == Some(&body.frame), &body.child)
             }
             Event::ItemSucceeded(body) => {
                 self.advance(body.progress)?;
@@ -304,6 +309,7 @@ impl Seen {
             | Event::FrameFailed(_)
             | Event::FrameCancelled(_)
             | Event::ItemStarted(_)
+            | Event::ItemProgressed(_)
             | Event::ItemSucceeded(_)
             | Event::ItemFailed(_)
             | Event::ItemCancelled(_)

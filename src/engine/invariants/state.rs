@@ -123,7 +123,7 @@ pub(super) fn jobs_and_frames_point_at_each_other(e: &Execution) -> Result<(), V
         ensure(job.is_none_or(|owner| owner == Some(*id)), NAME, || {
             format!("frame {id} has job {:?}, which is not its own", frame.job)
         })?;
-        let waits = frame.activity == Activity::Job && e.moves(*id);
+        let waits = frame.activity == Activity::Job && e.is_open(*id);
         ensure(!waits || frame.job.is_some(), NAME, || {
             format!("frame {id} waits for a job that it does not have")
         })?;
@@ -142,8 +142,8 @@ pub(super) fn jobs_stand_where_the_execution_allows(e: &Execution) -> Result<(),
             format!("job {id} is {:?} and still has a token", job.status)
         })?;
         let allowed = match job.status {
-            JobStatus::Pending | JobStatus::Running => e.moves(job.frame),
-            JobStatus::Waiting => e.moves(job.frame) && job.callback.is_some(),
+            JobStatus::Pending | JobStatus::Running => e.is_open(job.frame),
+            JobStatus::Waiting => e.is_open(job.frame) && job.callback.is_some(),
             JobStatus::Cancelling => e.status == Status::Cancelling,
             JobStatus::Retrying => !e.status.is_terminal(),
         };

@@ -64,11 +64,14 @@ fn workers_that_do_not_answer_are_given_up_at_the_deadline() {
 }
 
 #[test]
-fn a_report_while_cancelling_sets_no_heartbeat_timer() {
+fn a_report_while_cancelling_is_dropped_and_sets_no_heartbeat_timer() {
     let mut run = given(&only(task(json!({"HeartbeatSeconds": 2})))).started(&json!({}));
-    run.take_only();
+    let token = run.take_only();
     run.cancel();
-    run.report(1, Some(10), None);
+    let (message, processed, total) = (None, None, None);
+    let percent = Some(10);
+    let late = Command::ReportProgress { job: JobId(1), token, percent, message, processed, total };
+    assert_eq!(run.try_command(late).unwrap_err().code(), "NOT_IN_STATUS");
     assert_eq!(run.next_timer(), Some((30_000, Timer::CancelDeadline)));
 }
 

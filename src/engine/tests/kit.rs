@@ -16,24 +16,24 @@ use crate::engine::{
 use crate::language::{self, Format, Json};
 
 /// When every test begins.
-pub(super) const START: Timestamp = Timestamp(1_700_000_000_000);
+pub(in crate::engine) const START: Timestamp = Timestamp(1_700_000_000_000);
 
 /// An execution under test, with all that happened to it.
-pub(super) struct Run {
-    pub(super) program: Program,
-    pub(super) execution: Execution,
-    pub(super) history: Vec<(Event, Timestamp)>,
+pub(in crate::engine) struct Run {
+    pub(in crate::engine) program: Program,
+    pub(in crate::engine) execution: Execution,
+    pub(in crate::engine) history: Vec<(Event, Timestamp)>,
     /// The events of the last command.
-    pub(super) last: Vec<Event>,
-    pub(super) now: Timestamp,
-    pub(super) limits: EngineLimits,
-    pub(super) mint: Mint,
-    pub(super) seed: u64,
+    pub(in crate::engine) last: Vec<Event>,
+    pub(in crate::engine) now: Timestamp,
+    pub(in crate::engine) limits: EngineLimits,
+    pub(in crate::engine) mint: Mint,
+    pub(in crate::engine) seed: u64,
     tokens: u8,
 }
 
 /// Reads a definition.
-pub(super) fn given(definition: &Value) -> Run {
+pub(in crate::engine) fn given(definition: &Value) -> Run {
     let options = language::Options::default();
     let workflow = language::parse(&definition.to_string(), Format::Json, &options)
         .unwrap_or_else(|faults| panic!("the definition of the test is wrong: {faults:#?}"));
@@ -51,23 +51,23 @@ pub(super) fn given(definition: &Value) -> Run {
 }
 
 impl Run {
-    pub(super) fn limits(mut self, change: impl FnOnce(&mut EngineLimits)) -> Self {
+    pub(in crate::engine) fn limits(mut self, change: impl FnOnce(&mut EngineLimits)) -> Self {
         change(&mut self.limits);
         self
     }
 
-    pub(super) fn seed(mut self, seed: u64) -> Self {
+    pub(in crate::engine) fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
     /// Starts the execution.
-    pub(super) fn started(mut self, input: &Value) -> Self {
+    pub(in crate::engine) fn started(mut self, input: &Value) -> Self {
         self.when(self.start_command(input));
         self
     }
 
-    pub(super) fn start_command(&self, input: &Value) -> Command {
+    pub(in crate::engine) fn start_command(&self, input: &Value) -> Command {
         Command::StartExecution {
             workflow: "w".into(),
             definition: self.program.workflow.hash,
@@ -80,7 +80,7 @@ impl Run {
     }
 
     /// Gives a command; a refusal must change nothing.
-    pub(super) fn try_command(&mut self, command: Command) -> Result<(), Rejection> {
+    pub(in crate::engine) fn try_command(&mut self, command: Command) -> Result<(), Rejection> {
         let before = self.execution.clone();
         let input = DecisionInput {
             program: &self.program,
@@ -107,7 +107,7 @@ impl Run {
     }
 
     /// Gives a command that must be accepted.
-    pub(super) fn when(&mut self, command: Command) {
+    pub(in crate::engine) fn when(&mut self, command: Command) {
         if let Err(rejection) = self.try_command(command) {
             panic!("refused: {rejection}");
         }
@@ -123,7 +123,7 @@ impl Run {
     }
 
     /// Lets a worker take a job; gives its token.
-    pub(super) fn take(&mut self, job: u32) -> Token {
+    pub(in crate::engine) fn take(&mut self, job: u32) -> Token {
         self.tokens += 1;
         let token = Token([self.tokens; 16]);
         let job = JobId(job);
@@ -133,7 +133,7 @@ impl Run {
     }
 
     /// Lets a worker take the only pending job.
-    pub(super) fn take_only(&mut self) -> Token {
+    pub(in crate::engine) fn take_only(&mut self) -> Token {
         let job = self.only_job(&[JobStatus::Pending]);
         self.take(job.0)
     }
@@ -146,31 +146,36 @@ impl Run {
     }
 
     /// Completes a job, taking it first where nobody has.
-    pub(super) fn complete(&mut self, job: u32, output: &Value) {
+    pub(in crate::engine) fn complete(&mut self, job: u32, output: &Value) {
         let token = self.token_of(job);
         let output = Json::from_value(output);
         self.when(Command::CompleteJob { job: JobId(job), token, output, errors: 0 });
     }
 
     /// Completes the only open job.
-    pub(super) fn complete_only(&mut self, output: &Value) {
+    pub(in crate::engine) fn complete_only(&mut self, output: &Value) {
         let job = self.only_job(&[JobStatus::Pending, JobStatus::Running]);
         self.complete(job.0, output);
     }
 
     /// Fails a job, taking it first where nobody has.
-    pub(super) fn fail(&mut self, job: u32, error: &str) {
+    pub(in crate::engine) fn fail(&mut self, job: u32, error: &str) {
         let token = self.token_of(job);
         let failure = Failure::new(error, "as told");
         self.when(Command::FailJob { job: JobId(job), token, failure });
     }
 
-    pub(super) fn fail_only(&mut self, error: &str) {
+    pub(in crate::engine) fn fail_only(&mut self, error: &str) {
         let job = self.only_job(&[JobStatus::Pending, JobStatus::Running]);
         self.fail(job.0, error);
     }
 
-    pub(super) fn report(&mut self, job: u32, percent: Option<u8>, message: Option<&str>) {
+    pub(in crate::engine) fn report(
+        &mut self,
+        job: u32,
+        percent: Option<u8>,
+        message: Option<&str>,
+    ) {
         let token = self.token_of(job);
         let message = message.map(Into::into);
         let job = JobId(job);
@@ -178,12 +183,8 @@ impl Run {
         self.when(Command::ReportProgress { job, token, percent, message, processed, total });
     }
 
-    pub(super) fn lose(&mut self, job: u32, stopped: bool) {
+    pub(in crate::engine) fn lose(&mut self, job: u32, stopped: bool) {
         self.when(Command::LoseAttempts { jobs: vec![JobId(job)], stopped });
-    }
-
-    pub(super) fn cancel(&mut self) {
-        self.when(Command::CancelExecution { by: "me".into(), reason: None, force: false });
     }
 
     /// Works out where the execution goes on after its end.
@@ -204,18 +205,22 @@ impl Run {
         self.redrive_with(&RedriveRequest::default());
     }
 
+    pub(in crate::engine) fn cancel(&mut self) {
+        self.when(Command::CancelExecution { by: "me".into(), reason: None, force: false });
+    }
+
     /// Moves the clock on.
-    pub(super) fn pass_ms(&mut self, ms: u64) {
+    pub(in crate::engine) fn pass_ms(&mut self, ms: u64) {
         self.now = self.now.plus_ms(ms);
     }
 
     /// The earliest timer, and how many milliseconds from now it is due.
-    pub(super) fn next_timer(&self) -> Option<(u64, Timer)> {
+    pub(in crate::engine) fn next_timer(&self) -> Option<(u64, Timer)> {
         self.execution.timers.first().map(|(due, timer)| (due.ms_since(self.now), *timer))
     }
 
     /// Moves the clock to the earliest timer and fires it; gives how long that took.
-    pub(super) fn fire_next(&mut self) -> u64 {
+    pub(in crate::engine) fn fire_next(&mut self) -> u64 {
         let (due, timer) = *self.execution.timers.first().unwrap();
         let waited = due.ms_since(self.now);
         self.now = self.now.max(due);
@@ -224,7 +229,7 @@ impl Run {
     }
 
     /// Names of the last command's events, with spaces between.
-    pub(super) fn names(&self) -> String {
+    pub(in crate::engine) fn names(&self) -> String {
         let mut names = String::new();
         for event in &self.last {
             let _ = write!(names, "{} ", event.name());
@@ -233,40 +238,40 @@ impl Run {
     }
 
     /// How many events of this name there have been.
-    pub(super) fn count(&self, name: &str) -> usize {
+    pub(in crate::engine) fn count(&self, name: &str) -> usize {
         self.history.iter().filter(|(event, _)| event.name() == name).count()
     }
 
-    pub(super) fn status(&self) -> &'static str {
+    pub(in crate::engine) fn status(&self) -> &'static str {
         self.execution.status.as_str()
     }
 
     /// The output; the execution must have completed.
-    pub(super) fn output(&self) -> Value {
+    pub(in crate::engine) fn output(&self) -> Value {
         let failure = &self.execution.failure;
         let output = self.execution.output.as_ref();
         output.unwrap_or_else(|| panic!("{}: {failure:?}", self.status())).value()
     }
 
     /// The error's name; the execution must have failed.
-    pub(super) fn error(&self) -> String {
+    pub(in crate::engine) fn error(&self) -> String {
         let failure = self.execution.failure.as_ref();
         failure.unwrap_or_else(|| panic!("{}", self.status())).error.to_string()
     }
 
     /// The cause; the execution must have failed.
-    pub(super) fn cause(&self) -> String {
+    pub(in crate::engine) fn cause(&self) -> String {
         let failure = self.execution.failure.as_ref();
         failure.unwrap_or_else(|| panic!("{}", self.status())).cause.to_string()
     }
 
     /// What the worker of a job gets.
-    pub(super) fn job_input(&self, job: u32) -> Value {
+    pub(in crate::engine) fn job_input(&self, job: u32) -> Value {
         self.execution.jobs[&JobId(job)].input.value()
     }
 
     /// The open jobs.
-    pub(super) fn open_jobs(&self) -> Vec<u32> {
+    pub(in crate::engine) fn open_jobs(&self) -> Vec<u32> {
         self.execution.jobs.keys().map(|id| id.0).collect()
     }
 }

@@ -148,7 +148,8 @@ fn tolerated_parts_of_what_completed_with_errors_run_again() {
     run.complete_only(&json!(0));
     run.fail_only("Mine");
     run.complete_only(&json!(2));
-    assert_eq!((run.status(), run.output()), ("completed_with_errors", json!([0, 2])));
+    let failed = json!({"Status": "FAILED", "Error": "Mine", "Cause": "as told"});
+    assert_eq!((run.status(), run.output()), ("completed_with_errors", json!([0, failed, 2])));
     run.redrive();
     assert_eq!((inputs(&run), run.execution.total_errors), (vec![json!("b")], 0));
     run.complete_only(&json!(1));

@@ -15,7 +15,7 @@ use super::place::{self, own_user};
 use super::protocol::{
     Answer, Beat, Cancel, CompactLog, Complete, DeleteSome, Deploy, Fail, Find, FollowFrom, Hello,
     Hold, LetGo, List, LogPart, MAX_ANSWER_BYTES, MAX_REQUEST_BYTES, One, OneDefinition,
-    PROTOCOL_VERSION, Pause, Redrive, Refusal, Request, RerunOf, Resume, Wire,
+    PROTOCOL_VERSION, Past, Pause, Redrive, Refusal, Request, RerunOf, Resume, Wire,
 };
 use crate::engine::{Execution, ExecutionId, Held, RedriveRequest, Timestamp};
 use crate::language::{DefinitionHash, Format, Json};
@@ -290,6 +290,18 @@ impl Client {
     /// Refused: there is no such execution.
     pub async fn execution(&self, execution: ExecutionId) -> Result<Execution, Error> {
         self.ask(Request::Execution(One { execution })).await
+    }
+
+    /// An execution as it was right after the event with this sequence, without tokens.
+    ///
+    /// # Errors
+    /// Refused: there is no such execution or event.
+    pub async fn execution_at(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        self.ask(Request::ExecutionAt(Past { execution, sequence })).await
     }
 
     /// Waits until an execution has ended, and gives all that is known of it.

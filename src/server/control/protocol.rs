@@ -73,6 +73,7 @@ pub(super) enum Request {
     FailCallback(Fail),
     CallbackHeartbeat(Beat),
     Execution(One),
+    ExecutionAt(Past),
     Ended(One),
     Definition(OneDefinition),
     List(List),
@@ -106,6 +107,7 @@ parameters! {
     Hold { name: String, by: String, reason: Option<String>, }
     LetGo { name: String, by: String, }
     One { execution: ExecutionId, }
+    Past { execution: ExecutionId, sequence: u64, }
     OneDefinition { definition: DefinitionHash, }
     Complete { token: String, output: Json, }
     Fail { token: String, error: String, cause: String, }
@@ -194,6 +196,7 @@ impl Request {
             "fail_callback" => Self::FailCallback(parameters(line)?),
             "callback_heartbeat" => Self::CallbackHeartbeat(parameters(line)?),
             "execution" => Self::Execution(parameters(line)?),
+            "execution_at" => Self::ExecutionAt(parameters(line)?),
             "ended" => Self::Ended(parameters(line)?),
             "definition" => Self::Definition(parameters(line)?),
             "list" => Self::List(parameters(line)?),
@@ -279,6 +282,7 @@ pub(in crate::server) fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::Deleted { .. } => "nothing is left of it but who deleted it, and when",
         runtime::Error::NeededByParent { .. } => "delete the execution that began it",
         runtime::Error::Changed { .. } => "look at it again",
+        runtime::Error::NoSuchEvent { .. } => "look at the history for the events that there are",
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
         runtime::Error::NoSuchJobType { .. } => "mend the name",

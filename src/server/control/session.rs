@@ -154,6 +154,10 @@ impl Session {
             Request::Execution(one) => {
                 answers.give(engine.execution(one.execution).await).await?;
             }
+            Request::ExecutionAt(past) => {
+                let then = engine.execution_at(past.execution, past.sequence).await;
+                answers.give(then).await?;
+            }
             Request::Ended(one) => return self.ended(one.execution).await,
             Request::Definition(one) => answers.give(definition(engine, one.definition)).await?,
             Request::List(part) => {

@@ -191,6 +191,7 @@ fn every_request_is_read_as_it_was_written() {
             force: true,
         }),
         Request::Execution(protocol::One { execution }),
+        Request::ExecutionAt(protocol::Past { execution, sequence: 3 }),
         Request::Ended(protocol::One { execution }),
         Request::Definition(protocol::OneDefinition { definition: DefinitionHash([9; 32]) }),
         Request::List(protocol::List { rows: Rows::Own, limit: usize::MAX }),

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::iter::Rev;
 use std::sync::Arc;
 
-use ::sled::{Db, IVec, Tree};
+use ::sled::{Db, IVec, Iter, Tree};
 
 use super::super::frame::{CHUNK_BYTES, Chunks, Cut, Frame};
 use super::super::{Error, Position, Record, codec};
@@ -99,6 +100,11 @@ impl Log {
         })
     }
 
+    /// A way backward through the chunks.
+    pub(super) fn backward(&self) -> Backward<'_> {
+        Backward { log: self, entries: None }
+    }
+
     /// The whole body of a record; none when a part is missing.
     pub(super) fn body<'a>(&self, frame: &Frame<'a>) -> Result<Option<Cow<'a, [u8]>>, Error> {
         let parts = frame.parts();
@@ -136,5 +142,34 @@ impl Log {
             time: Timestamp(ids.time),
             event: Arc::new(event),
         })
+    }
+}
+
+/// Finds chunks further and further back: one that is near by stepping there, any other by its key.
+pub(super) struct Backward<'l> {
+    log: &'l Log,
+    entries: Option<Rev<Iter>>,
+}
+
+impl Backward<'_> {
+    /// Steps that cost less than to find a key.
+    const NEAR: usize = 8;
+
+    /// The chunk that holds `position`, if the tree has one at or before it. Positions must fall.
+    pub(super) fn chunk_with(
+        &mut self,
+        position: Position,
+    ) -> Result<Option<(Position, IVec)>, Error> {
+        for _ in 0..Self::NEAR {
+            let Some(entries) = &mut self.entries else { break };
+            let next = guard("read of the log", position, || entries.next().transpose())?;
+            let Some((key, value)) = next else { break };
+            if let Some(first) = chunk_position(&key).filter(|first| *first <= position) {
+                return Ok(Some((first, value)));
+            }
+        }
+        let found = self.log.chunk_at(position)?;
+        self.entries = found.as_ref().map(|(first, _)| self.log.tree.range(..key(*first)).rev());
+        Ok(found)
     }
 }

@@ -3,8 +3,6 @@
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
-use ::sled::IVec;
-
 use super::super::frame::{Frames, Piece};
 use super::super::{Error, Position, Record, Stream};
 use super::Inner;
@@ -45,27 +43,35 @@ impl Inner {
         self.undisturbed(|| self.follow_history(stream, &range))
     }
 
-    /// Follows the links from the last transition of a history backward.
+    /// Follows the links from the last transition of a history backward. Each chunk on the way is
+    /// taken apart once, for all transitions that begin in it.
     fn follow_history(&self, stream: Stream, range: &Range<u64>) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         let Some(head) = self.find_head(stream)?.filter(|head| !head.deleted) else {
             return Ok(records);
         };
-        let mut walk = Walk { inner: self, stream, chunk: None };
+        let mut chunks = self.log.backward();
         let mut at = head.position;
         let mut sequence_after = head.sequence.saturating_add(1);
         while at != 0 && sequence_after > range.start.max(1) {
-            let transition = walk.transition(at, range)?;
-            let broken = |at| Error::damaged(at, "a history's links are broken", Some(stream));
-            if transition.after != sequence_after || transition.previous >= at {
-                return Err(broken(at));
+            let missing = || Error::damaged(at, "records are missing", Some(stream));
+            let (first, chunk) = chunks.chunk_with(at)?.ok_or_else(missing)?;
+            let damaged = |reason| Error::damaged(at, reason, Some(stream));
+            let pieces = Frames::new(&chunk).collect::<Result<Vec<_>, _>>().map_err(damaged)?;
+            let walk = Walk { inner: self, stream, first, pieces: &pieces };
+            while at >= first && sequence_after > range.start.max(1) {
+                let transition = walk.transition(at, range)?;
+                let broken = |at| Error::damaged(at, "a history's links are broken", Some(stream));
+                if transition.after != sequence_after || transition.previous >= at {
+                    return Err(broken(at));
+                }
+                records.extend(transition.records.into_iter().rev());
+                sequence_after = transition.first;
+                if transition.previous == 0 && sequence_after != 1 {
+                    return Err(broken(at));
+                }
+                at = transition.previous;
             }
-            records.extend(transition.records.into_iter().rev());
-            sequence_after = transition.first;
-            if transition.previous == 0 && sequence_after != 1 {
-                return Err(broken(at));
-            }
-            at = transition.previous;
         }
         records.reverse();
         Ok(records)
@@ -118,12 +124,13 @@ impl Reading<'_> {
     }
 }
 
-/// A way through a history, with the chunk it is in.
-struct Walk<'a> {
-    inner: &'a Inner,
+/// A chunk on the way through a history.
+struct Walk<'w> {
+    inner: &'w Inner,
     stream: Stream,
-    /// The chunk, the position of its first record, and one that it holds.
-    chunk: Option<(Position, Position, IVec)>,
+    /// The position of the chunk's first record.
+    first: Position,
+    pieces: &'w [Piece<'w>],
 }
 
 struct Found {
@@ -136,16 +143,22 @@ struct Found {
 }
 
 impl Walk<'_> {
-    /// The transition whose first record is at `at`; of its records those in `range`.
-    fn transition(&mut self, at: Position, range: &Range<u64>) -> Result<Found, Error> {
-        let (first, chunk) = self.chunk_with(at)?;
+    /// The transition whose first record is at `at` in this chunk; of its records those in `range`.
+    fn transition(&self, at: Position, range: &Range<u64>) -> Result<Found, Error> {
         let mut found = None;
-        if self.take(&chunk, at, range, &mut found)? {
-            return self.whole(at, found);
+        let index = self.pieces.partition_point(|piece| piece.span().1 < at);
+        for piece in self.pieces.iter().skip(index) {
+            if self.take(piece, at, range, &mut found)? {
+                return self.whole(at, found);
+            }
         }
-        for chunk in self.inner.log.chunks_from(first.saturating_add(1)) {
-            if self.take(&chunk?.1, at, range, &mut found)? {
-                break;
+        // It goes on in the next chunks.
+        for chunk in self.inner.log.chunks_from(self.first.saturating_add(1)) {
+            for piece in Frames::new(&chunk?.1) {
+                let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
+                if self.take(&piece.map_err(damaged)?, at, range, &mut found)? {
+                    return self.whole(at, found);
+                }
             }
         }
         self.whole(at, found)
@@ -155,56 +168,32 @@ impl Walk<'_> {
         found.ok_or_else(|| Error::damaged(at, "records are missing", Some(self.stream)))
     }
 
-    fn chunk_with(&mut self, at: Position) -> Result<(Position, IVec), Error> {
-        if let Some((first, held, chunk)) = &self.chunk
-            && (*first..=*held).contains(&at)
-        {
-            return Ok((*first, chunk.clone()));
-        }
-        let (first, chunk) = self
-            .inner
-            .log
-            .chunk_at(at)?
-            .ok_or_else(|| Error::damaged(at, "records are missing", Some(self.stream)))?;
-        self.chunk = Some((first, at, chunk.clone()));
-        Ok((first, chunk))
-    }
-
-    /// Takes from one chunk what belongs to the transition; whether that was its end.
+    /// Takes the next record of the transition; whether that was its last.
     fn take(
         &self,
-        chunk: &[u8],
+        piece: &Piece<'_>,
         at: Position,
         range: &Range<u64>,
         found: &mut Option<Found>,
     ) -> Result<bool, Error> {
-        for piece in Frames::new(chunk) {
-            let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
-            let piece = piece.map_err(damaged)?;
-            if piece.span().1 < at {
-                continue;
-            }
-            let Piece::Record(frame) = piece else {
-                return Err(damaged("a history that was not deleted has records taken away"));
-            };
-            let found = found.get_or_insert_with(|| Found {
-                first: frame.ids.sequence,
-                after: frame.ids.sequence,
-                previous: frame.ids.previous,
-                records: Vec::new(),
-            });
-            let next = (self.stream, found.after, at.wrapping_add(found.after - found.first));
-            if (frame.ids.stream, frame.ids.sequence, frame.ids.position) != next {
-                return Err(damaged("a history's links are broken"));
-            }
-            found.after = found.after.saturating_add(1);
-            if range.contains(&frame.ids.sequence) {
-                found.records.push(self.inner.log.record(&frame)?);
-            }
-            if frame.is_last() {
-                return Ok(true);
-            }
+        let damaged = |reason| Error::damaged(at, reason, Some(self.stream));
+        let Piece::Record(frame) = piece else {
+            return Err(damaged("a history that was not deleted has records taken away"));
+        };
+        let found = found.get_or_insert_with(|| Found {
+            first: frame.ids.sequence,
+            after: frame.ids.sequence,
+            previous: frame.ids.previous,
+            records: Vec::new(),
+        });
+        let next = (self.stream, found.after, at.wrapping_add(found.after - found.first));
+        if (frame.ids.stream, frame.ids.sequence, frame.ids.position) != next {
+            return Err(damaged("a history's links are broken"));
         }
-        Ok(false)
+        found.after = found.after.saturating_add(1);
+        if range.contains(&frame.ids.sequence) {
+            found.records.push(self.inner.log.record(frame)?);
+        }
+        Ok(frame.is_last())
     }
 }

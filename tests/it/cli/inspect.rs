@@ -19,6 +19,10 @@ fn a_card_is_shown_as_it_was() {
     let shown = place.ran(&["log", "at", "@", "1"], 0).stdout;
     assert!(shown.contains("◐ running") && shown.contains("event 1"), "{shown}");
     let result = place.ran(&["show", "@", "--at", &failed, "--result"], 0).json();
+    let why = place.ran(&["why", "@", "--at", "4", "--json"], 0).json();
+    assert_eq!((&why["state"], &why["end"]), (&"working".into(), &Value::Null));
+    assert_eq!(why["next"], serde_json::json!([]), "nobody can go on from the past");
+    place.ran(&["why", "@", "--at", "1000"], 3);
     assert_eq!(result["status"], "running");
 
     for sequence in ["0", "1000"] {
@@ -45,6 +49,7 @@ fn a_running_engine_shows_the_past_as_its_folder_does() {
         &["log", "export"],
         &["diff", "@", "@", "--json"],
         &["why", "@"],
+        &["why", "@", "--at", "4"],
     ];
     let print = || commands.map(|command| place.ran(command, 0).stdout);
     let live = print();

@@ -6,7 +6,9 @@ mod delete;
 mod inspect;
 mod limits;
 mod pause;
+mod replay;
 mod retry;
+mod watch;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -497,7 +499,7 @@ fn the_exit_codes_are_listed() {
         .iter()
         .map(|item| item["code"].as_u64().unwrap())
         .collect();
-    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 130]);
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 23, 130]);
     let page = std::fs::read_to_string(crate::source_text::root().join("docs/CLI.md")).unwrap();
     for item in listed["items"].as_array().unwrap() {
         let row = format!("| {} | {} |", item["code"], item["meaning"].as_str().unwrap());

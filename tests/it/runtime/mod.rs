@@ -9,12 +9,15 @@ mod delete;
 mod failing_store;
 mod files;
 mod names;
+mod past;
 mod pauses;
 mod places;
 mod retry;
 mod running;
+mod running;
 mod scenarios;
 mod slots;
+mod views;
 
 use std::sync::Arc;
 use std::time::Duration;

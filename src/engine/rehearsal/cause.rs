@@ -1,0 +1,162 @@
+//! What somebody asked, or what time brought, for an event to be recorded.
+
+use crate::engine::Command;
+use crate::engine::event::Event;
+use crate::engine::execution::{Activity, Execution, JobStatus, Status, Timer};
+use crate::engine::id::{JobId, Token};
+use crate::language::{DefinitionHash, Json};
+
+/// Why an event was recorded.
+pub(super) enum Cause {
+    /// Somebody said so, and no definition has a say in it.
+    Given,
+    /// It is the first event of the answer to one of these commands.
+    Commands(Vec<Command>),
+}
+
+/// Why `event`, the next of the history of `execution`, was recorded.
+pub(super) fn cause_of(event: &Event, execution: &Execution, definition: DefinitionHash) -> Cause {
+    let command = match event {
+        Event::ExecutionStarted(body) => Command::StartExecution {
+            workflow: body.workflow.clone(),
+            definition,
+            name: body.name.clone(),
+            input: body.input.clone(),
+            parent: body.parent.clone(),
+            rerun_of: body.rerun_of,
+            pause: None,
+        },
+        Event::RetryStarted(body) => return timer(execution, Timer::Retry(body.frame)),
+        Event::WaitEnded(body) => return timer(execution, Timer::Wait(body.frame)),
+        Event::JobSucceeded(body) => match token(execution, body.job) {
+            Some(token) => Command::CompleteJob {
+                job: body.job,
+                token,
+                output: body.output.clone(),
+                errors: body.errors,
+            },
+            // An execution told its end.
+            None => return Cause::Given,
+        },
+        Event::JobFailed(body) => match token(execution, body.job) {
+            Some(token) => Command::FailJob { job: body.job, token, failure: body.failure.clone() },
+            None => return Cause::Given,
+        },
+        Event::CallbackAwaited(body) => match worker_token(execution, body.job) {
+            Some(token) => {
+                let (job, output) = (body.job, Json::null());
+                Command::CompleteJob { job, token, output, errors: 0 }
+            }
+            None => return Cause::Given,
+        },
+        Event::JobTimedOut(body) => {
+            let (job, attempt) = (body.job, body.attempt);
+            return timer(
+                execution,
+                match body.heartbeat {
+                    false => Timer::JobTimeout(job, attempt),
+                    true => Timer::Heartbeat(job, attempt),
+                },
+            );
+        }
+        Event::ChildStopped(body) => Command::ChildEnded { child: body.child, end: None },
+        Event::CancelRequested(body) => Command::CancelExecution {
+            by: body.by.clone(),
+            reason: body.reason.clone(),
+            force: false,
+        },
+        Event::CancelForced(body) => Command::CancelExecution {
+            by: body.by.clone(),
+            reason: body.reason.clone(),
+            force: true,
+        },
+        Event::CleanupFailed(_) => return timer(execution, Timer::CleanupDeadline),
+        Event::CancelExtended(_) | Event::ExecutionCancelled(_) => {
+            return timer(execution, Timer::CancelDeadline);
+        }
+        Event::ExecutionTimedOut(_) => return timer(execution, Timer::ExecutionTimeout),
+        Event::JobCancelled(body) => return cancelled(execution, Some(body.job)),
+        Event::FrameCancelled(_) | Event::ItemCancelled(_) => return cancelled(execution, None),
+        // A lost attempt is scheduled again as it was.
+        Event::JobScheduled(body) if is_lost(execution, body.job) => return Cause::Given,
+        Event::DefinitionStored(_)
+        | Event::JobStarted(_)
+        | Event::JobProgressed(_)
+        | Event::JobHeartbeat(_)
+        | Event::AttemptLost(_)
+        | Event::ItemProgressed(_)
+        | Event::ItemSucceeded(_)
+        | Event::ItemFailed(_)
+        // Where it goes on after an end is worked out from its history, and not by a definition.
+        | Event::ExecutionRedriven(_)
+        | Event::PartsKept(_)
+        | Event::ExecutionAdmitted(_)
+        | Event::ExecutionPaused(_)
+        | Event::ExecutionResumed(_)
+        | Event::ExecutionDeleted(_)
+        | Event::WorkflowPaused(_)
+        | Event::WorkflowResumed(_)
+        | Event::JobTypePaused(_)
+        | Event::JobTypeResumed(_)
+        | Event::ExecutionSetAside(_) => return Cause::Given,
+        Event::StateEntered(_)
+        | Event::StateExited(_)
+        | Event::FailureCaught(_)
+        | Event::RetryScheduled(_)
+        | Event::WaitStarted(_)
+        | Event::ForkStarted(_)
+        | Event::FrameStarted(_)
+        | Event::FrameSucceeded(_)
+        | Event::FrameFailed(_)
+        | Event::ItemStarted(_)
+        | Event::JobScheduled(_)
+        | Event::CleanupStarted(_)
+        | Event::CleanupSucceeded(_)
+        | Event::ExecutionClosing(_)
+        | Event::ExecutionCompleted(_)
+        | Event::ExecutionFailed(_) => Command::Advance,
+    };
+    Cause::Commands(vec![command])
+}
+
+/// The time of a timer has come.
+fn fired(execution: &Execution, timer: Timer) -> Option<Command> {
+    let (due, _) = execution.timers.iter().find(|(_, other)| *other == timer)?;
+    Some(Command::FireTimer { timer, due: *due, last_heartbeat: None })
+}
+
+fn timer(execution: &Execution, timer: Timer) -> Cause {
+    // A timer that is not there has been said to fire by a history that is not the engine's.
+    fired(execution, timer).map_or(Cause::Given, |command| Cause::Commands(vec![command]))
+}
+
+/// Something stopped: as asked, for lack of time, or because the engine wanted it so.
+fn cancelled(execution: &Execution, job: Option<JobId>) -> Cause {
+    let mut commands = Vec::new();
+    if execution.status == Status::Cancelling {
+        let stopped = job.and_then(|job| Some((job, worker_token(execution, job)?)));
+        commands.extend(stopped.map(|(job, token)| Command::AcknowledgeCancel { job, token }));
+        commands.extend(fired(execution, Timer::CancelDeadline));
+    } else {
+        commands.push(Command::Advance);
+        commands.extend(fired(execution, Timer::ExecutionTimeout));
+    }
+    Cause::Commands(commands)
+}
+
+fn worker_token(execution: &Execution, job: JobId) -> Option<Token> {
+    execution.jobs.get(&job)?.token
+}
+
+/// What whoever ended a job must have shown: its worker, unless a callback is awaited.
+fn token(execution: &Execution, job: JobId) -> Option<Token> {
+    let open = execution.jobs.get(&job)?;
+    if open.status == JobStatus::Retrying { None } else { open.callback.or(open.token) }
+}
+
+/// Whether a crash cut off the job's attempt, and its next one is owed.
+fn is_lost(execution: &Execution, job: JobId) -> bool {
+    let Some(open) = execution.jobs.get(&job) else { return false };
+    let waits = execution.frames.get(&open.frame).is_some_and(|f| f.activity == Activity::Job);
+    open.status == JobStatus::Retrying && waits
+}
