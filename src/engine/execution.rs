@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::child::{Child, ChildWait, Ending, Link, Parent};
-use super::cleanup::{Cleanup, EndSummary, Forced};
+use super::cleanup::{Cancel, Cleanup, EndSummary};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use crate::language::{DefinitionHash, Json, StateName};
@@ -306,21 +306,6 @@ impl Items {
         let (start, end) = self.spans.get(index).filter(|_| self.text.as_str().starts_with('{'))?;
         self.text.entry(*start as usize..*end as usize)
     }
-}
-
-/// A request to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancel {
-    /// Who asked.
-    pub by: Arc<str>,
-    /// Why.
-    pub reason: Option<Arc<str>>,
-    /// When.
-    pub at: Timestamp,
-    /// Until when workers may take their time; then somebody may force the end.
-    pub deadline: Timestamp,
-    /// Set when somebody did.
-    pub forced: Option<Forced>,
 }
 
 /// One thread of control: the outermost machine, a branch, an iteration.

@@ -13,6 +13,7 @@ mod archive;
 mod attempt;
 mod builder;
 mod callbacks;
+mod cancel;
 mod checkpoint;
 mod children;
 mod clock;

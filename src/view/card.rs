@@ -9,7 +9,7 @@ use super::cleanup::{CleanupCard, ForcedCard, summary_error, summary_fields};
 use super::step::StepCard;
 use super::text::seconds;
 use super::waiting::Waiting;
-use crate::engine::execution::Cancel;
+use crate::engine::cleanup::Cancel;
 use crate::engine::{Execution, ExecutionId, Failure, Job, JobId, JobStatus, Program, Timestamp};
 
 /// What people see of an execution.

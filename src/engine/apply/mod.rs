@@ -6,12 +6,13 @@ mod fork;
 mod job;
 
 use super::child::Ending;
+use super::cleanup::Cancel;
 use super::event::{
     CancelRequested, Data, Event, ExecutionCompleted, ExecutionStarted, Failure, FailureCaught,
     RetryScheduled, StateEntered, StateExited,
 };
 use super::execution::{
-    Activity, Cancel, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
+    Activity, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
 use crate::language::Json;
