@@ -67,6 +67,8 @@ impl Looping {
                 name: None,
                 input: Json::parse(r#"{"path":"/data/inbox","count":42}"#).unwrap(),
                 parent: None,
+                rerun_of: None,
+                pause: None,
             }),
             Some((job, open)) if open.percent.is_none() => self.decide(Command::ReportProgress {
                 job,
@@ -80,6 +82,7 @@ impl Looping {
                 job,
                 token: open.token.unwrap(),
                 output: Json::parse(r#"{"files":100,"bytes":123456}"#).unwrap(),
+                errors: 0,
             }),
         };
         let pending = self.execution.jobs.iter().find(|(_, job)| job.token.is_none());

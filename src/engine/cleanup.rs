@@ -59,6 +59,21 @@ pub struct Undone {
     pub failure: Option<Failure>,
 }
 
+/// A request to stop.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancel {
+    /// Who asked.
+    pub by: Arc<str>,
+    /// Why.
+    pub reason: Option<Arc<str>>,
+    /// When.
+    pub at: Timestamp,
+    /// Until when workers may take their time; then somebody may force the end.
+    pub deadline: Timestamp,
+    /// Set when somebody did.
+    pub forced: Option<Forced>,
+}
+
 /// The end of an execution that somebody forced, although not all had stopped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forced {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::child::{Child, ChildWait, Ending, Link, Parent};
-use super::cleanup::{Cleanup, EndSummary, Forced};
+use super::cleanup::{Cancel, Cleanup, EndSummary};
 use super::event::Failure;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use super::items::Items;
@@ -295,21 +295,6 @@ impl Fork {
         let free = self.concurrency == 0 || self.under_way() < self.concurrency;
         self.next < self.total && free
     }
-}
-
-/// A request to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancel {
-    /// Who asked.
-    pub by: Arc<str>,
-    /// Why.
-    pub reason: Option<Arc<str>>,
-    /// When.
-    pub at: Timestamp,
-    /// Until when workers may take their time; then somebody may force the end.
-    pub deadline: Timestamp,
-    /// Set when somebody did.
-    pub forced: Option<Forced>,
 }
 
 /// That an execution was deleted.

@@ -14,6 +14,7 @@ mod archive;
 mod attempt;
 mod builder;
 mod callbacks;
+mod cancel;
 mod checkpoint;
 mod children;
 mod clock;

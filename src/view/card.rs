@@ -10,7 +10,7 @@ use super::limits::{PlaceCard, counters};
 use super::step::{StepCard, whole};
 use super::text::seconds;
 use super::waiting::Waiting;
-use crate::engine::execution::Cancel;
+use crate::engine::cleanup::Cancel;
 use crate::engine::pace::Estimate;
 use crate::engine::{
     Execution, ExecutionId, Failure, Job, JobId, JobStatus, Pauses, Program, StepStatus, Timestamp,

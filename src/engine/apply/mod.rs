@@ -8,12 +8,13 @@ mod pause;
 mod redrive;
 
 use super::child::Ending;
+use super::cleanup::Cancel;
 use super::event::{
     CancelRequested, Data, Event, ExecutionCompleted, ExecutionStarted, Failure, FailureCaught,
     RetryScheduled, StateEntered, StateExited,
 };
 use super::execution::{
-    Activity, Cancel, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
+    Activity, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
 use super::id::{FrameId, Timestamp};
 use super::kept::KeptParts;
