@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{fields, job_types};
 use crate::crash::place::Place;
+use crate::crash::until;
 use crate::folder::copy;
 use crate::source_text::root;
 
@@ -116,4 +117,32 @@ fn a_retry_of_an_import_does_the_failed_batch_again_and_cleans_up() {
     // Batch 1 once, batch 2 three times before the retry and once after it.
     assert_eq!(jobs("process_import"), 5);
     assert_eq!(jobs("index_data"), 2);
+}
+
+#[test]
+fn a_cancelled_import_leaves_no_work_folder_and_no_half_of_an_index() {
+    for workflow in [YAML, JSON] {
+        let place = place(60);
+        let config = place.path().join("examples/import/everstep.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        let head = "[jobs.process_import]\n";
+        let slowed = format!("{head}set = {{ EVERSTEP_IMPORT_DELAY_MS = \"50\" }}\n");
+        fs::write(&config, text.replace(head, &slowed)).unwrap();
+        let input = json!({ "import_path": "files", "work_dir": "work", "output": "index.tsv" });
+        let program = place.spawn(&["run", workflow, "--result", "--input", &input.to_string()]);
+        let records = || {
+            let folder = fs::read_dir(place.path().join("work")).unwrap().next()?.unwrap().path();
+            let mut entries = fs::read_dir(folder.join("records")).ok()?;
+            entries.next().map(|_| folder)
+        };
+        until("batches are under way", records);
+        place.ran(&["cancel", "@"], 0);
+        let ended = program.ended();
+        assert_eq!(ended.status.code(), Some(11), "{}", ended.said);
+        assert_eq!(ended.json()["status"], "cancelled");
+        assert_eq!(fs::read_dir(place.path().join("work")).unwrap().count(), 0);
+        assert!(!place.path().join("index.tsv").exists());
+        assert_eq!(place.processes(), [0; 0]);
+        assert_eq!(place.history().named("CleanupSucceeded").count(), 1);
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Scenes, WORKFLOW, result};
+use super::{Scenes, result};
 use crate::crash::place::Program;
 use crate::crash::until;
 
@@ -49,7 +49,7 @@ fn after_a_kill_in_batch_two_it_goes_on_there_and_nothing_is_done_twice() {
 }
 
 #[test]
-fn a_cancel_in_batch_two_leaves_no_process_and_starts_nothing_more() {
+fn scenario_16_a_cancel_makes_drafts_of_pending_plans_and_leaves_no_process() {
     let (scenes, program) = in_batch_two();
     scenes.0.ran(&["cancel", "@", "--reason", "enough"], 0);
     let result = result(&program.ended(), 11);
@@ -57,10 +57,34 @@ fn a_cancel_in_batch_two_leaves_no_process_and_starts_nothing_more() {
     assert_eq!(scenes.0.processes(), [0; 0]);
     assert_eq!(scenes.begun("analysis").len(), 2, "no third batch begins");
     assert!(scenes.begun("stash_generate").is_empty());
+    assert_eq!(scenes.begun("draft_plans").len(), 1);
+    let plans = scenes.plans();
+    let (drafts, others): (Vec<&String>, Vec<&String>) =
+        plans.iter().partition(|plan| plan.contains("#status DRAFT"));
+    assert_eq!((drafts.len(), others.len()), (1, 1), "{plans:?}");
+    assert!(drafts[0].contains("#finalized_reason Job was cancelled by"), "{}", drafts[0]);
+    assert!(drafts[0].contains(": enough\n") && drafts[0].contains("add_tag"), "{}", drafts[0]);
+    assert!(others[0].contains("#status APPLIED"), "what was applied stays: {}", others[0]);
     // What was done stays, and can be read.
     assert_eq!(result["steps"]["Process downloads"]["result"]["synced_items"], FILES);
+    assert_eq!(result["summary"]["total_synced_items"], FILES);
     assert_eq!(scenes.analyzed(), 100);
     let card = scenes.0.ran(&["show", "@", "--json"], 0).json();
     assert!(card["progress"].as_u64() < Some(70), "{card}");
-    assert_eq!(card["workflow"], "process_new_scenes", "{WORKFLOW}");
+}
+
+#[test]
+fn a_clean_up_that_fails_is_recorded_and_does_not_block_the_cancel() {
+    let (scenes, program) = in_batch_two();
+    let job = scenes.0.path().join("examples/process_new_scenes/jobs/draft_plans.sh");
+    std::fs::write(job, "#!/bin/sh\necho '::error Scenes.NoLibrary it is gone' >&2\nexit 1\n")
+        .unwrap();
+    scenes.0.ran(&["cancel", "@"], 0);
+    let result = result(&program.ended(), 11);
+    assert_eq!(result["status"], "cancelled");
+    let history = scenes.0.history();
+    let failed: Vec<&Value> = history.named("CleanupFailed").collect();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].to_string().contains("Scenes.NoLibrary"), "{failed:?}");
+    assert_eq!(scenes.0.processes(), [0; 0]);
 }

@@ -17,6 +17,11 @@ fn a_thousand_files_go_through_and_progress_is_smooth() {
     assert_eq!(output["changes_applied"], output["changes_approved"]);
     assert!(output["changes_applied"].as_u64() > Some(500), "{output}");
     assert_eq!(output["analysis_batches"].as_array().map(Vec::len), Some(10));
+    let summary = &result["summary"];
+    assert_eq!(summary["total_synced_items"], 950);
+    assert_eq!(summary["total_scenes_analyzed"], 950);
+    assert_eq!(summary["total_changes_applied"], output["changes_applied"]);
+    assert_eq!(summary["total_errors"], 0);
     assert_eq!(scenes.analyzed(), 950);
     assert_eq!(std::fs::read_dir(scenes.library("sidecars")).unwrap().count(), 950);
     assert_eq!(std::fs::read_dir(scenes.library("files")).unwrap().count(), 950);
