@@ -14,7 +14,6 @@ mod pauses;
 mod places;
 mod retry;
 mod running;
-mod running;
 mod scenarios;
 mod slots;
 mod views;
