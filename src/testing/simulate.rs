@@ -427,7 +427,8 @@ fn delete_command() -> Command {
 
 /// After the end nothing is owed, but that what a forced end left behind is told to stop.
 fn hold_last_effects(execution: &Execution, new: &[Effect]) -> Result<(), String> {
-    let forced = execution.cancel.as_ref().and_then(|cancel| cancel.forced.as_ref());
+    let cancel = execution.cancel.as_ref().filter(|_| execution.deleted.is_none());
+    let forced = cancel.and_then(|cancel| cancel.forced.as_ref());
     let left = forced.into_iter().flat_map(|forced| &forced.abandoned);
     let wanted: Vec<Effect> = left.map(|child| Effect::StopChild { child: *child }).collect();
     if new == wanted && pending_effects(execution).is_empty() {

@@ -177,8 +177,10 @@ impl Execution {
     /// Lets the step remember what its parts gave, when its Parallel or Map ends without success.
     pub(super) fn keep_outputs_of_parts(&mut self, frame: FrameId) {
         let Some(fork) = self.fork_mut(frame).filter(|_| frame == FrameId::ROOT) else { return };
-        let outputs = std::mem::take(&mut fork.outputs);
+        let mut outputs = std::mem::take(&mut fork.outputs);
         if let Some(step) = self.step_of(frame) {
+            // What is told of a part that failed is no output of it.
+            outputs.retain(|index, _| !step.kept.has_failed(*index));
             step.kept.outputs = outputs;
         }
     }

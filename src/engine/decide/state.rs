@@ -43,7 +43,10 @@ impl Decision<'_> {
             Event::ItemProgressed(body) => body.progress = percent,
             Event::ItemSucceeded(body) => body.progress = percent,
             Event::ItemFailed(body) => body.progress = percent,
-            Event::ExecutionRedriven(body) => body.progress = percent,
+            Event::ExecutionRedriven(body) => {
+                body.progress = percent;
+                self.execution.pace.from = percent;
+            }
             Event::PartsKept(body) => body.progress = percent,
             _ => {}
         }

@@ -140,6 +140,7 @@ impl Seen {
             true
         });
         self.items.clear();
+        self.leaving.clear();
         self.cleanup = CleanupSeen::default();
         self.advance(body.progress)
     }

@@ -70,7 +70,11 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
             reason: body.reason.clone(),
             force: true,
         },
-        Event::CleanupFailed(_) => return timer(execution, Timer::CleanupDeadline),
+        // Its own state failed, or its time ran out.
+        Event::CleanupFailed(_) => {
+            let timed = fired(execution, Timer::CleanupDeadline);
+            return Cause::Commands([Command::Advance].into_iter().chain(timed).collect());
+        }
         Event::CancelExtended(_) | Event::ExecutionCancelled(_) => {
             return timer(execution, Timer::CancelDeadline);
         }
