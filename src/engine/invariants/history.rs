@@ -120,6 +120,8 @@ impl Seen {
                 ensure(self.waits, NAME, || "it did not wait for a place".to_owned())?;
                 (self.waits, self.reopens) = (false, false);
             }
+            // It will not have it; cleaning up needs none.
+            Event::CancelRequested(_) => (self.waits, self.reopens) = (false, false),
             Event::StateEntered(_) | Event::FrameStarted(_) if self.reopens => {}
             Event::StateEntered(_) | Event::JobScheduled(_) | Event::FrameStarted(_) => {
                 ensure(!self.waits, NAME, || "it has no place".to_owned())?;

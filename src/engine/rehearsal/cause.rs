@@ -26,7 +26,11 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
             rerun_of: body.rerun_of,
             pause: None,
         },
-        Event::RetryStarted(body) => return timer(execution, Timer::Retry(body.frame)),
+        // Its time came, or somebody would not wait for it.
+        Event::RetryStarted(body) => {
+            let timed = fired(execution, Timer::Retry(body.frame));
+            return Cause::Commands(timed.into_iter().chain([Command::SkipBackoff]).collect());
+        }
         Event::WaitEnded(body) => return timer(execution, Timer::Wait(body.frame)),
         Event::JobSucceeded(body) => match token(execution, body.job) {
             Some(token) => Command::CompleteJob {
@@ -81,6 +85,11 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         Event::ExecutionTimedOut(_) => return timer(execution, Timer::ExecutionTimeout),
         Event::JobCancelled(body) => return cancelled(execution, Some(body.job)),
         Event::FrameCancelled(_) | Event::ItemCancelled(_) => return cancelled(execution, None),
+        // It failed, or its time ran out.
+        Event::ExecutionClosing(_) => {
+            let timed = fired(execution, Timer::ExecutionTimeout);
+            return Cause::Commands([Command::Advance].into_iter().chain(timed).collect());
+        }
         // A lost attempt is scheduled again as it was.
         Event::JobScheduled(body) if is_lost(execution, body.job) => return Cause::Given,
         Event::DefinitionStored(_)
@@ -116,7 +125,6 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::JobScheduled(_)
         | Event::CleanupStarted(_)
         | Event::CleanupSucceeded(_)
-        | Event::ExecutionClosing(_)
         | Event::ExecutionCompleted(_)
         | Event::ExecutionFailed(_) => Command::Advance,
     };
@@ -141,10 +149,13 @@ fn cancelled(execution: &Execution, job: Option<JobId>) -> Cause {
         let stopped = job.and_then(|job| Some((job, worker_token(execution, job)?)));
         commands.extend(stopped.map(|(job, token)| Command::AcknowledgeCancel { job, token }));
         commands.extend(fired(execution, Timer::CancelDeadline));
+        // In its clean-up.
+        commands.push(Command::Advance);
     } else {
         commands.push(Command::Advance);
         commands.extend(fired(execution, Timer::ExecutionTimeout));
     }
+    commands.extend(fired(execution, Timer::CleanupDeadline));
     Cause::Commands(commands)
 }
 
