@@ -187,7 +187,8 @@ async fn scenario_17_a_worker_hears_of_a_cancel_once_and_the_job_ends_when_it_sa
     system.cancel(id, "me", None).await.unwrap();
     held.was_told_to_stop().await;
     let again = system.cancel(id, "me", None).await.unwrap_err();
-    assert!(again.to_string().contains("cancelling"), "{again}");
+    assert_eq!(again.code(), "ALREADY_CANCELLING");
+    assert!(again.to_string().contains("since me asked it to"), "{again}");
     assert_eq!(system.execution(id).await.unwrap().status, Status::Cancelling);
     // The handler waits for the remote side, and then says that it has stopped.
     held.stop();

@@ -4,6 +4,7 @@
 //! Jobs are in the hands of the test: it sees each as it begins, and says how it goes on.
 
 mod cancellation;
+mod concurrency;
 mod durability;
 mod lifecycle;
 mod progress;
