@@ -484,7 +484,8 @@ pub struct Job {
     pub timeout_seconds: Option<u64>,
     /// How long a worker may be silent.
     pub heartbeat_seconds: Option<u64>,
-    /// When the attempt became ready.
+    /// When the attempt became ready. One in the place of another that a crash or a stop cut off
+    /// keeps the time of that, and with it its turn.
     pub scheduled_at: Timestamp,
     /// When a worker took it.
     pub started_at: Option<Timestamp>,

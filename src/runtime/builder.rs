@@ -159,6 +159,7 @@ impl Builder {
         let (parts, parts_out) = async_channel::unbounded();
         let (services, most) = (services(&registry), limits.running_jobs);
         let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), runtime.clone()));
+        dispatch.await_shards(shards.count());
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
         for job_type in controls.held().job_types.keys() {

@@ -55,6 +55,8 @@ pub(super) enum Release {
     Counted(oneshot::Sender<u64>, u64),
     /// Offer an attempt to workers.
     Offer(Offer),
+    /// A shard has offered all that waits in it since before the process began.
+    ShardReady,
     /// Run an attempt.
     Run(Box<Attempt>),
     /// Leave a note for the shard of an execution.
@@ -276,6 +278,7 @@ impl Committer {
             Release::List(reply, rows) => drop(reply.send(rows)),
             Release::Counted(reply, count) => drop(reply.send(count)),
             Release::Offer(offer) => self.dispatch.offer(offer),
+            Release::ShardReady => self.dispatch.shard_is_ready(),
             Release::Run(attempt) => self.dispatch.run(*attempt),
             Release::Note(execution, note) => self.shards.note(execution, note),
             Release::Checkpoint(saved) => self.rounds.pass_on(saved),

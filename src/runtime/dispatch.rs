@@ -19,7 +19,7 @@ use super::figures::JobTypeFigures;
 use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
 use super::tasks;
-use crate::engine::{Command, ExecutionId, JobId, own_jobs};
+use crate::engine::{Command, ExecutionId, JobId, Timestamp, own_jobs};
 use crate::worker::{JobOutcome, SharedHandler};
 
 /// An attempt that waits for a slot.
@@ -29,6 +29,8 @@ pub(super) struct Offer {
     pub(super) job: JobId,
     pub(super) attempt: u32,
     pub(super) job_type: Arc<str>,
+    /// When the attempt became ready, or the one before it that a crash or a stop cut off.
+    pub(super) scheduled_at: Timestamp,
     /// Its place in the queue of its type, once it has one.
     pub(super) ticket: u64,
     /// Since when it has queued.
@@ -119,6 +121,17 @@ impl Dispatch {
     /// Queues an attempt, or starts it when its slots are free.
     pub(super) fn offer(&self, offer: Offer) {
         let next = self.slots().offer(offer);
+        next.into_iter().for_each(|offer| self.start(offer));
+    }
+
+    /// Starts nothing before so many shards have said what waits in them.
+    pub(super) fn await_shards(&self, count: usize) {
+        self.slots().await_shards(count);
+    }
+
+    /// A shard has said all that waits in it.
+    pub(super) fn shard_is_ready(&self) {
+        let next = self.slots().shard_is_ready();
         next.into_iter().for_each(|offer| self.start(offer));
     }
 
@@ -249,6 +262,7 @@ mod tests {
             job_type: "work".into(),
             ticket: 0,
             since: None,
+            scheduled_at: Timestamp(0),
         }
     }
 

@@ -266,7 +266,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::JobId;
+    use crate::engine::{JobId, Timestamp};
     use crate::language::Format;
     use crate::runtime::dispatch::Offer;
     use crate::runtime::shards::Note;
@@ -319,8 +319,15 @@ mod tests {
         system.pause_job_type("work", "me", None).await.unwrap();
         // As if the slot had been given out before, and the shard came to it only now.
         let (job, attempt, ticket) = (JobId(2), 1, 1);
-        let offer =
-            Offer { execution: id, job, attempt, job_type: "work".into(), ticket, since: None };
+        let offer = Offer {
+            execution: id,
+            job,
+            attempt,
+            job_type: "work".into(),
+            ticket,
+            since: None,
+            scheduled_at: Timestamp(0),
+        };
         system.tools().shards.note(id, Note::StartReserved(offer));
         assert_eq!(started(&system, id).await, 1);
         assert_eq!(system.tools().dispatch.queued("work"), JOBS, "it is back in the queue");

@@ -162,6 +162,7 @@ impl Shard {
                 self.set_aside(id, "its definition is missing from the log");
             }
         }
+        self.release(Release::ShardReady);
     }
 
     fn hold_name(&self, row: &Summary) {

@@ -112,9 +112,8 @@ impl Slot {
             // The shard looks at what is ready, and at the timers, itself.
             Effect::Advance | Effect::Wake { .. } => return,
         };
-        let Some(job_type) = self.execution.jobs.get(&job).map(|job| job.job_type.clone()) else {
-            return;
-        };
+        let Some(open) = self.execution.jobs.get(&job) else { return };
+        let (job_type, scheduled_at) = (open.job_type.clone(), open.scheduled_at);
         if self.offered.contains(&(job, attempt)) {
             // It still queues from before a pause, and keeps its place.
             return;
@@ -126,8 +125,15 @@ impl Slot {
         } else {
             let execution = self.execution.id;
             self.offered.insert((job, attempt));
-            let offer = Offer { execution, job, attempt, job_type, ticket: 0, since: None };
-            decided.releases.push(Release::Offer(offer));
+            decided.releases.push(Release::Offer(Offer {
+                execution,
+                job,
+                attempt,
+                job_type,
+                scheduled_at,
+                ticket: 0,
+                since: None,
+            }));
         }
     }
 

@@ -28,6 +28,11 @@ pub(super) struct Slots {
     last: u64,
     /// Whether nothing more is started.
     stopped: bool,
+    /// How many shards have not said yet what waits in them. Nothing is started before they have, so
+    /// that after a crash the order is the one that there was.
+    starting: usize,
+    /// What came meanwhile.
+    arrived: Vec<Offer>,
 }
 
 /// The slots of a job type.
@@ -72,7 +77,32 @@ impl Slots {
         };
         let limit = limit.max(1);
         let lines = types.into_iter().map(line).collect();
-        Self { limit, free: limit, lines, waiting: 0, last: 0, stopped: false }
+        Self {
+            limit,
+            free: limit,
+            lines,
+            waiting: 0,
+            last: 0,
+            stopped: false,
+            starting: 0,
+            arrived: Vec::new(),
+        }
+    }
+
+    /// Starts nothing before so many shards have said what waits in them.
+    pub(super) fn await_shards(&mut self, count: usize) {
+        self.starting = count;
+    }
+
+    /// A shard has said all that waits in it. What is to be started now has its slots.
+    pub(super) fn shard_is_ready(&mut self) -> Vec<Offer> {
+        self.starting = self.starting.saturating_sub(1);
+        if self.starting > 0 {
+            return Vec::new();
+        }
+        let mut arrived = std::mem::take(&mut self.arrived);
+        arrived.sort_by_key(|offer| (offer.scheduled_at, offer.execution, offer.job));
+        arrived.into_iter().filter_map(|offer| self.offer(offer)).collect()
     }
 
     /// Starts nothing more.
@@ -82,8 +112,9 @@ impl Slots {
 
     /// Takes the slots for an attempt, if they are free. Nobody waits then who could have them.
     pub(super) fn try_reserve(&mut self, job_type: &str) -> bool {
+        let may_start = self.free > 0 && !self.stopped && self.starting == 0;
         let Some(line) = self.lines.get_mut(job_type) else { return false };
-        let reserve = line.free > 0 && !line.held && self.free > 0 && !self.stopped;
+        let reserve = line.free > 0 && !line.held && may_start;
         line.free -= usize::from(reserve);
         self.free -= usize::from(reserve);
         reserve
@@ -91,6 +122,10 @@ impl Slots {
 
     /// Takes the slots for an attempt, and gives it back to be started; or lets it wait.
     pub(super) fn offer(&mut self, mut offer: Offer) -> Option<Offer> {
+        if self.starting > 0 {
+            self.arrived.push(offer);
+            return None;
+        }
         self.last += 1;
         offer.ticket = self.last;
         if self.try_reserve(&offer.job_type) {
@@ -206,6 +241,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::engine::Timestamp;
     use crate::testing::random::Random;
 
     fn offer(n: u32, job_type: &str) -> Offer {
@@ -217,6 +253,7 @@ mod tests {
             job_type: job_type.into(),
             ticket: 0,
             since: None,
+            scheduled_at: Timestamp(0),
         }
     }
 

@@ -4,13 +4,17 @@ use crate::engine::event::{
     AttemptLost, Data, Failure, JobHeartbeat, JobProgressed, JobScheduled, JobStarted,
     JobSucceeded, JobTimedOut,
 };
-use crate::engine::execution::{Activity, Execution, Job, JobStatus, StepStatus, Timer};
+use crate::engine::execution::{Activity, Execution, Frame, Job, JobStatus, StepStatus, Timer};
 use crate::engine::id::{FrameId, JobId, Timestamp};
 
 impl Execution {
     pub(super) fn job_scheduled(&mut self, body: &JobScheduled, at: Timestamp) {
         self.job_count = self.job_count.max(body.job.0);
         let earlier = self.jobs.remove(&body.job);
+        // Its frame still waits for what was cut off; a retry begins from the state.
+        let waits = |frame: &Frame| matches!(frame.activity, Activity::Job);
+        let cut_off = earlier.as_ref().filter(|_| self.frames.get(&body.frame).is_some_and(waits));
+        let scheduled_at = cut_off.map_or(at, |earlier| earlier.scheduled_at);
         let input = match (&body.input, &earlier) {
             (Data::New(input), _) => input.clone(),
             (_, Some(earlier)) => earlier.input.clone(),
@@ -30,7 +34,7 @@ impl Execution {
             worker: None,
             timeout_seconds: body.timeout_seconds,
             heartbeat_seconds: body.heartbeat_seconds,
-            scheduled_at: at,
+            scheduled_at,
             started_at: None,
             percent: None,
             message: None,
