@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use super::child::{Child, Ending, Parent};
 use super::cleanup::EndSummary;
+pub use super::failure::{Failure, MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
+pub(crate) use super::failure::{cut, cut_shared};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use super::pause::PauseScope;
 use super::place::Place;
@@ -38,80 +40,6 @@ pub struct KeptPart {
     pub output: Data,
     /// Failures that were caught or tolerated in it.
     pub errors: u32,
-}
-
-/// Why something failed: the name that Retry and Catch match, and words for people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// The error name, as `States.Timeout`.
-    pub error: Arc<str>,
-    /// What happened.
-    pub cause: Arc<str>,
-}
-
-/// The most of an error name that is kept, in bytes: the limit of Amazon States Language.
-pub const MAX_ERROR_BYTES: usize = 256;
-
-/// The most of a cause that is kept, in bytes: the limit of Amazon States Language.
-pub const MAX_CAUSE_BYTES: usize = 32_768;
-
-impl Failure {
-    /// The same, with a name and a cause that are not too long. What is told of an execution's
-    /// failure is told again in that of its parent, and would grow without end.
-    #[must_use]
-    pub fn bounded(self) -> Self {
-        Self {
-            error: cut_shared(self.error, MAX_ERROR_BYTES),
-            cause: cut_shared(self.cause, MAX_CAUSE_BYTES),
-        }
-    }
-}
-
-/// Cuts a text that is longer than `limit` bytes, and marks that.
-pub(crate) fn cut(mut text: String, limit: usize) -> String {
-    const MARK: &str = "…";
-    if text.len() > limit {
-        text.truncate(text.floor_char_boundary(limit.saturating_sub(MARK.len())));
-        text.push_str(MARK);
-    }
-    text
-}
-
-/// The same for a text that is shared, and is not copied unless it is cut.
-pub(crate) fn cut_shared(text: Arc<str>, limit: usize) -> Arc<str> {
-    if text.len() <= limit { text } else { cut(text.to_string(), limit).into() }
-}
-
-impl Event {
-    /// Whether it is one of an execution; others stand in histories of their own.
-    #[must_use]
-    pub fn is_of_execution(&self) -> bool {
-        !matches!(self, Self::DefinitionStored(_)) && !self.is_control()
-    }
-
-    /// Whether it says what is held in the whole system; such events stand in one history.
-    #[must_use]
-    pub fn is_control(&self) -> bool {
-        matches!(
-            self,
-            Self::WorkflowPaused(_)
-                | Self::WorkflowResumed(_)
-                | Self::JobTypePaused(_)
-                | Self::JobTypeResumed(_)
-        )
-    }
-
-    /// Whether it ends its execution.
-    #[must_use]
-    pub fn is_end(&self) -> bool {
-        matches!(
-            self,
-            Self::ExecutionCompleted(_)
-                | Self::ExecutionFailed(_)
-                | Self::ExecutionCancelled(_)
-                | Self::ExecutionTimedOut(_)
-        )
-    }
 }
 
 /// Declares the event enum and its structs in one table: variant, what it says, its fields.

@@ -11,6 +11,7 @@
 
 mod align;
 mod archive;
+mod aside;
 mod attempt;
 mod builder;
 mod callbacks;
@@ -23,6 +24,7 @@ mod controls;
 mod definitions;
 mod delete;
 mod dispatch;
+mod ends;
 mod error;
 mod events;
 mod figures;
@@ -39,10 +41,12 @@ mod recent;
 mod recovery;
 mod results;
 mod retry;
+mod saving;
 mod shard;
 mod shards;
 mod slot;
 mod slots;
+mod starting;
 mod summary;
 mod tasks;
 mod threads;

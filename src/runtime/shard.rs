@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::align::Alignment;
 use super::attempt::ReporterPlace;
-use super::checkpoint::Saved;
 use super::children::{end_note, progress_note, set_aside_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
@@ -31,18 +30,16 @@ use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
 use super::summary::Summary;
-use crate::engine::event::ExecutionSetAside;
 use crate::engine::{
     Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp,
     effects_after, pending_effects,
 };
-use crate::store::codec::encode_execution;
-use crate::store::{EventStore, Finished, Snapshot};
+use crate::store::EventStore;
 
 /// Messages taken in one turn before its decisions are handed on.
 const TURN_MESSAGES: usize = 256;
 /// Executions saved in one turn of a checkpoint.
-const TURN_SNAPSHOTS: usize = 128;
+pub(super) const TURN_SNAPSHOTS: usize = 128;
 
 /// What the handle and every shard share.
 #[derive(Clone)]
@@ -68,30 +65,30 @@ pub(super) struct Tools {
 /// One shard.
 pub(super) struct Shard {
     pub(super) tools: Tools,
-    lanes: Lanes,
+    pub(super) lanes: Lanes,
     pub(super) slots: HashMap<ExecutionId, Slot>,
-    timers: BTreeSet<(Timestamp, ExecutionId)>,
+    pub(super) timers: BTreeSet<(Timestamp, ExecutionId)>,
     /// Executions that a long decision left work for.
-    advances: VecDeque<ExecutionId>,
+    pub(super) advances: VecDeque<ExecutionId>,
     /// Decisions of this turn.
-    units: Vec<Unit>,
+    pub(super) units: Vec<Unit>,
     /// Executions that changed since they were last saved.
-    dirty: Vec<ExecutionId>,
+    pub(super) dirty: Vec<ExecutionId>,
     /// Those that ended last, for whoever asks at once.
-    recent: Recent,
+    pub(super) recent: Recent,
     /// Executions that ended since the last checkpoint.
-    finished: HashMap<ExecutionId, Summary>,
+    pub(super) finished: HashMap<ExecutionId, Summary>,
     /// What a running checkpoint still has to save.
-    saving: Option<Saving>,
+    pub(super) saving: Option<Saving>,
     /// What still has to follow workflows that were paused or resumed.
     pub(super) alignments: VecDeque<Alignment>,
 }
 
 /// What a running checkpoint still has to save.
 #[derive(Default)]
-struct Saving {
-    round: u64,
-    todo: Vec<ExecutionId>,
+pub(super) struct Saving {
+    pub(super) round: u64,
+    pub(super) todo: Vec<ExecutionId>,
 }
 
 /// An execution that recovery found.
@@ -324,43 +321,6 @@ impl Shard {
         }
     }
 
-    /// Whether what was read of an execution that has ended is all there is of it.
-    fn may_redrive(&self, ended: &Execution) -> Result<(), Error> {
-        let last = match self.slots.get(&ended.id) {
-            Some(slot) if slot.execution.deleted.is_some() => {
-                return Err(Rejection::Deleted { command: "to retry" }.into());
-            }
-            Some(slot) => slot.execution.sequence,
-            // Of what is not in memory all events are durable, so the store knows its end.
-            None => self.tools.store.last_sequence(ended.id.0)?,
-        };
-        if last == ended.sequence { Ok(()) } else { Err(Rejection::PlanOutdated.into()) }
-    }
-
-    /// Takes an execution in again that has ended. Only one redrive at a time comes here, and it has
-    /// read all of the history.
-    fn redrive(&mut self, ended: Execution, program: Arc<Program>, command: Command, reply: Reply) {
-        let (id, sequence) = (ended.id, ended.sequence);
-        let command = self.redriven_with_workflow(command, &ended.workflow);
-        let is_over = |slot: &Slot| slot.execution.status.is_terminal();
-        if self.slots.get(&id).is_some_and(|slot| !is_over(slot)) {
-            return self.answer(id, command, reply);
-        }
-        if let Err(error) = self.may_redrive(&ended) {
-            drop(reply.send(Err(error)));
-            return;
-        }
-        let before = self.slots.insert(id, Slot::new(ended, Some(program)));
-        self.answer(id, command, reply);
-        if self.slots.get(&id).is_some_and(|slot| slot.execution.sequence > sequence) {
-            self.recent.remove(id);
-            self.finished.remove(&id);
-        } else {
-            self.slots.remove(&id);
-            self.slots.extend(before.map(|slot| (id, slot)));
-        }
-    }
-
     fn show(&mut self, execution: ExecutionId, reply: oneshot::Sender<Option<Box<Execution>>>) {
         let live = self.slots.get(&execution).map(|slot| &slot.execution);
         let shown = live.or_else(|| self.recent.get(execution));
@@ -369,7 +329,7 @@ impl Shard {
         self.release(Release::Show(reply, shown));
     }
 
-    fn answer(&mut self, execution: ExecutionId, command: Command, reply: Reply) {
+    pub(super) fn answer(&mut self, execution: ExecutionId, command: Command, reply: Reply) {
         if !self.slots.contains_key(&execution) {
             let id = execution.to_string();
             // Not in memory: it has ended, or never was. The handle finds out which.
@@ -447,7 +407,7 @@ impl Shard {
     }
 
     /// Hands what was decided to the committer, and notes what it means for the shard.
-    fn hand_on(&mut self, id: ExecutionId, first_sequence: u64, decided: Decided) {
+    pub(super) fn hand_on(&mut self, id: ExecutionId, first_sequence: u64, decided: Decided) {
         let Decided { events, releases, panicked, .. } = decided;
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let next_sequence = first_sequence + u64::try_from(events.len()).unwrap_or(0);
@@ -579,76 +539,6 @@ impl Shard {
         }
     }
 
-    /// The end is durable: what lists need stays, the rest is read from disk when asked for.
-    fn forget(&mut self, id: ExecutionId) {
-        // One that goes on already has not ended any more, and keeps its place.
-        if self.slots.get(&id).is_some_and(|slot| !slot.execution.status.is_terminal()) {
-            return;
-        }
-        self.tools.free_place(id);
-        let Some(slot) = self.slots.remove(&id) else { return };
-        if let Some(armed) = slot.armed {
-            self.timers.remove(&(armed, id));
-        }
-        self.finished.insert(id, Summary::of(&slot.execution));
-        self.tools.figures.ended(slot.execution.status);
-        self.recent.keep(slot.execution);
-    }
-
-    /// The tombstone is durable: nothing is left here.
-    fn bury(&mut self, id: ExecutionId) {
-        let Some(slot) = self.slots.remove(&id) else { return };
-        if let Some(key) = Summary::of(&slot.execution).name_key() {
-            self.tools.names.free(key, id);
-        }
-        self.finished.remove(&id);
-        self.recent.remove(id);
-    }
-
-    /// Whether the tombstone of an execution is on its way.
-    fn is_going(&self, id: ExecutionId) -> bool {
-        self.slots.get(&id).is_some_and(|slot| slot.execution.deleted.is_some())
-    }
-
-    /// Saves a part of what a running checkpoint asks for.
-    fn save_some(&mut self) {
-        let Some(Saving { round, todo }) = &mut self.saving else { return };
-        let round = *round;
-        let rest = todo.len().saturating_sub(TURN_SNAPSHOTS);
-        let mut snapshots = Vec::new();
-        let mut is_whole = true;
-        for id in todo.split_off(rest) {
-            let Some(slot) = self.slots.get_mut(&id) else { continue };
-            if slot.execution.deleted.is_some() {
-                continue;
-            }
-            slot.is_dirty = false;
-            let (stream, sequence) = (slot.execution.stream(), slot.execution.sequence);
-            match encode_execution(&slot.execution) {
-                Ok(bytes) => snapshots.push(Snapshot { stream, sequence, bytes }),
-                Err(error) => {
-                    tracing::error!(execution = %id, %error, "an execution cannot be saved");
-                    is_whole = false;
-                }
-            }
-        }
-        let done = todo.is_empty();
-        let rows = std::mem::take(&mut self.finished);
-        let names = rows.values().filter_map(|row| Some((row.name_key()?, row.id))).collect();
-        let finished = rows
-            .into_iter()
-            .map(|(execution, row)| Finished { execution, row: row.to_bytes() })
-            .collect();
-        self.release(Release::Checkpoint(Saved::Part { snapshots, finished, names }));
-        if !is_whole {
-            self.release(Release::Checkpoint(Saved::Unsaved));
-        }
-        if done {
-            self.saving = None;
-            self.release(Release::Checkpoint(Saved::ShardDone(round)));
-        }
-    }
-
     fn lose_all_attempts(&mut self) {
         let busy: Vec<(ExecutionId, Vec<JobId>)> = self
             .slots
@@ -659,44 +549,5 @@ impl Shard {
         for (id, jobs) in busy {
             drop(self.decide_on(id, Command::LoseAttempts { jobs, stopped: true }, None));
         }
-    }
-
-    fn set_aside(&mut self, id: ExecutionId, reason: &str) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
-        if slot.execution.set_aside.is_some() {
-            return;
-        }
-        tracing::error!(execution = %id, reason, "an execution is set aside");
-        let first_sequence = slot.execution.sequence + 1;
-        let event: Event = ExecutionSetAside { reason: reason.into() }.into();
-        slot.execution.apply(&event, slot.execution.updated_at);
-        let note = set_aside_note(&slot.execution);
-        let free = Release::Note(id, Note::FreePlace(id));
-        let note = note.map(|(to, note)| Release::Note(to, note));
-        let releases = note.into_iter().chain([free]).collect();
-        let events = vec![event];
-        self.hand_on(id, first_sequence, Decided { events, releases, ..Decided::default() });
-    }
-
-    /// A panic in decide left the execution half changed in memory; its log is whole. It is set
-    /// aside in the log, and what is in memory answers no more commands.
-    fn set_aside_after_panic(
-        &mut self,
-        id: ExecutionId,
-        first_sequence: u64,
-        is_over: bool,
-    ) -> Result<(), Rejection> {
-        let reason = "the engine panicked while it decided on a command; this is a bug";
-        if let Some(slot) = self.slots.get_mut(&id) {
-            slot.execution.sequence = first_sequence - 1;
-        }
-        if first_sequence == 1 {
-            // Of one that has not begun nothing is in the log, and nothing shall be.
-            self.slots.remove(&id);
-        } else if !is_over {
-            // What has ended stays as it is.
-            self.set_aside(id, reason);
-        }
-        Err(Rejection::SetAside { command: "to go on", reason: reason.to_owned() })
     }
 }

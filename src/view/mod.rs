@@ -50,3 +50,5 @@ pub use why::{
 mod ending_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod why_tests;

@@ -1,0 +1,35 @@
+//! What kind of event it is: of an execution or of the whole system, an end or not.
+
+use super::event::Event;
+
+impl Event {
+    /// Whether it is one of an execution; others stand in histories of their own.
+    #[must_use]
+    pub fn is_of_execution(&self) -> bool {
+        !matches!(self, Self::DefinitionStored(_)) && !self.is_control()
+    }
+
+    /// Whether it says what is held in the whole system; such events stand in one history.
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        matches!(
+            self,
+            Self::WorkflowPaused(_)
+                | Self::WorkflowResumed(_)
+                | Self::JobTypePaused(_)
+                | Self::JobTypeResumed(_)
+        )
+    }
+
+    /// Whether it ends its execution.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::ExecutionCompleted(_)
+                | Self::ExecutionFailed(_)
+                | Self::ExecutionCancelled(_)
+                | Self::ExecutionTimedOut(_)
+        )
+    }
+}
