@@ -2,7 +2,7 @@
 //!
 //! What the world did is in the history: who completed a job, which time came. From it follows a
 //! command, and `decide` answers it as the other definition says, one step at a time. Its events are
-//! compared with those that were recorded, in a [normal form](normal). State is always the fold of
+//! compared with those that were recorded, in a normal form. State is always the fold of
 //! what was recorded, so that one difference does not make others.
 
 mod cause;
