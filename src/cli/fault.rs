@@ -8,7 +8,8 @@ use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::engine::Rejection;
 use crate::language::Diagnostic;
-use crate::{runtime, store};
+use crate::runtime;
+use crate::store;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, Clone, Serialize)]

@@ -9,7 +9,8 @@ use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
 use crate::engine::ExecutionId;
 use crate::view::{
-    Card, PauseCard, ResultCard, StepCard, WaitingFor, about, counted, duration, one_line, pace,
+    CancelCard, Card, PauseCard, ResultCard, StepCard, Waiting, WaitingFor, about, counted,
+    duration, one_line, pace,
 };
 
 #[derive(clap::Args)]
@@ -176,29 +177,35 @@ fn cleanup(context: &Context, card: &Card) -> String {
     lines
 }
 
-/// What is to be said besides the steps.
-fn notes(context: &Context, card: &Card) -> String {
-    let ui = &context.ui;
-    let mut notes = String::new();
+/// Where it comes from, line by line.
+fn origin(card: &Card) -> String {
+    let mut lines = String::new();
     if let Some(parent) = &card.parent {
-        notes.push_str(&format!("  begun by execution {}\n", handle(parent)));
+        lines.push_str(&format!("  begun by execution {}\n", handle(parent)));
     }
     if !card.labels.is_empty() {
         let labels =
             card.labels.iter().map(|(name, value)| one_line(&format!("{name}={value}"), 80));
-        notes.push_str(&format!("  labels  {}\n", labels.collect::<Vec<_>>().join("  ")));
+        lines.push_str(&format!("  labels  {}\n", labels.collect::<Vec<_>>().join("  ")));
     }
     if let Some(of) = &card.rerun_of {
-        notes.push_str(&format!("  a rerun of execution {}\n", handle(of)));
+        lines.push_str(&format!("  a rerun of execution {}\n", handle(of)));
     }
     if let Some(at) = &card.redriven_at {
         let times = counted(card.redrives.into(), "time");
-        notes.push_str(&format!("  retried {times}, last at {at}\n"));
+        lines.push_str(&format!("  retried {times}, last at {at}\n"));
     }
+    lines
+}
+
+/// The jobs at work, line by line.
+fn sub_jobs(context: &Context, card: &Card) -> String {
+    let ui = &context.ui;
+    let mut lines = String::new();
     for job in &card.active_sub_jobs {
         let mark = Mark::of(job.status);
         let words = job.message.as_deref().map(|message| one_line(message, 100));
-        notes.push_str(&format!(
+        lines.push_str(&format!(
             "  {} job {} {}{}  {}  attempt {}  {}\n",
             ui.paint(mark.role, mark.glyph(ui)),
             job.id.rsplit(':').next().unwrap_or_default(),
@@ -209,41 +216,54 @@ fn notes(context: &Context, card: &Card) -> String {
             words.unwrap_or_default()
         ));
     }
+    lines
+}
+
+/// What it waits for.
+fn waiting_line(waiting: &Waiting, workflow: &str) -> String {
+    let until = waiting.until.as_deref().map(|until| format!(" until {until}"));
+    let of = waiting.job_type.as_deref().unwrap_or_default();
+    let what = match waiting.reason {
+        WaitingFor::Worker => format!("a worker for {of}"),
+        WaitingFor::Callback => format!("a callback for {of}"),
+        WaitingFor::Execution => {
+            format!("execution {}", waiting.execution.as_deref().map(handle).unwrap_or_default())
+        }
+        WaitingFor::Place => match waiting.place.as_deref() {
+            None | Some("") => format!("a place: all of {workflow}"),
+            Some(key) => format!("a place: {}", one_line(key, 80)),
+        },
+        WaitingFor::Timer | WaitingFor::Retry => format!("a {}", waiting.reason.as_str()),
+    };
+    format!("waits for {what}{}\n", until.unwrap_or_default())
+}
+
+/// Who asked it to stop, and who forced that.
+fn cancel(cancel: &CancelCard) -> String {
+    let why = cancel.reason.as_deref().map(|why| format!(": {}", one_line(why, 200)));
+    let mut lines = format!(
+        "{} asked it to stop at {}{}\n",
+        one_line(&cancel.by, 80),
+        cancel.at,
+        why.unwrap_or_default()
+    );
+    if let Some(forced) = &cancel.forced {
+        lines.push_str(&format!("{}\n", told_force(forced)));
+    }
+    lines
+}
+
+/// What is to be said besides the steps.
+fn notes(context: &Context, card: &Card) -> String {
+    let ui = &context.ui;
+    let mut notes = origin(card) + &sub_jobs(context, card);
     if let Some(waiting) = &card.waiting {
-        let until = waiting.until.as_deref().map(|until| format!(" until {until}"));
-        let of = waiting.job_type.as_deref().unwrap_or_default();
-        let what = match waiting.reason {
-            WaitingFor::Worker => format!("a worker for {of}"),
-            WaitingFor::Callback => format!("a callback for {of}"),
-            WaitingFor::Execution => {
-                format!(
-                    "execution {}",
-                    waiting.execution.as_deref().map(handle).unwrap_or_default()
-                )
-            }
-            WaitingFor::Place => match waiting.place.as_deref() {
-                None | Some("") => format!("a place: all of {}", card.workflow),
-                Some(key) => format!("a place: {}", one_line(key, 80)),
-            },
-            WaitingFor::Timer | WaitingFor::Retry => format!("a {}", waiting.reason.as_str()),
-        };
-        notes.push_str(&format!("waits for {what}{}\n", until.unwrap_or_default()));
+        notes.push_str(&waiting_line(waiting, &card.workflow));
     }
     if let Some(paused) = &card.paused {
         notes.push_str(&format!("{}\n", paused_line(paused, &card.workflow)));
     }
-    if let Some(cancel) = &card.cancel {
-        let why = cancel.reason.as_deref().map(|why| format!(": {}", one_line(why, 200)));
-        notes.push_str(&format!(
-            "{} asked it to stop at {}{}\n",
-            one_line(&cancel.by, 80),
-            cancel.at,
-            why.unwrap_or_default()
-        ));
-        if let Some(forced) = &cancel.forced {
-            notes.push_str(&format!("{}\n", told_force(forced)));
-        }
-    }
+    notes.extend(card.cancel.as_ref().map(cancel));
     notes.push_str(&cleanup(context, card));
     if let Some(failure) = &card.failure {
         let text = one_line(&format!("{}: {}", failure.error, failure.cause), 400);

@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, watch};
 use super::attempt::ReporterPlace;
 use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource, RandomIds, SystemClock};
-use super::committer::{Committer, Health};
+use super::committer::{Committer, Health, Unit};
 use super::controls::Controls;
 use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Service};
@@ -30,7 +30,7 @@ use super::tasks;
 use super::threads::Threads;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{ExecutionId, Mint};
-use crate::store::{Check, EventStore, SledOptions, SledStore};
+use crate::store::{Check, Epoch, EventStore, Position, SledOptions, SledStore};
 use crate::worker::files::{Buckets, ReadItems, ReadLimits};
 use crate::worker::{JobContext, JobError, Registry};
 
@@ -157,14 +157,9 @@ impl Builder {
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let (services, most) = (services(&registry), limits.running_jobs);
-        let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), runtime.clone()));
-        dispatch.await_shards(shards.count());
+        let dispatch = dispatch(&registry, &limits, &shards, &controls);
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
-        for job_type in controls.held().job_types.keys() {
-            dispatch.hold(job_type, true);
-        }
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
         let (rounds_done, rounds_out) = watch::channel(0);
@@ -192,22 +187,7 @@ impl Builder {
             worker_name: self.worker_name,
         };
         let writer = CheckpointWriter::new(&tools, parts_out, rounds_done);
-        let committer = Committer {
-            store: tools.store.clone(),
-            epoch,
-            units: units_out,
-            group_units: tools.limits.group_units,
-            checkpoint_events: tools.limits.checkpoint_events,
-            dispatch: tools.dispatch.clone(),
-            shards: tools.shards.clone(),
-            figures: tools.figures.clone(),
-            durable,
-            health,
-            rounds: rounds.clone(),
-            clock: tools.clock.clone(),
-            keep_tombstones_ms: milliseconds(tools.limits.keep_tombstones),
-            compacting: None,
-        };
+        let committer = committer(&tools, epoch, units_out, (durable, health), rounds.clone());
         let threads = Threads::start(committer, writer, &tools.runtime)?;
         let report = recovered.report.clone();
         let shard_tasks = spawn_shards(&tools, lanes, recovered);
@@ -275,6 +255,48 @@ fn services(registry: &Registry) -> Vec<Service> {
             })
         })
         .collect()
+}
+
+/// Hands out jobs, but none of types that are paused.
+fn dispatch(
+    registry: &Registry,
+    limits: &Limits,
+    shards: &Shards,
+    controls: &Controls,
+) -> Arc<Dispatch> {
+    let (services, most) = (services(registry), limits.running_jobs);
+    let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), Handle::current()));
+    dispatch.await_shards(shards.count());
+    for job_type in controls.held().job_types.keys() {
+        dispatch.hold(job_type, true);
+    }
+    dispatch
+}
+
+/// Writes what shards have decided, and tells how that goes.
+fn committer(
+    tools: &Tools,
+    epoch: Epoch,
+    units: async_channel::Receiver<Vec<Unit>>,
+    (durable, health): (watch::Sender<Position>, watch::Sender<Health>),
+    rounds: Arc<Rounds>,
+) -> Committer {
+    Committer {
+        store: tools.store.clone(),
+        epoch,
+        units,
+        group_units: tools.limits.group_units,
+        checkpoint_events: tools.limits.checkpoint_events,
+        dispatch: tools.dispatch.clone(),
+        shards: tools.shards.clone(),
+        figures: tools.figures.clone(),
+        durable,
+        health,
+        rounds,
+        clock: tools.clock.clone(),
+        keep_tombstones_ms: milliseconds(tools.limits.keep_tombstones),
+        compacting: None,
+    }
 }
 
 /// Gives each shard what recovery found for it, and starts it.

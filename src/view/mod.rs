@@ -43,7 +43,8 @@ pub use timeline::{AttemptSpan, StepSpan, Timeline};
 pub use verify::{Fault, Report, Verifier};
 pub use waiting::{Waiting, WaitingFor};
 pub use why::{
-    End, FailurePoint, PlaceQueue, Queues, Reason, ReasonKind, SlotQueue, Why, WhyState, Workers,
+    Around, End, FailurePoint, PlaceQueue, Queues, Reason, ReasonKind, SlotQueue, Why, WhyState,
+    Workers,
 };
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use super::text::{counted, one_line};
-use crate::engine::event::{ExecutionRedriven, ForkStarted, JobProgressed, RetryScheduled};
+use crate::engine::event::{
+    ExecutionRedriven, ExecutionStarted, ForkStarted, JobProgressed, RetryScheduled,
+};
 use crate::engine::{Data, Event, Failure, FrameId, JobId, PauseScope};
 use crate::language::{Json, StateName};
 
@@ -18,25 +20,8 @@ pub fn sentence(event: &Event) -> String {
             let hash: String = body.hash.to_string().chars().take(12).collect();
             format!("workflow {} got version {hash}", body.name)
         }
-        Event::ExecutionStarted(body) => {
-            let name = body.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
-            let by = body.parent.as_ref();
-            let by = by.map(|by| format!(" by {}", by.execution)).unwrap_or_default();
-            let place = body.place.as_ref().map(|place| {
-                let key = one_line(&place.key_words(&body.workflow), SHOWN);
-                format!("; needs a place ({key}, limit {})", place.limit)
-            });
-            let place = place.unwrap_or_default();
-            let of = body.rerun_of.map(|of| format!(", a rerun of {of},")).unwrap_or_default();
-            format!("started {}{name}{by}{of} with {}{place}", body.workflow, json(&body.input))
-        }
+        Event::ExecutionStarted(body) => started(body),
         Event::ExecutionRedriven(body) => redriven(body),
-        Event::PartsKept(body) => {
-            format!(
-                "{} are kept",
-                counted(u64::try_from(body.parts.len()).unwrap_or(u64::MAX), "part")
-            )
-        }
         Event::ExecutionAdmitted(_) => "got its place".to_owned(),
         Event::StateEntered(body) => format!("{}% when it began", body.progress),
         Event::StateExited(body) => format!("left{}", gave(&body.output)),
@@ -48,19 +33,6 @@ pub fn sentence(event: &Event) -> String {
         Event::RetryStarted(_) => "tries again".to_owned(),
         Event::WaitStarted(body) => format!("waits until {}", body.until),
         Event::WaitEnded(_) => "the time has come".to_owned(),
-        Event::ForkStarted(body) => fork(body),
-        Event::FrameStarted(body) => format!("part {} began", u64::from(body.index) + 1),
-        Event::FrameSucceeded(body) => format!("thread {} ended{}", body.frame, gave(&body.output)),
-        Event::FrameFailed(body) => {
-            format!("thread {} failed: {}", body.frame, failure(&body.failure))
-        }
-        Event::FrameCancelled(body) => format!("thread {} was stopped", body.frame),
-        Event::ExecutionCancelled(body) => {
-            match u64::try_from(body.abandoned.len()).unwrap_or(u64::MAX) {
-                0 => "stopped as asked".to_owned(),
-                left => format!("stopped by force, and left {} behind", counted(left, "execution")),
-            }
-        }
         Event::ExecutionCompleted(body) => format!("reached the end{}", gave(&body.output)),
         Event::ExecutionFailed(body) => failure(&body.failure),
         Event::ExecutionTimedOut(_) => "ran longer than it may".to_owned(),
@@ -71,6 +43,39 @@ pub fn sentence(event: &Event) -> String {
             let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
             format!("deleted by {}{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
         }
+        _ => of_part(event)
+            .or_else(|| of_stop(event))
+            .or_else(|| of_cleanup(event))
+            .or_else(|| of_child(event))
+            .or_else(|| of_job(event))
+            .or_else(|| of_pause(event))
+            .unwrap_or_default(),
+    }
+}
+
+/// The sentences about the parts of a state.
+fn of_part(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::ForkStarted(body) => fork(body),
+        Event::PartsKept(body) => {
+            format!(
+                "{} are kept",
+                counted(u64::try_from(body.parts.len()).unwrap_or(u64::MAX), "part")
+            )
+        }
+        Event::FrameStarted(body) => format!("part {} began", u64::from(body.index) + 1),
+        Event::FrameSucceeded(body) => format!("thread {} ended{}", body.frame, gave(&body.output)),
+        Event::FrameFailed(body) => {
+            format!("thread {} failed: {}", body.frame, failure(&body.failure))
+        }
+        Event::FrameCancelled(body) => format!("thread {} was stopped", body.frame),
+        _ => return None,
+    })
+}
+
+/// The sentences about an execution that somebody stops.
+fn of_stop(event: &Event) -> Option<String> {
+    Some(match event {
         Event::CancelRequested(body) => {
             let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
             format!("{} asked it to stop{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
@@ -78,12 +83,18 @@ pub fn sentence(event: &Event) -> String {
         Event::CancelExtended(body) => {
             format!("executions that it began have not stopped; they have until {}", body.deadline)
         }
-        _ => of_cleanup(event)
-            .or_else(|| of_child(event))
-            .or_else(|| of_job(event))
-            .or_else(|| of_pause(event))
-            .unwrap_or_default(),
-    }
+        Event::CancelForced(body) => {
+            let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
+            format!("{} forced the end{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
+        }
+        Event::ExecutionCancelled(body) => {
+            match u64::try_from(body.abandoned.len()).unwrap_or(u64::MAX) {
+                0 => "stopped as asked".to_owned(),
+                left => format!("stopped by force, and left {} behind", counted(left, "execution")),
+            }
+        }
+        _ => return None,
+    })
 }
 
 /// The sentences about what is paused and goes on.
@@ -136,10 +147,6 @@ fn of_cleanup(event: &Event) -> Option<String> {
             let state = one_line(&body.state, SHOWN);
             let how = if body.frame.is_some() { "failed" } else { "never began" };
             format!("{state}, which {}, {how}: {}", of(&body.of), failure(&body.failure))
-        }
-        Event::CancelForced(body) => {
-            let why = body.reason.as_ref().map(|why| format!(": {}", one_line(why, SHOWN)));
-            format!("{} forced the end{}", one_line(&body.by, SHOWN), why.unwrap_or_default())
         }
         _ => return None,
     })
@@ -209,6 +216,19 @@ fn of_job(event: &Event) -> Option<String> {
         _ => return None,
     };
     Some(told)
+}
+
+fn started(body: &ExecutionStarted) -> String {
+    let name = body.name.as_ref().map(|name| format!(" as {name}")).unwrap_or_default();
+    let by = body.parent.as_ref();
+    let by = by.map(|by| format!(" by {}", by.execution)).unwrap_or_default();
+    let place = body.place.as_ref().map(|place| {
+        let key = one_line(&place.key_words(&body.workflow), SHOWN);
+        format!("; needs a place ({key}, limit {})", place.limit)
+    });
+    let place = place.unwrap_or_default();
+    let of = body.rerun_of.map(|of| format!(", a rerun of {of},")).unwrap_or_default();
+    format!("started {}{name}{by}{of} with {}{place}", body.workflow, json(&body.input))
 }
 
 fn redriven(body: &ExecutionRedriven) -> String {

@@ -303,8 +303,8 @@ impl Run {
     }
 
     pub(super) fn why_among(&self, workers: Workers<'_>, queues: &Queues, held: &Held) -> Why {
-        let now = Timestamp(self.now);
-        Why::of(&self.program, &self.execution, &self.history, workers, queues, held, now)
+        let (around, now) = (Around { workers, queues, held }, Timestamp(self.now));
+        Why::of(&self.program, &self.execution, &self.history, around, now)
     }
 }
 

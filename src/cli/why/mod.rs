@@ -15,7 +15,7 @@ use super::source::{Source, SourceArgs};
 use super::ui::{Mark, Role};
 use super::wait::now;
 use crate::engine::{ExecutionId, Held};
-use crate::view::{FailureCard, Queues, Why, WhyState, Workers, duration, one_line};
+use crate::view::{Around, FailureCard, Queues, Why, WhyState, Workers, duration, one_line};
 
 /// How many executions below the one that is asked about are looked at, one below the other.
 const DEPTH: u32 = 3;
@@ -50,9 +50,9 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
         (_, None) => Workers::None,
     };
     let held = source.held().await?;
-    let around = Around { source: &source, workers, held: &held };
+    let beside = Beside { source: &source, workers, held: &held };
     let why = match arguments.at {
-        None => look(around, id, DEPTH).await?,
+        None => look(beside, id, DEPTH).await?,
         Some(at) => look_back(&source, id, at).await?,
     };
     let ui = &context.ui;
@@ -80,7 +80,7 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
 
 /// What is looked at beside the execution.
 #[derive(Clone, Copy)]
-struct Around<'a> {
+struct Beside<'a> {
     source: &'a Source,
     workers: Workers<'a>,
     held: &'a Held,
@@ -89,25 +89,26 @@ struct Around<'a> {
 type Looked<'l> = Pin<Box<dyn Future<Output = Result<Why, Box<Fault>>> + Send + 'l>>;
 
 /// Looks at an execution, and at what it waits for.
-fn look(around: Around<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
+fn look(beside: Beside<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
     Box::pin(async move {
-        let Around { source, workers, held } = around;
+        let Beside { source, workers, held } = beside;
         let (execution, history) = source.whole(id).await?;
         let program = source.program(execution.definition).await?;
         let queues = source.queues(id).await?;
-        let mut why = Why::of(&program, &execution, &history, workers, &queues, held, now());
+        let around = Around { workers, queues: &queues, held };
+        let mut why = Why::of(&program, &execution, &history, around, now());
         if depth == 0 {
             return Ok(why);
         }
         let children = why.reasons.iter_mut().filter(|reason| reason.execution.is_some());
         for reason in children.take(BREADTH) {
             let child = reason.execution.as_deref();
-            reason.child = look_below(around, child, depth).await;
+            reason.child = look_below(beside, child, depth).await;
         }
         let failed = why.end.as_mut().and_then(|end| end.first_failure.as_mut());
         if let Some(point) = failed {
             let child = point.execution.as_deref();
-            point.child = look_below(around, child, depth).await;
+            point.child = look_below(beside, child, depth).await;
         }
         Ok(why)
     })
@@ -121,13 +122,14 @@ async fn look_back(source: &Source, id: ExecutionId, at: u64) -> Result<Why, Box
     history.retain(|record| record.sequence <= at);
     let program = source.program(execution.definition).await?;
     let (queues, held) = (Queues::default(), Held::default());
-    Ok(Why::of(&program, &execution, &history, Workers::Unknown, &queues, &held, moment))
+    let around = Around { workers: Workers::Unknown, queues: &queues, held: &held };
+    Ok(Why::of(&program, &execution, &history, around, moment))
 }
 
 /// What is below is told where it can be: an execution that has not begun has no history yet.
-async fn look_below(around: Around<'_>, child: Option<&str>, depth: u32) -> Option<Box<Why>> {
+async fn look_below(beside: Beside<'_>, child: Option<&str>, depth: u32) -> Option<Box<Why>> {
     let child: ExecutionId = child?.parse().ok()?;
-    look(around, child, depth - 1).await.ok().map(Box::new)
+    look(beside, child, depth - 1).await.ok().map(Box::new)
 }
 
 fn heading(context: &Context, why: &Why) -> String {

@@ -152,33 +152,14 @@ impl Seen {
         match event {
             Event::StateEntered(body) => self.advance(body.progress),
             Event::JobProgressed(body) => self.advance(body.progress),
-            Event::FrameStarted(body) => {
-                let known = self.is_open(body.parent);
-                let fresh = body.frame != FrameId::ROOT && self.used_frames.insert(body.frame);
-                ensure(known && fresh, "a_frame_has_one_parent", || {
-                    format!("frame {} of frame {}", body.frame, body.parent)
-                })?;
-                self.frames.insert(body.frame, body.parent);
-                Ok(())
-            }
+            Event::FrameStarted(body) => self.open(body.frame, body.parent),
             Event::StateExited(body) => self.ensure_quiet(body.frame),
             Event::FailureCaught(body) => self.ensure_quiet(body.frame),
             Event::RetryScheduled(body) => self.ensure_quiet(body.frame),
-            Event::FrameSucceeded(body) => {
-                self.advance(body.progress)?;
-                self.close(body.frame)
-            }
-            Event::FrameFailed(body) => {
-                self.advance(body.progress)?;
-                self.close(body.frame)
-            }
+            Event::FrameSucceeded(body) => self.advance_and_close(body.progress, body.frame),
+            Event::FrameFailed(body) => self.advance_and_close(body.progress, body.frame),
             Event::FrameCancelled(body) => self.close(body.frame),
-            Event::CleanupStarted(body) => {
-                let fresh = body.frame != FrameId::ROOT && self.used_frames.insert(body.frame);
-                ensure(fresh, "a_frame_has_one_parent", || format!("frame {}", body.frame))?;
-                self.frames.insert(body.frame, FrameId::ROOT);
-                Ok(())
-            }
+            Event::CleanupStarted(body) => self.open(body.frame, FrameId::ROOT),
             Event::CleanupSucceeded(body) => self.close(body.frame),
             Event::CleanupFailed(body) => body.frame.map_or(Ok(()), |frame| self.close(frame)),
             Event::ForkStarted(body) => ensure(self.is_open(body.frame), NAME, || {
@@ -265,7 +246,7 @@ impl Seen {
     }
 
     fn take_job_event(&mut self, event: &Event) -> Result<(), Violation> {
-        use Attempt::{Cancelled, Lost, Over, Pending, Running, Waiting};
+        use Attempt::{Lost, Over, Pending, Running, Waiting};
         match event {
             Event::JobScheduled(body) => self.schedule(body),
             Event::JobStarted(body) => {
@@ -274,24 +255,16 @@ impl Seen {
             Event::CallbackAwaited(body) => {
                 self.advance_attempt(body.job, body.attempt, &[Running], Waiting)
             }
-            Event::JobSucceeded(body) => {
-                self.advance_attempt(body.job, body.attempt, &[Running, Waiting], Over)
-            }
+            Event::JobSucceeded(body) => self.end_attempt(body.job, body.attempt),
             Event::JobFailed(body) => {
                 // The attempt that was lost once too often fails.
                 self.advance_attempt(body.job, body.attempt, &[Running, Waiting, Lost], Over)
             }
-            Event::JobTimedOut(body) => {
-                self.advance_attempt(body.job, body.attempt, &[Running, Waiting], Over)
-            }
+            Event::JobTimedOut(body) => self.end_attempt(body.job, body.attempt),
             Event::AttemptLost(body) => {
                 self.advance_attempt(body.job, body.attempt, &[Running], Lost)
             }
-            Event::JobCancelled(body) => {
-                let newest = self.jobs.get(&body.job).map_or(0, |job| job.newest);
-                let open = [Pending, Running, Waiting, Over];
-                self.advance_attempt(body.job, newest, &open, Cancelled)
-            }
+            Event::JobCancelled(body) => self.cancel(body.job),
             Event::JobProgressed(body) => self.ensure_running(body.job),
             Event::JobHeartbeat(body) => self.ensure_running(body.job),
             Event::DefinitionStored(_)
@@ -382,6 +355,22 @@ impl Seen {
         })
     }
 
+    /// A frame begins inside another that is open, and never again.
+    fn open(&mut self, frame: FrameId, parent: FrameId) -> Result<(), Violation> {
+        let known = self.is_open(parent);
+        let fresh = frame != FrameId::ROOT && self.used_frames.insert(frame);
+        ensure(known && fresh, "a_frame_has_one_parent", || {
+            format!("frame {frame} of frame {parent}")
+        })?;
+        self.frames.insert(frame, parent);
+        Ok(())
+    }
+
+    fn advance_and_close(&mut self, progress: u8, frame: FrameId) -> Result<(), Violation> {
+        self.advance(progress)?;
+        self.close(frame)
+    }
+
     fn close(&mut self, frame: FrameId) -> Result<(), Violation> {
         self.ensure_quiet(frame)?;
         ensure(self.frames.remove(&frame).is_some(), "a_frame_ends_once", || {
@@ -411,6 +400,17 @@ impl Seen {
         // An execution needs no worker that takes it.
         job.state = if body.child.is_some() { Attempt::Running } else { Attempt::Pending };
         Ok(())
+    }
+
+    /// A worker or a callback ended the attempt, or its time ran out.
+    fn end_attempt(&mut self, job: JobId, attempt: u32) -> Result<(), Violation> {
+        self.advance_attempt(job, attempt, &[Attempt::Running, Attempt::Waiting], Attempt::Over)
+    }
+
+    fn cancel(&mut self, job: JobId) -> Result<(), Violation> {
+        use Attempt::{Cancelled, Over, Pending, Running, Waiting};
+        let newest = self.jobs.get(&job).map_or(0, |job| job.newest);
+        self.advance_attempt(job, newest, &[Pending, Running, Waiting, Over], Cancelled)
     }
 
     fn advance_attempt(

@@ -1,7 +1,11 @@
 //! What somebody asked, or what time brought, for an event to be recorded.
 
+use std::sync::Arc;
+
 use crate::engine::Command;
-use crate::engine::event::Event;
+use crate::engine::event::{
+    CallbackAwaited, Event, ExecutionStarted, JobFailed, JobSucceeded, JobTimedOut,
+};
 use crate::engine::execution::{Activity, Execution, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
 use crate::language::{DefinitionHash, Json};
@@ -16,82 +20,35 @@ pub(super) enum Cause {
 
 /// Why `event`, the next of the history of `execution`, was recorded.
 pub(super) fn cause_of(event: &Event, execution: &Execution, definition: DefinitionHash) -> Cause {
-    let command = match event {
-        Event::ExecutionStarted(body) => Command::StartExecution {
-            workflow: body.workflow.clone(),
-            definition,
-            name: body.name.clone(),
-            input: body.input.clone(),
-            parent: body.parent.clone(),
-            rerun_of: body.rerun_of,
-            pause: None,
-        },
+    match event {
+        Event::ExecutionStarted(body) => Cause::from(started(body, definition)),
         // Its time came, or somebody would not wait for it.
         Event::RetryStarted(body) => {
             let timed = fired(execution, Timer::Retry(body.frame));
-            return Cause::Commands(timed.into_iter().chain([Command::SkipBackoff]).collect());
+            Cause::Commands(timed.into_iter().chain([Command::SkipBackoff]).collect())
         }
-        Event::WaitEnded(body) => return timer(execution, Timer::Wait(body.frame)),
-        Event::JobSucceeded(body) => match token(execution, body.job) {
-            Some(token) => Command::CompleteJob {
-                job: body.job,
-                token,
-                output: body.output.clone(),
-                errors: body.errors,
-            },
-            // An execution told its end.
-            None => return Cause::Given,
-        },
-        Event::JobFailed(body) => match token(execution, body.job) {
-            Some(token) => Command::FailJob { job: body.job, token, failure: body.failure.clone() },
-            None => return Cause::Given,
-        },
-        Event::CallbackAwaited(body) => match worker_token(execution, body.job) {
-            Some(token) => {
-                let (job, output) = (body.job, Json::null());
-                Command::CompleteJob { job, token, output, errors: 0 }
-            }
-            None => return Cause::Given,
-        },
-        Event::JobTimedOut(body) => {
-            let (job, attempt) = (body.job, body.attempt);
-            return timer(
-                execution,
-                match body.heartbeat {
-                    false => Timer::JobTimeout(job, attempt),
-                    true => Timer::Heartbeat(job, attempt),
-                },
-            );
+        Event::WaitEnded(body) => timer(execution, Timer::Wait(body.frame)),
+        Event::JobSucceeded(body) => succeeded(execution, body),
+        Event::JobFailed(body) => failed(execution, body),
+        Event::CallbackAwaited(body) => awaited(execution, body),
+        Event::JobTimedOut(body) => timer(execution, timed_out(body)),
+        Event::ChildStopped(body) => {
+            Cause::from(Command::ChildEnded { child: body.child, end: None })
         }
-        Event::ChildStopped(body) => Command::ChildEnded { child: body.child, end: None },
-        Event::CancelRequested(body) => Command::CancelExecution {
-            by: body.by.clone(),
-            reason: body.reason.clone(),
-            force: false,
-        },
-        Event::CancelForced(body) => Command::CancelExecution {
-            by: body.by.clone(),
-            reason: body.reason.clone(),
-            force: true,
-        },
+        Event::CancelRequested(body) => Cause::from(stop(&body.by, &body.reason, false)),
+        Event::CancelForced(body) => Cause::from(stop(&body.by, &body.reason, true)),
         // Its own state failed, or its time ran out.
-        Event::CleanupFailed(_) => {
-            let timed = fired(execution, Timer::CleanupDeadline);
-            return Cause::Commands([Command::Advance].into_iter().chain(timed).collect());
-        }
+        Event::CleanupFailed(_) => advanced_or(execution, Timer::CleanupDeadline),
         Event::CancelExtended(_) | Event::ExecutionCancelled(_) => {
-            return timer(execution, Timer::CancelDeadline);
+            timer(execution, Timer::CancelDeadline)
         }
-        Event::ExecutionTimedOut(_) => return timer(execution, Timer::ExecutionTimeout),
-        Event::JobCancelled(body) => return cancelled(execution, Some(body.job)),
-        Event::FrameCancelled(_) | Event::ItemCancelled(_) => return cancelled(execution, None),
+        Event::ExecutionTimedOut(_) => timer(execution, Timer::ExecutionTimeout),
+        Event::JobCancelled(body) => cancelled(execution, Some(body.job)),
+        Event::FrameCancelled(_) | Event::ItemCancelled(_) => cancelled(execution, None),
         // It failed, or its time ran out.
-        Event::ExecutionClosing(_) => {
-            let timed = fired(execution, Timer::ExecutionTimeout);
-            return Cause::Commands([Command::Advance].into_iter().chain(timed).collect());
-        }
+        Event::ExecutionClosing(_) => advanced_or(execution, Timer::ExecutionTimeout),
         // A lost attempt is scheduled again as it was.
-        Event::JobScheduled(body) if is_lost(execution, body.job) => return Cause::Given,
+        Event::JobScheduled(body) if is_lost(execution, body.job) => Cause::Given,
         Event::DefinitionStored(_)
         | Event::JobStarted(_)
         | Event::JobProgressed(_)
@@ -111,7 +68,7 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::WorkflowResumed(_)
         | Event::JobTypePaused(_)
         | Event::JobTypeResumed(_)
-        | Event::ExecutionSetAside(_) => return Cause::Given,
+        | Event::ExecutionSetAside(_) => Cause::Given,
         Event::StateEntered(_)
         | Event::StateExited(_)
         | Event::FailureCaught(_)
@@ -126,9 +83,67 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::CleanupStarted(_)
         | Event::CleanupSucceeded(_)
         | Event::ExecutionCompleted(_)
-        | Event::ExecutionFailed(_) => Command::Advance,
-    };
-    Cause::Commands(vec![command])
+        | Event::ExecutionFailed(_) => Cause::from(Command::Advance),
+    }
+}
+
+impl From<Command> for Cause {
+    fn from(command: Command) -> Self {
+        Self::Commands(vec![command])
+    }
+}
+
+fn started(body: &ExecutionStarted, definition: DefinitionHash) -> Command {
+    Command::StartExecution {
+        workflow: body.workflow.clone(),
+        definition,
+        name: body.name.clone(),
+        input: body.input.clone(),
+        parent: body.parent.clone(),
+        rerun_of: body.rerun_of,
+        pause: None,
+    }
+}
+
+/// A worker or a callback gave the result, unless an execution told its end.
+fn succeeded(execution: &Execution, body: &JobSucceeded) -> Cause {
+    let (job, errors) = (body.job, body.errors);
+    token(execution, job).map_or(Cause::Given, |token| {
+        Cause::from(Command::CompleteJob { job, token, output: body.output.clone(), errors })
+    })
+}
+
+fn failed(execution: &Execution, body: &JobFailed) -> Cause {
+    let job = body.job;
+    token(execution, job).map_or(Cause::Given, |token| {
+        Cause::from(Command::FailJob { job, token, failure: body.failure.clone() })
+    })
+}
+
+/// The worker is done, and somebody else gives the result.
+fn awaited(execution: &Execution, body: &CallbackAwaited) -> Cause {
+    let (job, output) = (body.job, Json::null());
+    worker_token(execution, job).map_or(Cause::Given, |token| {
+        Cause::from(Command::CompleteJob { job, token, output, errors: 0 })
+    })
+}
+
+/// Which of its times a job overran.
+fn timed_out(body: &JobTimedOut) -> Timer {
+    match body.heartbeat {
+        false => Timer::JobTimeout(body.job, body.attempt),
+        true => Timer::Heartbeat(body.job, body.attempt),
+    }
+}
+
+fn stop(by: &Arc<str>, reason: &Option<Arc<str>>, force: bool) -> Command {
+    Command::CancelExecution { by: by.clone(), reason: reason.clone(), force }
+}
+
+/// The execution went on by itself, or this timer's time came.
+fn advanced_or(execution: &Execution, timer: Timer) -> Cause {
+    let timed = fired(execution, timer);
+    Cause::Commands([Command::Advance].into_iter().chain(timed).collect())
 }
 
 /// The time of a timer has come.
@@ -139,7 +154,7 @@ fn fired(execution: &Execution, timer: Timer) -> Option<Command> {
 
 fn timer(execution: &Execution, timer: Timer) -> Cause {
     // A timer that is not there has been said to fire by a history that is not the engine's.
-    fired(execution, timer).map_or(Cause::Given, |command| Cause::Commands(vec![command]))
+    fired(execution, timer).map_or(Cause::Given, Cause::from)
 }
 
 /// Something stopped: as asked, for lack of time, or because the engine wanted it so.

@@ -101,59 +101,30 @@ impl Session {
                 answers.give(engine.deploy(&name, &text, format).await).await?;
             }
             Request::Start(start) => answers.give(engine.start_with(start).await).await?,
-            Request::Cancel(Cancel { execution, by, reason, force }) => {
-                let reason = reason.as_deref();
-                let answer = match force {
-                    false => engine.cancel(execution, &by, reason).await,
-                    true => engine.force_cancel(execution, &by, reason).await,
-                };
-                answers.give(answer).await?;
-            }
-            Request::Redrive(redrive) => {
-                answers.give(redriven(engine, redrive).await).await?;
-            }
+            Request::Cancel(cancel) => answers.give(cancelled(engine, cancel).await).await?,
+            Request::Redrive(redrive) => answers.give(redriven(engine, redrive).await).await?,
             Request::SkipBackoff(one) => {
                 answers.give(engine.skip_backoff(one.execution).await).await?;
             }
-            Request::Rerun(RerunOf { execution, name, inputs, same_version }) => {
-                let rerun = Rerun { name, input: inputs.into_iter().next(), same_version };
-                answers.give(engine.rerun(execution, rerun).await).await?;
-            }
+            Request::Rerun(of) => answers.give(rerun(engine, of).await).await?,
             Request::Pause(Pause { execution, by, reason }) => {
                 answers.give(engine.pause(execution, &by, reason.as_deref()).await).await?;
             }
             Request::Resume(Resume { execution, by }) => {
                 answers.give(engine.resume(execution, &by).await).await?;
             }
-            Request::PauseWorkflow(Hold { name, by, reason }) => {
-                let paused = engine.pause_workflow(&name, &by, reason.as_deref()).await;
-                answers.give(paused).await?;
-            }
-            Request::ResumeWorkflow(LetGo { name, by }) => {
-                answers.give(engine.resume_workflow(&name, &by).await).await?;
-            }
-            Request::PauseJobType(Hold { name, by, reason }) => {
-                let paused = engine.pause_job_type(&name, &by, reason.as_deref()).await;
-                answers.give(paused).await?;
-            }
-            Request::ResumeJobType(LetGo { name, by }) => {
-                answers.give(engine.resume_job_type(&name, &by).await).await?;
-            }
+            Request::PauseWorkflow(hold) => answers.pause_workflow(engine, hold).await?,
+            Request::ResumeWorkflow(go) => answers.resume_workflow(engine, go).await?,
+            Request::PauseJobType(hold) => answers.pause_job_type(engine, hold).await?,
+            Request::ResumeJobType(go) => answers.resume_job_type(engine, go).await?,
             Request::Paused => answers.give(engine.paused().await).await?,
             Request::Held => answers.ok(engine.held()).await?,
-            Request::CompleteCallback(Complete { token, output }) => {
-                answers.give(engine.complete_callback(&token, output).await).await?;
-            }
-            Request::FailCallback(Fail { token, error, cause }) => {
-                let failure = JobError::new(error, cause);
-                answers.give(engine.fail_callback(&token, failure).await).await?;
-            }
+            Request::CompleteCallback(done) => answers.complete_callback(engine, done).await?,
+            Request::FailCallback(failed) => answers.fail_callback(engine, failed).await?,
             Request::CallbackHeartbeat(Beat { token }) => {
                 answers.give(engine.callback_heartbeat(&token).await).await?;
             }
-            Request::Execution(one) => {
-                answers.give(engine.execution(one.execution).await).await?;
-            }
+            Request::Execution(one) => answers.give(engine.execution(one.execution).await).await?,
             Request::ExecutionAt(past) => {
                 let then = engine.execution_at(past.execution, past.sequence).await;
                 answers.give(then).await?;
@@ -235,6 +206,22 @@ impl Session {
     }
 }
 
+/// Asks an execution to stop, or ends it by force.
+async fn cancelled(engine: &Orchestrator, cancel: Cancel) -> Result<(), runtime::Error> {
+    let Cancel { execution, by, reason, force } = cancel;
+    match force {
+        false => engine.cancel(execution, &by, reason.as_deref()).await,
+        true => engine.force_cancel(execution, &by, reason.as_deref()).await,
+    }
+}
+
+/// Begins an execution once more, with the first of the inputs where there is one.
+async fn rerun(engine: &Orchestrator, of: RerunOf) -> Result<ExecutionId, runtime::Error> {
+    let RerunOf { execution, name, inputs, same_version } = of;
+    let rerun = Rerun { name, input: inputs.into_iter().next(), same_version };
+    engine.rerun(execution, rerun).await
+}
+
 /// Retries an execution, and says what is kept and what is done again.
 async fn redriven(engine: &Orchestrator, redrive: Redrive) -> Result<RetryCard, Refusal> {
     let Redrive { execution, by, reason, request } = redrive;
@@ -247,6 +234,39 @@ async fn redriven(engine: &Orchestrator, redrive: Redrive) -> Result<RetryCard, 
 fn definition(engine: &Orchestrator, hash: DefinitionHash) -> Result<Json, Refusal> {
     let program = engine.program(hash).ok_or_else(|| Refusal::no_such_definition(hash))?;
     Ok(program.workflow.source.clone())
+}
+
+/// Answers about whole workflows and job types.
+impl Answers {
+    async fn pause_workflow(&mut self, engine: &Orchestrator, hold: Hold) -> io::Result<()> {
+        let Hold { name, by, reason } = hold;
+        self.give(engine.pause_workflow(&name, &by, reason.as_deref()).await).await
+    }
+
+    async fn resume_workflow(&mut self, engine: &Orchestrator, go: LetGo) -> io::Result<()> {
+        self.give(engine.resume_workflow(&go.name, &go.by).await).await
+    }
+
+    async fn pause_job_type(&mut self, engine: &Orchestrator, hold: Hold) -> io::Result<()> {
+        let Hold { name, by, reason } = hold;
+        self.give(engine.pause_job_type(&name, &by, reason.as_deref()).await).await
+    }
+
+    async fn resume_job_type(&mut self, engine: &Orchestrator, go: LetGo) -> io::Result<()> {
+        self.give(engine.resume_job_type(&go.name, &go.by).await).await
+    }
+}
+
+/// Answers to whoever calls back.
+impl Answers {
+    async fn complete_callback(&mut self, engine: &Orchestrator, done: Complete) -> io::Result<()> {
+        self.give(engine.complete_callback(&done.token, done.output).await).await
+    }
+
+    async fn fail_callback(&mut self, engine: &Orchestrator, failed: Fail) -> io::Result<()> {
+        let failure = JobError::new(failed.error, failed.cause);
+        self.give(engine.fail_callback(&failed.token, failure).await).await
+    }
 }
 
 impl Answers {

@@ -6,7 +6,7 @@ use super::super::http::{Access, Answer, Call, Given, Problem, Role, Route, docu
 use super::execution::{history, program};
 use crate::engine::{Execution, ExecutionId};
 use crate::server::shown_queues;
-use crate::view::{Why, Workers};
+use crate::view::{Around, Why, Workers};
 
 /// How many executions below the one that is asked about are looked at, one below the other.
 const DEPTH: u32 = 3;
@@ -39,8 +39,8 @@ fn look<'l>(call: &'l Call, id: ExecutionId, workers: Workers<'l>, depth: u32) -
         let program = program(&call.app.engine, execution.definition)?;
         let engine = &call.app.engine;
         let (queues, held) = (shown_queues(engine.queues(id)), engine.held());
-        let now = call.app.now();
-        let mut why = Why::of(&program, &execution, &history, workers, &queues, &held, now);
+        let around = Around { workers, queues: &queues, held: &held };
+        let mut why = Why::of(&program, &execution, &history, around, call.app.now());
         if depth == 0 {
             return Ok(why);
         }

@@ -12,7 +12,7 @@ impl Seen<'_> {
     }
 
     fn of_job(&self, id: JobId, job: &Job) -> Option<Reason> {
-        let held_type = self.held.job_types.get(&job.job_type);
+        let held_type = self.around.held.job_types.get(&job.job_type);
         let kind = match (job.status, &job.child) {
             (JobStatus::Pending, _) if held_type.is_some() => ReasonKind::JobTypePaused,
             // What holds all of it is said once.
@@ -61,7 +61,7 @@ impl Seen<'_> {
     }
 
     fn missing_worker(&self, job: &Job) -> ReasonKind {
-        match self.workers {
+        match self.around.workers {
             Workers::None | Workers::Unknown => ReasonKind::Worker,
             Workers::Of(types) if job.is_own() || serves(types, &job.job_type) => {
                 ReasonKind::WorkersBusy
@@ -72,7 +72,7 @@ impl Seen<'_> {
 
     /// An attempt that a worker has is over when there is no process that it could be in.
     fn unless_cut_off(&self, kind: ReasonKind) -> ReasonKind {
-        if matches!(self.workers, Workers::None) { ReasonKind::CutOff } else { kind }
+        if matches!(self.around.workers, Workers::None) { ReasonKind::CutOff } else { kind }
     }
 
     /// Executions that are no longer wanted and have not ended.

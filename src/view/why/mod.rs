@@ -38,6 +38,17 @@ pub enum Workers<'w> {
     Unknown,
 }
 
+/// What a running engine knows around an execution.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// Who could take its jobs.
+    pub workers: Workers<'a>,
+    /// What it queues for.
+    pub queues: &'a Queues,
+    /// What is paused in the whole system.
+    pub held: &'a Held,
+}
+
 /// What is to be said about an execution that somebody waits for.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Why {
@@ -209,29 +220,25 @@ struct Seen<'s> {
     program: &'s Program,
     execution: &'s Execution,
     facts: Facts<'s>,
-    workers: Workers<'s>,
-    queues: &'s Queues,
-    held: &'s Held,
+    around: Around<'s>,
 }
 
 impl Why {
-    /// Why the execution of `program` with this history, all of it, does not go on at `now`, while
-    /// `held` is paused in the whole system.
+    /// Why the execution of `program` with this history, all of it, does not go on at `now`, with
+    /// this around it.
     #[must_use]
     pub fn of(
         program: &Program,
         execution: &Execution,
         history: &[Record],
-        workers: Workers<'_>,
-        queues: &Queues,
-        held: &Held,
+        around: Around<'_>,
         now: Timestamp,
     ) -> Self {
         let facts = Facts::of(history);
         let end = End::of(execution, history);
-        let seen = Seen { program, execution, facts, workers, queues, held };
+        let seen = Seen { program, execution, facts, around };
         let mut reasons = if end.is_some() { Vec::new() } else { seen.reasons() };
-        let state = state(execution, &reasons, workers);
+        let state = state(execution, &reasons, around.workers);
         let more_reasons = reasons.len().saturating_sub(REASONS_NAMED);
         reasons.truncate(REASONS_NAMED);
         for reason in &mut reasons {
@@ -249,7 +256,7 @@ impl Why {
             workflow: execution.workflow.clone(),
             status: execution.status.as_str(),
             state,
-            engine_runs: match workers {
+            engine_runs: match around.workers {
                 Workers::None => Some(false),
                 Workers::Of(_) => Some(true),
                 Workers::Unknown => None,

@@ -41,7 +41,7 @@ impl Seen<'_> {
     pub(super) fn of_place(&self) -> Option<Reason> {
         let execution = self.execution;
         let place = execution.place.as_ref().filter(|_| execution.waits_for_place())?;
-        let queue = self.queues.place.as_ref();
+        let queue = self.around.queues.place.as_ref();
         let holders = queue.map_or(&[][..], |queue| queue.holders.as_slice());
         Some(Reason {
             since: self.facts.time_of(execution.asked_for_place),
@@ -55,7 +55,7 @@ impl Seen<'_> {
 
     /// Says for which slots a job queues, when its workers are busy.
     pub(super) fn with_slot(&self, id: JobId, reason: Reason) -> Reason {
-        let queue = self.queues.jobs.get(&id);
+        let queue = self.around.queues.jobs.get(&id);
         let Some(queue) = queue.filter(|_| reason.kind == ReasonKind::WorkersBusy) else {
             return reason;
         };
