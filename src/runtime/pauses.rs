@@ -17,7 +17,9 @@ use super::tasks;
 use crate::engine::event::{JobTypePaused, JobTypeResumed, WorkflowPaused, WorkflowResumed};
 use crate::engine::held::Kind;
 use crate::engine::pause::bounded_by;
-use crate::engine::{Command, Event, ExecutionId, Held, PauseScope, PauseWish, own_jobs};
+use crate::engine::{
+    Command, Event, ExecutionId, Held, PauseScope, PauseWish, Timestamp, own_jobs,
+};
 use crate::store::Transition;
 
 /// Everything that is paused.
@@ -83,9 +85,7 @@ impl Orchestrator {
         if !known.iter().any(|name| name == workflow) {
             return Err(Error::NoSuchWorkflow { name: workflow.to_owned(), known });
         }
-        let PauseWish { by, reason } = wish(by, reason);
-        let event = WorkflowPaused { workflow: workflow.into(), by: by.clone(), reason };
-        self.control(Control { kind: Kind::Workflow, pauses: true, by, event: event.into() }).await
+        self.control(Control::pause(Kind::Workflow, workflow, by, reason)).await
     }
 
     /// Lets a workflow go on. On return all of its executions do that are not paused by themselves;
@@ -94,9 +94,7 @@ impl Orchestrator {
     /// # Errors
     /// It is not paused.
     pub async fn resume_workflow(&self, workflow: &str, by: &str) -> Result<u64, Error> {
-        let by = bounded_by(by.into());
-        let event = WorkflowResumed { workflow: workflow.into(), by: by.clone() };
-        self.control(Control { kind: Kind::Workflow, pauses: false, by, event: event.into() }).await
+        self.control(Control::resume(Kind::Workflow, workflow, by)).await
     }
 
     /// Pauses a job type: no job of it is given to a worker until it is resumed. Those that wait keep
@@ -115,10 +113,7 @@ impl Orchestrator {
             let known = known.into_iter().collect();
             return Err(Error::NoSuchJobType { name: job_type.to_owned(), known });
         }
-        let PauseWish { by, reason } = wish(by, reason);
-        let event = JobTypePaused { job_type: job_type.into(), by: by.clone(), reason };
-        let control = Control { kind: Kind::JobType, pauses: true, by, event: event.into() };
-        self.control(control).await.map(drop)
+        self.control(Control::pause(Kind::JobType, job_type, by, reason)).await.map(drop)
     }
 
     /// Lets jobs of a type be given to workers again.
@@ -126,10 +121,7 @@ impl Orchestrator {
     /// # Errors
     /// It is not paused.
     pub async fn resume_job_type(&self, job_type: &str, by: &str) -> Result<(), Error> {
-        let by = bounded_by(by.into());
-        let event = JobTypeResumed { job_type: job_type.into(), by: by.clone() };
-        let control = Control { kind: Kind::JobType, pauses: false, by, event: event.into() };
-        self.control(control).await.map(drop)
+        self.control(Control::resume(Kind::JobType, job_type, by)).await.map(drop)
     }
 
     /// Everything that is paused.
@@ -175,31 +167,30 @@ impl Orchestrator {
     }
 
     async fn carry_out(&self, control: Control) -> Result<u64, Error> {
-        let Control { kind, pauses, by, event } = control;
         let controls = &self.tools().controls;
-        let name = name_of(&event);
-        match controls.get(kind, &name) {
-            Some(held) if pauses => {
+        match controls.get(control.kind, &control.name) {
+            Some(held) if control.pauses => {
                 let (by, since) = (held.by.to_string(), held.at);
-                return Err(Error::AlreadyPaused { what: with_name(kind, &name), by, since });
+                return Err(Error::AlreadyPaused { what: control.what(), by, since });
             }
-            None if !pauses => return Err(Error::NotPaused { what: with_name(kind, &name) }),
+            None if !control.pauses => return Err(Error::NotPaused { what: control.what() }),
             Some(_) | None => {}
         }
+        let event = control.event();
         let (sequence, time) = (controls.next_sequence(), self.tools().clock.now());
         self.record_control(event.clone(), sequence, time).await?;
         controls.apply(&event, sequence, time);
-        if kind == Kind::JobType {
-            self.tools().dispatch.hold(&name, pauses);
+        if control.kind == Kind::JobType {
+            self.tools().dispatch.hold(&control.name, control.pauses);
         }
-        self.align(kind, &name, &by).await
+        self.align(control).await
     }
 
     async fn record_control(
         &self,
         event: Event,
         sequence: u64,
-        time: crate::engine::Timestamp,
+        time: Timestamp,
     ) -> Result<(), Error> {
         let stream = controls::stream();
         let transition = Transition { stream, first_sequence: sequence, time, events: vec![event] };
@@ -214,8 +205,9 @@ impl Orchestrator {
 
     /// Asks every shard to bring its executions in line, and waits until that is durable. Of a job
     /// type there is nothing to bring in line: it is only waited for what was decided before.
-    async fn align(&self, kind: Kind, name: &str, by: &Arc<str>) -> Result<u64, Error> {
-        let workflow = (kind == Kind::Workflow).then(|| Arc::from(name));
+    async fn align(&self, control: Control) -> Result<u64, Error> {
+        let Control { kind, name, by, .. } = control;
+        let workflow = (kind == Kind::Workflow).then_some(name);
         let mut answers = Vec::new();
         for shard in 0..self.tools().shards.count() {
             let (reply, answer) = oneshot::channel();
@@ -234,30 +226,41 @@ impl Orchestrator {
 /// Something to hold, or to let go of.
 struct Control {
     kind: Kind,
+    name: Arc<str>,
     pauses: bool,
     by: Arc<str>,
-    event: Event,
+    /// Why it is held.
+    reason: Option<Arc<str>>,
 }
 
-/// `workflow "import"`.
-fn with_name(kind: Kind, name: &str) -> String {
-    match kind {
-        Kind::Workflow => format!("workflow {name:?}"),
-        Kind::JobType => format!("job type {name:?}"),
+impl Control {
+    fn pause(kind: Kind, name: &str, by: &str, reason: Option<&str>) -> Self {
+        let wish = PauseWish { by: by.into(), reason: reason.map(Arc::from) };
+        let PauseWish { by, reason } = wish.bounded();
+        Self { kind, name: name.into(), pauses: true, by, reason }
     }
-}
 
-fn wish(by: &str, reason: Option<&str>) -> PauseWish {
-    PauseWish { by: by.into(), reason: reason.map(Arc::from) }.bounded()
-}
+    fn resume(kind: Kind, name: &str, by: &str) -> Self {
+        let by = bounded_by(by.into());
+        Self { kind, name: name.into(), pauses: false, by, reason: None }
+    }
 
-fn name_of(event: &Event) -> Arc<str> {
-    match event {
-        Event::WorkflowPaused(body) => body.workflow.clone(),
-        Event::WorkflowResumed(body) => body.workflow.clone(),
-        Event::JobTypePaused(body) => body.job_type.clone(),
-        Event::JobTypeResumed(body) => body.job_type.clone(),
-        _ => Arc::from(""),
+    fn event(&self) -> Event {
+        let (name, by, reason) = (self.name.clone(), self.by.clone(), self.reason.clone());
+        match (self.kind, self.pauses) {
+            (Kind::Workflow, true) => WorkflowPaused { workflow: name, by, reason }.into(),
+            (Kind::Workflow, false) => WorkflowResumed { workflow: name, by }.into(),
+            (Kind::JobType, true) => JobTypePaused { job_type: name, by, reason }.into(),
+            (Kind::JobType, false) => JobTypeResumed { job_type: name, by }.into(),
+        }
+    }
+
+    /// `workflow "import"`.
+    fn what(&self) -> String {
+        match self.kind {
+            Kind::Workflow => format!("workflow {:?}", self.name),
+            Kind::JobType => format!("job type {:?}", self.name),
+        }
     }
 }
 
@@ -266,7 +269,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::{JobId, Timestamp};
+    use crate::engine::JobId;
     use crate::language::Format;
     use crate::runtime::dispatch::Offer;
     use crate::runtime::shards::Note;
