@@ -85,6 +85,22 @@ async fn retry(system: &Orchestrator, id: ExecutionId) -> Result<(), Error> {
     within(system.redrive(id, "test", None, RedriveRequest::default())).await.map(drop)
 }
 
+/// An execution that failed, as a checkpoint saw, and is being retried: a job of it has begun.
+async fn goes_on_after_a_checkpoint(system: &Orchestrator, moody: &Moody) -> ExecutionId {
+    let id = failed(system).await;
+    within(system.checkpoint()).await;
+    moody.hangs.store(true, Ordering::SeqCst);
+    let mut events = system.events(system.last_position() + 1, Some(id));
+    retry(system, id).await.unwrap();
+    seen(&mut events, "JobStarted").await;
+    id
+}
+
+/// How the executions are, as a list shows it.
+async fn statuses(system: &Orchestrator) -> Vec<Status> {
+    system.list(10).await.unwrap().iter().map(|row| row.status).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_execution_goes_on_and_does_only_what_was_missing() {
     let moody = Moody::breaks(&["c"]);
@@ -105,8 +121,7 @@ async fn a_failed_execution_goes_on_and_does_only_what_was_missing() {
     assert_eq!(outcome.output.unwrap().value(), json!(["a!", "b!", "c!", "d!"]));
     assert!(moody.asked().iter().all(|input| input == "c" || input == "d"), "{:?}", moody.asked());
     assert_eq!(system.execution(id).await.unwrap(), world.replayed(id).await);
-    let rows = system.list(10).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Completed]);
+    assert_eq!(statuses(&system).await, [Status::Completed]);
     let error = retry(&system, id).await.unwrap_err();
     assert_eq!(error.to_string(), "to retry is not possible: the execution is completed");
 }
@@ -193,13 +208,7 @@ async fn what_went_on_after_the_checkpoint_that_saw_it_end_goes_on_after_a_crash
     let mut world = World::new();
     let first = world.open(|builder| moody.on(builder)).await;
     deploy(&first, &definition()).await;
-    let id = failed(&first).await;
-    within(first.checkpoint()).await;
-    moody.hangs.store(true, Ordering::SeqCst);
-    let mut events = first.events(first.last_position() + 1, Some(id));
-    retry(&first, id).await.unwrap();
-    seen(&mut events, "JobStarted").await;
-    drop(events);
+    let id = goes_on_after_a_checkpoint(&first, &moody).await;
     drop(first);
 
     moody.hangs.store(false, Ordering::SeqCst);
@@ -208,14 +217,12 @@ async fn what_went_on_after_the_checkpoint_that_saw_it_end_goes_on_after_a_crash
     assert_eq!(second.recovery_report().executions, 1);
     let outcome = within(second.result(id)).await.unwrap();
     assert_eq!(outcome.output.unwrap().value(), json!(["a!", "b!", "c!", "d!"]));
-    let rows = second.list(10).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Completed]);
+    assert_eq!(statuses(&second).await, [Status::Completed]);
     within(second.checkpoint()).await;
     drop(second);
     // It ended twice, and has one row.
     let third = world.open(|builder| moody.on(builder)).await;
-    let rows = third.list(10).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Completed]);
+    assert_eq!(statuses(&third).await, [Status::Completed]);
     assert_eq!(third.execution(id).await.unwrap(), world.replayed(id).await);
 }
 
@@ -225,20 +232,12 @@ async fn a_checkpoint_while_it_goes_on_holds_it_as_it_is() {
     let mut world = World::new();
     let first = world.open(|builder| moody.on(builder)).await;
     deploy(&first, &definition()).await;
-    let id = failed(&first).await;
+    let id = goes_on_after_a_checkpoint(&first, &moody).await;
     within(first.checkpoint()).await;
-    moody.hangs.store(true, Ordering::SeqCst);
-    let mut events = first.events(first.last_position() + 1, Some(id));
-    retry(&first, id).await.unwrap();
-    seen(&mut events, "JobStarted").await;
-    within(first.checkpoint()).await;
-    let rows = first.list(10).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Running]);
-    drop(events);
+    assert_eq!(statuses(&first).await, [Status::Running]);
     drop(first);
     let second = world.open(|builder| moody.on(builder)).await;
-    let rows = second.list(10).await.unwrap();
-    assert_eq!(rows.iter().map(|row| row.status).collect::<Vec<_>>(), [Status::Running]);
+    assert_eq!(statuses(&second).await, [Status::Running]);
     assert_eq!(second.execution(id).await.unwrap(), world.replayed(id).await);
 }
 

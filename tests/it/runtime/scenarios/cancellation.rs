@@ -4,13 +4,11 @@ use everstep::engine::{JobId, JobStatus, Status};
 use everstep::worker::ProgressReport;
 use serde_json::json;
 
-use super::{Hands, World, chain, deploy, one_task, result, until, within};
+use super::{Hands, World, begin, chain, deploy, one_task, result, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_09_a_job_that_waits_for_a_worker_is_cancelled_at_once() {
-    let (mut world, hands) = (World::new(), Hands::at_most(1));
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::at_most(1), &one_task("work", &json!({}))).await;
     system.start("w", json!(1)).await.unwrap();
     let _busy = hands.next().await;
     let id = system.start("w", json!(2)).await.unwrap();
@@ -25,9 +23,7 @@ async fn scenario_09_a_job_that_waits_for_a_worker_is_cancelled_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_10_a_queued_job_that_was_cancelled_never_runs() {
-    let (mut world, hands) = (World::new(), Hands::at_most(1));
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (world, hands, system) = begin(Hands::at_most(1), &one_task("work", &json!({}))).await;
     let ahead = system.start("w", json!("ahead")).await.unwrap();
     let busy = hands.next().await;
     let dropped = system.start("w", json!("dropped")).await.unwrap();
@@ -46,9 +42,7 @@ async fn scenario_10_a_queued_job_that_was_cancelled_never_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_11_a_running_job_is_cancelling_until_its_handler_has_stopped() {
     for stops in [true, false] {
-        let (mut world, hands) = (World::new(), Hands::free());
-        let system = hands.open(&mut world).await;
-        deploy(&system, &one_task("work", &json!({}))).await;
+        let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
         let id = system.start("w", json!(1)).await.unwrap();
         let held = hands.next().await;
         held.job.progress(30, None);
@@ -70,9 +64,7 @@ async fn scenario_11_a_running_job_is_cancelling_until_its_handler_has_stopped()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_12_what_a_handler_says_after_a_cancel_does_not_bring_the_job_back() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     let held = hands.next().await;
     system.cancel(id, "me", None).await.unwrap();
@@ -87,9 +79,7 @@ async fn scenario_12_what_a_handler_says_after_a_cancel_does_not_bring_the_job_b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_13_what_has_ended_cannot_be_cancelled_and_what_never_was_is_not_found() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let completed = system.start("w", json!(1)).await.unwrap();
     hands.next().await.succeed(json!(1));
     within(system.result(completed)).await.unwrap();
@@ -151,9 +141,7 @@ fn one_by_one(fields: &serde_json::Value) -> serde_json::Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_15_a_cancel_in_batch_2_of_5_starts_no_other_and_keeps_what_was_done() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_by_one(&json!({}))).await;
+    let (world, hands, system) = begin(Hands::free(), &one_by_one(&json!({}))).await;
     let id = system.start("w", json!([1, 2, 3, 4, 5])).await.unwrap();
     hands.next().await.succeed(json!({"prepared": true}));
     hands.next().await.succeed(json!({"batch": 1}));
@@ -179,9 +167,7 @@ async fn scenario_15_a_cancel_in_batch_2_of_5_starts_no_other_and_keeps_what_was
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_17_a_worker_hears_of_a_cancel_once_and_the_job_ends_when_it_says_so() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     let held = hands.next().await;
     system.cancel(id, "me", None).await.unwrap();
@@ -198,9 +184,7 @@ async fn scenario_17_a_worker_hears_of_a_cancel_once_and_the_job_ends_when_it_sa
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_18_cancelled_jobs_use_up_no_workers() {
-    let (mut world, hands) = (World::new(), Hands::at_most(2));
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::at_most(2), &one_task("work", &json!({}))).await;
     for n in 0..7 {
         let id = system.start("w", json!(n)).await.unwrap();
         let held = hands.next().await;

@@ -9,13 +9,11 @@ use everstep::runtime::{Delete, Filter, Orchestrator, Rerun, Rows};
 use everstep::view::WaitingFor;
 use serde_json::json;
 
-use super::{Hands, World, card, chain, deploy, one_task, until, within};
+use super::{Hands, World, begin, card, chain, deploy, one_task, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_32_jobs_of_an_exclusive_type_take_turns_and_who_waits_holds_no_worker() {
-    let (mut world, hands) = (World::new(), Hands::at_most(1));
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::at_most(1), &one_task("work", &json!({}))).await;
     let other = one_task("other", &json!({})).to_string();
     system.deploy("other", &other, Format::Json).await.unwrap();
     let mut ids = Vec::new();
@@ -144,9 +142,8 @@ async fn scenario_34_lists_hold_just_the_statuses_that_are_asked_for_and_pages_a
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_35_a_retry_keeps_what_is_done_and_a_rerun_names_what_it_repeats() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &chain(&[("A", json!({"ResultPath": null})), ("B", json!({}))])).await;
+    let (world, hands, system) =
+        begin(Hands::free(), &chain(&[("A", json!({"ResultPath": null})), ("B", json!({}))])).await;
     let id = system.start("w", json!({"n": 1})).await.unwrap();
     let retry = || system.redrive(id, "me", Some("again"), RedriveRequest::default());
     hands.next().await.succeed(json!("a"));

@@ -6,7 +6,7 @@ use everstep::engine::Status;
 use everstep::language::Format;
 use serde_json::{Value, json};
 
-use super::{Hands, World, deploy, one_task, until, within};
+use super::{Hands, World, begin, deploy, one_task, until, within};
 
 /// Three steps, then a Map in batches, one after the other.
 fn four_steps() -> Value {
@@ -21,9 +21,7 @@ fn four_steps() -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_37_a_kill_in_batch_2_of_step_4_repeats_that_batch_alone() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let first = hands.open(&mut world).await;
-    deploy(&first, &four_steps()).await;
+    let (mut world, hands, first) = begin(Hands::free(), &four_steps()).await;
     let id = first.start("w", json!(["a", "b", "c"])).await.unwrap();
     for n in 1..=3 {
         hands.next().await.succeed(json!({"step": n}));
@@ -52,9 +50,8 @@ async fn scenario_37_a_kill_in_batch_2_of_step_4_repeats_that_batch_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_38_neither_a_kill_nor_a_stop_cancels_anything_and_the_queue_keeps_its_order() {
     for in_order in [false, true] {
-        let (mut world, hands) = (World::new(), Hands::at_most(1));
-        let first = hands.open(&mut world).await;
-        deploy(&first, &one_task("work", &json!({}))).await;
+        let (mut world, hands, first) =
+            begin(Hands::at_most(1), &one_task("work", &json!({}))).await;
         let mut ids = Vec::new();
         for n in 0..7 {
             ids.push(first.start("w", json!(n)).await.unwrap());
@@ -116,9 +113,7 @@ async fn scenario_39_a_kill_while_cancelling_ends_cancelled_with_its_children() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_40_a_reader_that_was_away_gets_just_what_it_missed_in_order() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!({})).await.unwrap();
     let held = hands.next().await;
     let mut reader = system.events(1, Some(id));

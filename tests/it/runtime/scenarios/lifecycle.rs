@@ -3,13 +3,11 @@
 use everstep::engine::{JobId, JobStatus, Status};
 use serde_json::json;
 
-use super::{Hands, World, card, deploy, one_task, result, until, within};
+use super::{Hands, begin, card, one_task, result, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_01_a_job_without_a_free_worker_is_pending_at_nought() {
-    let (mut world, hands) = (World::new(), Hands::at_most(1));
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::at_most(1), &one_task("work", &json!({}))).await;
     system.start("w", json!(1)).await.unwrap();
     let _busy = hands.next().await;
     let id = system.start("w", json!(2)).await.unwrap();
@@ -25,9 +23,7 @@ async fn scenario_01_a_job_without_a_free_worker_is_pending_at_nought() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_02_a_type_without_a_handler_is_refused_by_name_and_nothing_is_left_behind() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("unheard_of", &json!({}))).await;
+    let (_world, _hands, system) = begin(Hands::free(), &one_task("unheard_of", &json!({}))).await;
     let before = system.last_position();
     let error = system.start("w", json!({})).await.unwrap_err();
     assert_eq!(error.code(), "UNKNOWN_JOB_TYPES");
@@ -37,9 +33,7 @@ async fn scenario_02_a_type_without_a_handler_is_refused_by_name_and_nothing_is_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_03_the_start_time_of_a_job_does_not_move() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     let held = hands.next().await;
     let first = system.execution(id).await.unwrap();
@@ -55,9 +49,7 @@ async fn scenario_03_the_start_time_of_a_job_does_not_move() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_04_a_result_is_kept_with_a_hundred_percent_and_its_time() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     hands.next().await.succeed(json!({"scenes_synced": 5}));
     let ended = within(system.ended(id)).await.unwrap();
@@ -70,9 +62,7 @@ async fn scenario_04_a_result_is_kept_with_a_hundred_percent_and_its_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_05_a_failed_job_keeps_its_progress_and_its_counters() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     let held = hands.next().await;
     held.job.report(everstep::worker::ProgressReport {
@@ -92,9 +82,7 @@ async fn scenario_05_a_failed_job_keeps_its_progress_and_its_counters() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_06_a_failure_that_a_handler_gives_back_does_not_raise_progress() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     hands.next().await.fail("Sync.Failed", "the server said no");
     let ended = within(system.ended(id)).await.unwrap();
@@ -106,9 +94,7 @@ async fn scenario_06_a_failure_that_a_handler_gives_back_does_not_raise_progress
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_07_a_job_that_counts_errors_ends_as_a_partial_success_with_their_number() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!(1)).await.unwrap();
     let held = hands.next().await;
     held.job.count_errors(2);
@@ -123,9 +109,7 @@ async fn scenario_07_a_job_that_counts_errors_ends_as_a_partial_success_with_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_08_a_handler_gets_just_the_parameters_its_id_and_a_way_to_hear_of_a_cancel() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (_world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let given = json!({"exclude_small_vids": true, "nested": [1, null, "é"]});
     let id = system.start("w", given.clone()).await.unwrap();
     let held = hands.next().await;

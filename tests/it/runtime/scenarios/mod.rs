@@ -95,6 +95,14 @@ impl Held {
     }
 }
 
+/// A system with this workflow, whose jobs are in these hands.
+async fn begin(hands: Hands, definition: &Value) -> (World, Hands, Orchestrator) {
+    let mut world = World::new();
+    let system = hands.open(&mut world).await;
+    deploy(&system, definition).await;
+    (world, hands, system)
+}
+
 /// Waits until an execution is as `wanted`.
 async fn until(
     system: &Orchestrator,

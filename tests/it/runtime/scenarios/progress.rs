@@ -5,7 +5,7 @@ use everstep::language::Format;
 use everstep::worker::ProgressReport;
 use serde_json::{Value, json};
 
-use super::{Hands, World, card, chain, deploy, one_task, result, until, within};
+use super::{Hands, World, begin, card, chain, deploy, one_task, result, until, within};
 
 /// A Map in batches of one, one after the other, of 35 in a hundred; with what comes before it.
 fn ranges(step: &Value) -> Value {
@@ -146,9 +146,7 @@ async fn scenario_29_a_child_that_fails_at_40_leaves_progress_where_it_was() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_30_words_alone_leave_the_number_and_are_seen_on_job_step_and_workflow() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!({})).await.unwrap();
     let held = hands.next().await;
     held.job.progress(40, None);
@@ -165,9 +163,7 @@ async fn scenario_30_words_alone_leave_the_number_and_are_seen_on_job_step_and_w
 
 #[tokio::test(flavor = "multi_thread")]
 async fn scenario_31_counters_are_numbers_and_percents_stay_within_bounds() {
-    let (mut world, hands) = (World::new(), Hands::free());
-    let system = hands.open(&mut world).await;
-    deploy(&system, &one_task("work", &json!({}))).await;
+    let (world, hands, system) = begin(Hands::free(), &one_task("work", &json!({}))).await;
     let id = system.start("w", json!({})).await.unwrap();
     let held = hands.next().await;
     let report =
