@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use everstep::engine::{
-    Command, DecisionInput, EngineLimits, Execution, ExecutionId, JobId, Mint, Program, Timestamp,
-    Token, decide,
+    Command, DecisionInput, EngineLimits, Execution, ExecutionId, JobId, Mint, Program,
+    StartExecution, Timestamp, Token, decide,
 };
 use everstep::language::{self, Format, Json, Options};
 use everstep::runtime::Archive;
@@ -61,15 +61,11 @@ impl Looping {
         let first_sequence = self.execution.sequence + 1;
         let open = self.execution.jobs.iter().next().map(|(id, job)| (*id, job.clone()));
         let mut events = match open {
-            None => self.decide(Command::StartExecution {
-                workflow: "loop".into(),
-                definition: self.program.workflow.hash,
-                name: None,
-                input: Json::parse(r#"{"path":"/data/inbox","count":42}"#).unwrap(),
-                parent: None,
-                rerun_of: None,
-                pause: None,
-            }),
+            None => {
+                let input = Json::parse(r#"{"path":"/data/inbox","count":42}"#).unwrap();
+                let start = StartExecution::new("loop", self.program.workflow.hash, input);
+                self.decide(start.into())
+            }
             Some((job, open)) if open.percent.is_none() => self.decide(Command::ReportProgress {
                 job,
                 token: open.token.unwrap(),

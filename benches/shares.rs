@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use everstep::engine::{
-    Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Mint, Program, Timestamp,
-    decide,
+    DecisionInput, EngineLimits, Event, Execution, ExecutionId, Mint, Program, StartExecution,
+    Timestamp, decide,
 };
 use everstep::language::{self, Format};
 use everstep::store::{EventStore, SledOptions, SledStore, Transition};
@@ -91,15 +91,7 @@ fn program(kind: Kind) -> Program {
 /// All events of one execution.
 fn events(program: &Program, limits: &EngineLimits, mint: &Mint, id: u64) -> Vec<Event> {
     let mut execution = Execution::new(stream(id));
-    let command = Command::StartExecution {
-        workflow: "pass".into(),
-        definition: program.workflow.hash,
-        name: None,
-        input: input(),
-        parent: None,
-        rerun_of: None,
-        pause: None,
-    };
+    let command = StartExecution::new("pass", program.workflow.hash, input()).into();
     let now = Timestamp(1_700_000_000_000);
     let events =
         decide(DecisionInput { program, now, seed: id, limits, mint }, &mut execution, command);

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use everstep::engine::own_jobs::READ_ITEMS;
 use everstep::engine::{
     ChildEnd, Command, Effect, Event, Execution, ExecutionId, Failure, Job, JobId, JobStatus,
-    Program, Status, Token, pending_effects,
+    Program, StartExecution, Status, Token, pending_effects,
 };
 use everstep::language::{Json, StateKind, Workflow};
 use everstep::testing::random::Random;
@@ -97,16 +97,8 @@ impl Run {
         } else {
             self.wishes.grant(None, &mut self.random)
         };
-        let start = Command::StartExecution {
-            workflow: "made-up".into(),
-            definition: workflow.hash,
-            name: None,
-            input: Json::from_value(&input),
-            parent: None,
-            rerun_of: None,
-            pause: None,
-        };
-        self.give(start)?;
+        let start = StartExecution::new("made-up", workflow.hash, Json::from_value(&input));
+        self.give(start.into())?;
         for _ in 0..PATIENCE {
             if self.simulation.execution.status.is_terminal() {
                 return Ok(());

@@ -14,22 +14,7 @@ use crate::language::{DefinitionHash, Json};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Begin.
-    StartExecution {
-        /// The workflow's name.
-        workflow: Arc<str>,
-        /// The version to run.
-        definition: DefinitionHash,
-        /// The caller's own name for it.
-        name: Option<Arc<str>>,
-        /// The input.
-        input: Json,
-        /// The execution that begins it.
-        parent: Option<Parent>,
-        /// The execution that it repeats.
-        rerun_of: Option<ExecutionId>,
-        /// Set when its whole workflow is paused: it begins paused.
-        pause: Option<PauseWish>,
-    },
+    StartExecution(StartExecution),
     /// The execution has got the place that it needs to run.
     AdmitExecution,
     /// A worker takes a job.
@@ -190,12 +175,45 @@ pub enum Command {
     },
 }
 
+/// What is to begin, and how it comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartExecution {
+    /// The workflow's name.
+    pub workflow: Arc<str>,
+    /// The version to run.
+    pub definition: DefinitionHash,
+    /// The caller's own name for it.
+    pub name: Option<Arc<str>>,
+    /// The input.
+    pub input: Json,
+    /// The execution that begins it.
+    pub parent: Option<Parent>,
+    /// The execution that it repeats.
+    pub rerun_of: Option<ExecutionId>,
+    /// Set when its whole workflow is paused: it begins paused.
+    pub pause: Option<PauseWish>,
+}
+
+impl StartExecution {
+    /// One that has no name, and that no other execution begins.
+    pub fn new(workflow: impl Into<Arc<str>>, definition: DefinitionHash, input: Json) -> Self {
+        let workflow = workflow.into();
+        Self { workflow, definition, name: None, input, parent: None, rerun_of: None, pause: None }
+    }
+}
+
+impl From<StartExecution> for Command {
+    fn from(start: StartExecution) -> Self {
+        Self::StartExecution(start)
+    }
+}
+
 impl Command {
     /// What is asked, as a refusal says it: `to cancel`.
     #[must_use]
     pub fn action(&self) -> &'static str {
         match self {
-            Self::StartExecution { .. } => "to start",
+            Self::StartExecution(_) => "to start",
             Self::AdmitExecution => "to give it a place",
             Self::StartJob { .. } => "to start a job",
             Self::ReportProgress { .. } => "to report progress",

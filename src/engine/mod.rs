@@ -43,7 +43,7 @@ mod tests;
 
 pub use child::{Child, ChildEnd, ChildWait, Ending, Link, Parent};
 pub use cleanup::{Cleanup, EndSummary};
-pub use command::Command;
+pub use command::{Command, StartExecution};
 pub use decide::{DecisionInput, decide};
 pub use effect::{Effect, effects_after, pending_effects};
 pub use event::{Data, Event, Failure};

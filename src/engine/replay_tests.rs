@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Failure, JobStatus,
-    Program, Status, Timer, Timestamp, Token, decide,
+    Program, StartExecution, Status, Timer, Timestamp, Token, decide,
 };
 use crate::language::expression::count::evaluations;
 use crate::language::{self, Format};
@@ -91,15 +91,8 @@ fn replay_evaluates_no_expression() {
     let mint = crate::engine::Mint::new([0; 32]);
     let mut execution = Execution::new(ID);
     let mut history: Vec<(Event, Timestamp)> = Vec::new();
-    let mut command = Command::StartExecution {
-        workflow: "w".into(),
-        definition: program.workflow.hash,
-        name: None,
-        input: json!({"in": {"n": 3}, "seconds": 5}).into(),
-        parent: None,
-        rerun_of: None,
-        pause: None,
-    };
+    let input = json!({"in": {"n": 3}, "seconds": 5}).into();
+    let mut command = StartExecution::new("w", program.workflow.hash, input).into();
     let before = evaluations();
     loop {
         let now = execution.timers.first().map_or(Timestamp(1), |(due, _)| *due);

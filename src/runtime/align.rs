@@ -33,8 +33,8 @@ impl Shard {
     /// What begins in a workflow that is paused begins paused. As this is the shard's to see, no start
     /// slips through between the event that pauses and the executions that follow it.
     pub(super) fn held_with_workflow(&self, mut command: Command) -> Command {
-        if let Command::StartExecution { workflow, pause, .. } = &mut command {
-            *pause = self.wish_for(workflow);
+        if let Command::StartExecution(start) = &mut command {
+            start.pause = self.wish_for(&start.workflow);
         }
         command
     }

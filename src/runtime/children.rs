@@ -13,7 +13,8 @@ use super::slot::Slot;
 use super::tasks;
 use crate::engine::child::{ChildEnd, Link, PART_PROGRESS_STEP, Parent};
 use crate::engine::{
-    Command, Execution, ExecutionId, Failure, JobStatus, Program, Rejection, Timestamp,
+    Command, Execution, ExecutionId, Failure, JobStatus, Program, Rejection, StartExecution,
+    Timestamp,
 };
 use crate::language::{DefinitionHash, Json};
 
@@ -204,16 +205,12 @@ impl Shard {
         }
         let Begin { workflow, definition, program } = order.program(&self.tools)?;
         let id = order.child;
-        let command = Command::StartExecution {
-            workflow,
-            definition,
+        let start = StartExecution {
             name: order.name.clone(),
-            input: order.input.clone(),
             parent: Some(order.parent.clone()),
-            rerun_of: None,
-            pause: None,
+            ..StartExecution::new(workflow, definition, order.input.clone())
         };
-        let command = self.held_with_workflow(command);
+        let command = self.held_with_workflow(start.into());
         self.slots.insert(id, Slot::new(Execution::new(id), Some(program)));
         if let Err(rejection) = self.decide_on(id, command, None) {
             self.slots.remove(&id);

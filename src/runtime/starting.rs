@@ -11,7 +11,7 @@ use super::orchestrator::{Orchestrator, Start, check_name};
 use super::retry::Origin;
 use super::shards::Request;
 use super::tasks;
-use crate::engine::{Command, ExecutionId, Program};
+use crate::engine::{ExecutionId, Program, StartExecution};
 use crate::language::{DefinitionHash, Json};
 use crate::store::NameKey;
 
@@ -97,16 +97,13 @@ impl Orchestrator {
     async fn begin(&self, start: Start, origin: Origin) -> Result<ExecutionId, Error> {
         let (definition, program) = self.version(&start.workflow, origin.version)?;
         let execution = self.inner.tools.ids.execution_id(self.inner.tools.clock.now());
-        let command = Command::StartExecution {
-            workflow: start.workflow.into(),
-            definition,
+        // The shard knows whether the workflow is paused.
+        let command = StartExecution {
             name: start.name.map(Arc::from),
-            input: start.input,
-            parent: None,
             rerun_of: origin.rerun_of,
-            // The shard knows whether the workflow is paused.
-            pause: None,
-        };
+            ..StartExecution::new(start.workflow, definition, start.input)
+        }
+        .into();
         let (reply, answer) = oneshot::channel();
         let request = Request::Start { execution, program, command, reply };
         self.inner.tools.shards.request(execution, request).await?;

@@ -12,8 +12,8 @@ use super::random::Random;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
-    JobStatus, Mint, PauseScope, PauseWish, Program, RedriveRequest, Rejection, Status, Timer,
-    Timestamp, Token, decide, effects_after, pending_effects, redrive,
+    JobStatus, Mint, PauseScope, PauseWish, Program, RedriveRequest, Rejection, StartExecution,
+    Status, Timer, Timestamp, Token, decide, effects_after, pending_effects, redrive,
 };
 use crate::language::{Json, StateName};
 use crate::store::codec::{decode_execution, encode_execution};
@@ -144,19 +144,11 @@ impl Simulation {
 
     /// The command that begins it.
     pub fn start_command(&mut self) -> Command {
-        Command::StartExecution {
-            workflow: "generated".into(),
-            definition: self.program.workflow.hash,
-            name: None,
-            input: Json::from_value(&input(self.random.draw())),
-            parent: None,
-            rerun_of: None,
-            // Of a workflow that is paused.
-            pause: self
-                .random
-                .one_in(10)
-                .then(|| PauseWish { by: "operator".into(), reason: None }),
-        }
+        let input = Json::from_value(&input(self.random.draw()));
+        let start = StartExecution::new("generated", self.program.workflow.hash, input);
+        let is_held = self.random.one_in(10);
+        let pause = is_held.then(|| PauseWish { by: "operator".into(), reason: None });
+        StartExecution { pause, ..start }.into()
     }
 
     /// Gives one command and holds everything that must be so after it. The inner result is the

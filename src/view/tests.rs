@@ -10,7 +10,7 @@ use crate::engine::event::{
 };
 use crate::engine::{
     Command, Data, DecisionInput, EngineLimits, Event, Execution, ExecutionId, FrameId, Held,
-    JobId, PauseScope, Program, Timestamp, Token, decide,
+    JobId, PauseScope, Program, StartExecution, Timestamp, Token, decide,
 };
 use crate::language::{self, Format, Json, Options};
 use crate::store::Record;
@@ -60,15 +60,7 @@ impl Run {
             history: Vec::new(),
             now: 1_700_000_000_000,
         };
-        run.command(Command::StartExecution {
-            workflow: "three".into(),
-            definition,
-            name: None,
-            input: Json::empty_object(),
-            parent: None,
-            rerun_of: None,
-            pause: None,
-        });
+        run.command(StartExecution::new("three", definition, Json::empty_object()).into());
         run
     }
 

@@ -110,19 +110,7 @@ struct Decision<'a> {
 impl Decision<'_> {
     fn take(&mut self, command: Command) -> Result<(), Rejection> {
         match command {
-            Command::StartExecution {
-                workflow,
-                definition,
-                name,
-                input,
-                parent,
-                rerun_of,
-                pause,
-            } => {
-                let begun = start::Begun { parent, rerun_of, pause };
-                let request = start::Request { workflow, definition, name, input, begun };
-                self.start_execution(request)
-            }
+            Command::StartExecution(start) => self.start_execution(start),
             Command::AdmitExecution => self.admit_execution(),
             Command::StartJob { job, attempt, worker, token } => {
                 self.start_job(job, attempt, worker, token)

@@ -1,40 +1,19 @@
 //! Beginning an execution.
 
-use std::sync::Arc;
-
 use super::Decision;
 use crate::engine::child::{Link, Parent};
+use crate::engine::command::StartExecution;
 use crate::engine::event::{ExecutionAdmitted, ExecutionStarted};
 use crate::engine::execution::Status;
-use crate::engine::id::{ExecutionId, Timestamp};
-use crate::engine::pause::{PauseScope, PauseWish};
+use crate::engine::id::Timestamp;
+use crate::engine::pause::PauseScope;
 use crate::engine::place::{Newcomer, Place};
 use crate::engine::rejection::Rejection;
 use crate::language::{DefinitionHash, Json};
 
-/// What is to begin.
-pub(super) struct Request {
-    pub(super) workflow: Arc<str>,
-    pub(super) definition: DefinitionHash,
-    pub(super) name: Option<Arc<str>>,
-    pub(super) input: Json,
-    pub(super) begun: Begun,
-}
-
-/// How it comes to begin.
-pub(super) struct Begun {
-    /// The execution that begins it.
-    pub(super) parent: Option<Parent>,
-    /// The execution that it repeats.
-    pub(super) rerun_of: Option<ExecutionId>,
-    /// Set when its whole workflow is paused.
-    pub(super) pause: Option<PauseWish>,
-}
-
 impl Decision<'_> {
-    pub(super) fn start_execution(&mut self, request: Request) -> Result<(), Rejection> {
-        let Request { workflow, definition, name, input, begun } = request;
-        let Begun { parent, rerun_of, pause } = begun;
+    pub(super) fn start_execution(&mut self, start: StartExecution) -> Result<(), Rejection> {
+        let StartExecution { workflow, definition, name, input, parent, rerun_of, pause } = start;
         if self.execution.sequence > 0 {
             return Err(Rejection::AlreadyStarted);
         }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::engine::Command;
 use crate::engine::event::{
     CallbackAwaited, Event, ExecutionStarted, JobFailed, JobSucceeded, JobTimedOut,
 };
 use crate::engine::execution::{Activity, Execution, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
+use crate::engine::{Command, StartExecution};
 use crate::language::{DefinitionHash, Json};
 
 /// Why an event was recorded.
@@ -94,15 +94,13 @@ impl From<Command> for Cause {
 }
 
 fn started(body: &ExecutionStarted, definition: DefinitionHash) -> Command {
-    Command::StartExecution {
-        workflow: body.workflow.clone(),
-        definition,
+    let start = StartExecution {
         name: body.name.clone(),
-        input: body.input.clone(),
         parent: body.parent.clone(),
         rerun_of: body.rerun_of,
-        pause: None,
-    }
+        ..StartExecution::new(body.workflow.clone(), definition, body.input.clone())
+    };
+    start.into()
 }
 
 /// A worker or a callback gave the result, unless an execution told its end.

@@ -408,30 +408,15 @@ fn a_cancel_before_anything_was_done_runs_nothing() {
 
 #[test]
 fn a_part_of_a_distributed_map_is_undone_by_its_own_states_and_has_no_on_cancel() {
-    use crate::engine::{ExecutionId, Link, Parent};
+    use crate::engine::{ExecutionId, Link};
     let processor = json!({"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "StartAt": "I", "States": {
         "I": task(json!({"Cleanup": "Undo"})), "Undo": task(json!({}))}});
     let machine = json!({"StartAt": "A", "OnCancel": "Tell", "States": {
         "A": {"Type": "Map", "ItemProcessor": processor, "End": true},
         "Tell": task(json!({}))}});
     let mut run = given(&machine);
-    let Command::StartExecution { workflow, definition, name, input, .. } =
-        run.start_command(&json!({}))
-    else {
-        panic!()
-    };
     let link = Link::Item { frame: FrameId::ROOT, index: 0, map: "A".into() };
-    let execution = ExecutionId(uuid::Uuid::from_u128(9));
-    let parent = Some(Parent { execution, link, depth: 1 });
-    run.when(Command::StartExecution {
-        workflow,
-        definition,
-        name,
-        input,
-        parent,
-        rerun_of: None,
-        pause: None,
-    });
+    run.start_for(ExecutionId(uuid::Uuid::from_u128(9)), link, &json!({}));
     run.cancel();
     assert_eq!(at(&run), "Undo");
     run.complete_only(&json!(null));

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Failure, JobId, JobStatus,
-    Mint, Program, RedrivePlan, RedriveRequest, Rejection, Timer, Timestamp, Token, decide,
-    redrive,
+    Link, Mint, Parent, Program, RedrivePlan, RedriveRequest, Rejection, StartExecution, Timer,
+    Timestamp, Token, decide, redrive,
 };
 use crate::language::{self, Format, Json};
 
@@ -67,16 +67,23 @@ impl Run {
         self
     }
 
+    pub(in crate::engine) fn start(&self, input: &Value) -> StartExecution {
+        StartExecution::new("w", self.program.workflow.hash, Json::from_value(input))
+    }
+
     pub(in crate::engine) fn start_command(&self, input: &Value) -> Command {
-        Command::StartExecution {
-            workflow: "w".into(),
-            definition: self.program.workflow.hash,
-            name: None,
-            input: Json::from_value(input),
-            parent: None,
-            rerun_of: None,
-            pause: None,
-        }
+        self.start(input).into()
+    }
+
+    /// Starts it as another execution does that has it at the end of this link.
+    pub(in crate::engine) fn start_for(
+        &mut self,
+        execution: ExecutionId,
+        link: Link,
+        input: &Value,
+    ) {
+        let parent = Some(Parent { execution, link, depth: 1 });
+        self.when(StartExecution { parent, ..self.start(input) }.into());
     }
 
     /// Gives a command; a refusal must change nothing.

@@ -7,8 +7,8 @@ use super::only;
 use crate::engine::execution::Activity;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{
-    ChildEnd, Command, Effect, Execution, ExecutionId, Failure, FrameId, JobId, Link, Parent,
-    Status, Timestamp, pending_effects,
+    ChildEnd, Command, Effect, Execution, ExecutionId, Failure, FrameId, JobId, Link, Status,
+    Timestamp, pending_effects,
 };
 use crate::language::Json;
 
@@ -329,23 +329,8 @@ fn results_that_outgrow_the_limit_fail_the_map() {
 
 /// Starts what the Map of another execution begins for one of its items.
 fn start_as_part(run: &mut Run) {
-    let Command::StartExecution { workflow, definition, input, .. } =
-        run.start_command(&json!("item"))
-    else {
-        panic!("it starts")
-    };
     let link = Link::Item { frame: FrameId::ROOT, index: 4, map: "A".into() };
-    let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    let (name, rerun_of, pause) = (None, None, None);
-    run.when(Command::StartExecution {
-        workflow,
-        definition,
-        name,
-        input,
-        parent,
-        rerun_of,
-        pause,
-    });
+    run.start_for(ExecutionId(uuid::Uuid::nil()), link, &json!("item"));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use serde_json::json;
 use super::kit::{Run, given};
 use super::{only, task};
 use crate::engine::{
-    Command, Effect, Failure, JobId, JobStatus, PauseScope, PauseWish, Rejection, Timer,
-    pending_effects,
+    Command, Effect, Failure, JobId, JobStatus, PauseScope, PauseWish, Rejection, StartExecution,
+    Timer, pending_effects,
 };
 use crate::language::Json;
 
@@ -225,21 +225,8 @@ fn what_is_ending_cannot_be_paused_and_the_end_takes_the_pause_away() {
 #[test]
 fn an_execution_of_a_paused_workflow_begins_paused() {
     let mut run = given(&two_tasks());
-    let Command::StartExecution { workflow, definition, name, input, parent, .. } =
-        run.start_command(&json!({}))
-    else {
-        unreachable!("it starts");
-    };
     let pause = Some(PauseWish { by: "operator".into(), reason: None });
-    run.when(Command::StartExecution {
-        workflow,
-        definition,
-        name,
-        input,
-        parent,
-        rerun_of: None,
-        pause,
-    });
+    run.when(StartExecution { pause, ..run.start(&json!({})) }.into());
     assert_eq!(run.names(), "ExecutionStarted ExecutionPaused");
     assert_eq!((run.owed(), run.status()), (vec![], "running"));
     run.resume(ALL);

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::kit::{Run, given};
 use super::{only, task};
-use crate::engine::child::{Link, Parent};
+use crate::engine::child::Link;
 use crate::engine::{
     Command, Effect, ExecutionId, FrameId, JobId, Place, Rejection, effects_after, pending_effects,
 };
@@ -120,43 +120,14 @@ fn parts_of_a_map_run_need_no_place() {
             "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
             "StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}}}});
     let mut run = given(&definition);
-    let Command::StartExecution { workflow, definition, name, input, .. } =
-        run.start_command(&json!(1))
-    else {
-        panic!("it starts");
-    };
     let link = Link::Item { frame: FrameId::ROOT, index: 0, map: "M".into() };
-    let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    run.when(Command::StartExecution {
-        workflow,
-        definition,
-        name,
-        input,
-        parent,
-        rerun_of: None,
-        pause: None,
-    });
+    run.start_for(ExecutionId(uuid::Uuid::nil()), link, &json!(1));
     assert_eq!((run.status(), run.output()), ("completed", json!(1)));
 }
 
 #[test]
 fn a_child_that_waits_for_its_place_can_be_begun_by_a_job() {
     let mut run = given(&limited(json!({"Limit": 1})));
-    let Command::StartExecution { workflow, definition, name, input, .. } =
-        run.start_command(&json!(1))
-    else {
-        panic!("it starts");
-    };
-    let link = Link::Job(JobId(1));
-    let parent = Some(Parent { execution: ExecutionId(uuid::Uuid::nil()), link, depth: 1 });
-    run.when(Command::StartExecution {
-        workflow,
-        definition,
-        name,
-        input,
-        parent,
-        rerun_of: None,
-        pause: None,
-    });
+    run.start_for(ExecutionId(uuid::Uuid::nil()), Link::Job(JobId(1)), &json!(1));
     assert_eq!(run.status(), "pending");
 }

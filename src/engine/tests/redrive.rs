@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::kit::{Run, given};
 use super::{only, task};
 use crate::engine::{
-    ChildEnd, Command, Event, ExecutionId, Failure, JobId, Link, Parent, RedriveRequest, Status,
+    ChildEnd, Command, Event, ExecutionId, Failure, JobId, Link, RedriveRequest, Status,
     StepStatus, Timer, Timestamp,
 };
 use crate::language::Json;
@@ -287,23 +287,7 @@ fn what_another_execution_waited_for_is_retried_by_that_one() {
     for link in [Link::Job(JobId(1)), Link::Begun(JobId(1))] {
         let waits = matches!(link, Link::Job(_));
         let mut run = given(&only(task(json!({}))));
-        let Command::StartExecution { workflow, definition, input, .. } =
-            run.start_command(&json!({}))
-        else {
-            panic!("another command")
-        };
-        let parent = Some(Parent { execution, link, depth: 1 });
-        let (name, rerun_of) = (None, None);
-        let start = Command::StartExecution {
-            workflow,
-            definition,
-            name,
-            input,
-            parent,
-            rerun_of,
-            pause: None,
-        };
-        run.when(start);
+        run.start_for(execution, link, &json!({}));
         run.fail_only("Mine");
         match run.plan(&RedriveRequest::default()) {
             Err(rejection) => assert!(waits && rejection.code() == "PART_OF_ANOTHER"),
