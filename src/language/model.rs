@@ -68,17 +68,22 @@ impl Workflow {
     /// The job types that Task states name, each once, in the order of the text.
     #[must_use]
     pub fn job_types(&self) -> Vec<Arc<str>> {
-        let mut types: Vec<Arc<str>> = Vec::new();
-        for state in self.states.values() {
-            if let StateKind::Task(task) = &state.kind
-                && let Service::Job(job_type) = &task.resource.service
-                && !types.contains(job_type)
-            {
-                types.push(job_type.clone());
-            }
-        }
-        types
+        job_types_of(self.states.values())
     }
+}
+
+/// The job types that these states name, each once.
+pub(super) fn job_types_of<'s>(states: impl Iterator<Item = &'s State>) -> Vec<Arc<str>> {
+    let mut types: Vec<Arc<str>> = Vec::new();
+    for state in states {
+        if let StateKind::Task(task) = &state.kind
+            && let Service::Job(job_type) = &task.resource.service
+            && !types.contains(job_type)
+        {
+            types.push(job_type.clone());
+        }
+    }
+    types
 }
 
 /// A set of states with an entrance: the outermost machine, a branch, a Map's processor.

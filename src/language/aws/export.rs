@@ -10,6 +10,7 @@ use super::{
     jsonata, starts_execution, swf_task,
 };
 use crate::language::Workflow;
+use crate::language::source::escaped;
 
 /// Where the activities of an exported definition live.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Writer<'_> {
         let Some(Value::Object(states)) = machine.get_mut("States") else { return };
         self.drop_cleanup(states, pointer);
         for (name, state) in states {
-            let name = name.replace('~', "~0").replace('/', "~1");
+            let name = escaped(name);
             let pointer = format!("{pointer}/States/{name}");
             if let Value::Object(state) = state {
                 self.state(state, &pointer);
@@ -152,7 +153,7 @@ impl Writer<'_> {
         let dropped: Vec<String> = states.keys().filter(|name| cleans_up(name)).cloned().collect();
         for name in dropped {
             states.shift_remove(&name);
-            let name = name.replace('~', "~0").replace('/', "~1");
+            let name = escaped(&name);
             self.lose(format!("{pointer}/States/{name}"), "removed: a state that only cleans up");
         }
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::language::diagnostic::codes;
 use crate::language::expression::Expression;
-use crate::language::source::{Content, Fault, Faults, Member, Node, Place};
+use crate::language::source::{Content, Fault, Faults, Member, Node, Place, escaped};
 
 /// The value of `QueryLanguage` that makes expressions of texts.
 const JSONATA: &str = "JSONata";
@@ -96,9 +96,4 @@ fn newer_operator(text: &str) -> Option<&'static str> {
     let is_candidate = text.starts_with("{%") && (text.contains("??") || text.contains("?:"));
     // The texts alone do not say: a `?:` may stand in a text or a regular expression.
     is_candidate.then(|| Expression::jsonata(text).ok()).flatten()?.newer_operator()
-}
-
-/// A key as a step of a JSON pointer.
-fn escaped(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -6,6 +6,7 @@ use super::Expression;
 use super::jsonata::strip_marks;
 use super::scope::{EvaluationError, EvaluationErrorKind, ExpressionFault, Scope, TemplateFault};
 use super::session::{MAX_RESULT_DEPTH, Session, depth_of, too_deep};
+use crate::language::source::escaped;
 
 /// How deep a template may nest.
 const MAX_DEPTH: usize = 100;
@@ -114,7 +115,7 @@ impl Template {
             Self::Literal(_) => {}
             Self::Expression(expression) => see(at, expression),
             Self::Object(fields) => {
-                fields.iter().for_each(|(name, part)| below(part, &escape(name)));
+                fields.iter().for_each(|(name, part)| below(part, &escaped(name)));
             }
             Self::Array(items) => {
                 items.iter().enumerate().for_each(|(at, part)| below(part, &at.to_string()));
@@ -191,7 +192,7 @@ impl Reader {
     fn object(&mut self, fields: &Map<String, Value>, whole: &Value) -> Template {
         let mut parts = Vec::with_capacity(fields.len());
         for (key, value) in fields {
-            let part = self.below(escape(key), |reader| reader.field(key, value, fields));
+            let part = self.below(escaped(key), |reader| reader.field(key, value, fields));
             parts.push(part);
         }
         if parts.iter().all(|(_, part)| matches!(part, Template::Literal(_))) {
@@ -244,11 +245,6 @@ impl Reader {
         });
         self.faults.push(TemplateFault { pointer, fault });
     }
-}
-
-/// A key as a step of a JSON pointer.
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }
 
 #[cfg(test)]

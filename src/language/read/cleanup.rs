@@ -70,8 +70,8 @@ impl Reader<'_, '_> {
         on_cancel: Option<&At<'_>>,
     ) -> Vec<bool> {
         let mut reached = normal.to_vec();
-        let undone: Vec<(usize, usize)> = ways.cleanups().to_vec();
-        for (from, target) in &undone {
+        let undone = ways.cleanups();
+        for (from, target) in undone {
             if let Some(state) = states.fields().nth(*from).and_then(|at| self.object(&at))
                 && let Some(at) = state.get("Cleanup")
             {
@@ -116,6 +116,7 @@ impl Reader<'_, '_> {
         let name = quoted(ways.name(target));
         let flow = ways.reached([target]);
         let shared = (0..flow.len()).find(|index| is(&flow, *index) && is(normal, *index));
+        reached.iter_mut().zip(&flow).for_each(|(reached, new)| *reached |= new);
         let fault = if is(normal, target) {
             let message = format!(
                 "{name} is a part of the normal flow, so it cannot be what {} names",
@@ -132,7 +133,6 @@ impl Reader<'_, '_> {
             Fault::new(codes::CLEANUP_FLOW, at.node.span, message)
                 .hint("let it lead to states of its own, or end it with `End: true`")
         } else if ways.can_end(&flow) {
-            reached.iter_mut().zip(flow).for_each(|(reached, new)| *reached |= new);
             return;
         } else {
             let message = format!("the clean-up that begins with {name} can never end");
@@ -140,7 +140,6 @@ impl Reader<'_, '_> {
                 .hint("give a state of it `End: true`, or lead to a Succeed or Fail state")
         };
         self.faults.report(&at.place, fault);
-        reached.iter_mut().zip(flow).for_each(|(reached, new)| *reached |= new);
     }
 }
 

@@ -10,7 +10,7 @@ use crate::language::expression::Template;
 use crate::language::machine_fields::{
     COLOURS, Concurrency, JobTypeWords, JobTypes, Labels, WhenFull,
 };
-use crate::language::model::{QueryLanguage, Service, StateKind};
+use crate::language::model::{QueryLanguage, job_types_of};
 use crate::language::source::Fault;
 
 const CONCURRENCY: &[&str] = &["Key", "KeyPath", "Limit", "WhenFull"];
@@ -31,7 +31,6 @@ impl Reader<'_, '_> {
     pub(super) fn concurrency(&mut self, machine: &Object<'_>) -> Option<Concurrency> {
         let at = machine.get("Concurrency")?;
         let object = self.object(&at)?;
-        let object = Object { language: self.language, ..object };
         self.check_fields_of_language(&object, CONCURRENCY);
         let key = self.text_or_path(&object, "Key");
         self.check_fixed_key(&object, key.as_ref());
@@ -101,9 +100,10 @@ impl Reader<'_, '_> {
     pub(super) fn job_types(&mut self, machine: &Object<'_>) -> JobTypes {
         let Some(at) = machine.get("JobTypes") else { return JobTypes::new() };
         let Some(object) = self.object(&at) else { return JobTypes::new() };
+        let used = job_types_of(self.states.iter().map(|(_, state)| state));
         let mut types = JobTypes::new();
         for at in object.fields() {
-            self.check_used(&at);
+            self.check_used(&at, &used);
             if let Some(words) = self.job_type(&at) {
                 types.insert(Arc::from(at.key()), words);
             }
@@ -147,18 +147,10 @@ impl Reader<'_, '_> {
 
     /// Warns of words for a job type that no Task names. As long as states are faulty, it is not
     /// known which they name.
-    fn check_used(&mut self, at: &At<'_>) {
+    fn check_used(&mut self, at: &At<'_>, used: &[Arc<str>]) {
         if self.faults.any_error() {
             return;
         }
-        let used = |state: &crate::language::State| match &state.kind {
-            StateKind::Task(task) => match &task.resource.service {
-                Service::Job(job_type) => Some(Arc::clone(job_type)),
-                Service::Execution => None,
-            },
-            _ => None,
-        };
-        let used: Vec<Arc<str>> = self.states.iter().filter_map(|(_, state)| used(state)).collect();
         if used.iter().any(|job_type| **job_type == *at.key()) {
             return;
         }

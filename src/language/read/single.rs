@@ -15,7 +15,7 @@ pub fn check_state(text: &str, format: Format, name: &str, options: &Options) ->
     let workflow = tree.and_then(|tree| Reader::new(options, &mut faults).workflow(&tree));
     let workflow = workflow.filter(|_| !faults.any_error());
     let mut diagnostics = faults.finish();
-    let around = format!("/States/{}", name.replace('~', "~0").replace('/', "~1"));
+    let around = format!("/States/{}", source::escaped(name));
     for found in &mut diagnostics {
         if let Some(inside) = found.pointer.strip_prefix(&around) {
             found.pointer = inside.to_owned();

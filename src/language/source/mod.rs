@@ -13,7 +13,7 @@ mod yaml;
 use std::path::Path;
 
 pub(crate) use fault::{Fault, Faults};
-pub(crate) use place::{Place, Segment};
+pub(crate) use place::{Place, Segment, escaped};
 pub(crate) use tree::{Content, Member, Node, Span};
 
 use super::diagnostic::codes;

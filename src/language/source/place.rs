@@ -99,13 +99,18 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A key as a step of a JSON pointer (RFC 6901).
+pub(crate) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
 /// Appends one step to a JSON pointer.
 pub(super) fn push_segment(pointer: &mut String, segment: Segment<'_>) {
     match segment {
         Segment::Root => {}
         Segment::Key(key) => {
             pointer.push('/');
-            pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+            pointer.push_str(&escaped(key));
         }
         Segment::Index(index) => {
             // Writing to a String cannot fail.
