@@ -78,6 +78,18 @@ pub enum Ending {
     TimedOut,
 }
 
+impl Ending {
+    /// Why the execution does not succeed.
+    #[must_use]
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Completed => None,
+            Self::Failed(failure) => Some(failure.clone()),
+            Self::TimedOut => Some(Failure::timeout(false)),
+        }
+    }
+}
+
 /// How a child execution ended, as its parent is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChildEnd {

@@ -102,12 +102,6 @@ impl Cleanup {
     pub fn new(since: Timestamp, deadline: Timestamp, events_before: u64) -> Self {
         Self { since, deadline, events_before, running: None, done: Vec::new() }
     }
-
-    /// Whether the clean-up of this step is over.
-    #[must_use]
-    pub fn has_done(&self, of: Option<&StateName>) -> bool {
-        self.done.iter().any(|done| done.of.as_ref() == of)
-    }
 }
 
 impl Execution {

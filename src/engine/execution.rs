@@ -367,10 +367,9 @@ pub struct Fork {
     pub tolerated_failures: u32,
     /// Whether failures that are tolerated count in the execution's errors.
     pub counts_errors: bool,
-    /// How many parts have begun, or are kept from an earlier attempt of the execution.
     /// When it opened.
     pub opened_at: Timestamp,
-    /// How many parts have begun.
+    /// How many parts have begun, or are kept from an earlier attempt of the execution.
     pub started: u32,
     /// The part that begins next; the total when none does.
     pub next: u32,

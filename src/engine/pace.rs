@@ -99,22 +99,25 @@ fn is_at_work(execution: &Execution) -> bool {
     let works = |job: &Job| matches!(job.status, JobStatus::Running | JobStatus::Cancelling);
     let runs = |frame: &Frame| frame.map_run().is_some_and(|run| !run.children.is_empty());
     !execution.ready.is_empty()
+        || !execution.leaving.is_empty()
         || execution.jobs.values().any(works)
         || execution.frames.values().any(runs)
-        || !execution.leaving.is_empty()
 }
 
 impl Job {
     /// How much of it is done, 0 to 1: the percent that was told, else what was counted.
     #[must_use]
     pub fn fraction(&self) -> f64 {
-        match (self.percent, self.processed, self.total) {
-            (Some(percent), _, _) => f64::from(percent.min(100)) / 100.0,
-            (None, Some(processed), Some(total)) if total > 0 => {
-                (number(processed) / number(total)).min(1.0)
-            }
-            _ => 0.0,
+        match self.percent {
+            Some(percent) => f64::from(percent.min(100)) / 100.0,
+            None => self.counted().map_or(0.0, |share| share.min(1.0)),
         }
+    }
+
+    /// What was counted of what there is to count.
+    fn counted(&self) -> Option<f64> {
+        let (processed, total) = (self.processed?, self.total.filter(|total| *total > 0)?);
+        Some(number(processed) / number(total))
     }
 
     /// How fast it goes, from the beginning of its attempt to its last report.
@@ -127,15 +130,11 @@ impl Job {
         if self.status != JobStatus::Running || spent < SHORTEST_MS {
             return Estimate::default();
         }
-        let counted = match (self.processed, self.total) {
-            (Some(processed), Some(total)) if total > 0 => Some(number(processed) / number(total)),
-            _ => None,
-        };
         let rate = self.processed.filter(|processed| *processed > 0);
         Estimate {
             rate_per_second: rate.map(|processed| per_second(number(processed), spent)),
             // Counters say more than whole percents.
-            seconds_left: left(counted.unwrap_or_else(|| self.fraction()), spent),
+            seconds_left: left(self.counted().unwrap_or_else(|| self.fraction()), spent),
         }
     }
 }

@@ -26,8 +26,12 @@ pub fn percent(program: &Program, execution: &Execution) -> u8 {
     let is_entered = |name: &str| {
         execution.steps.get(name).is_some_and(|step| step.status != StepStatus::Pending)
     };
-    let others = execution.steps.keys().filter(|name| ***name != *current);
-    let entered: f64 = others.filter(|name| is_entered(name)).map(|name| weight_of(name)).sum();
+    let entered: f64 = execution
+        .steps
+        .iter()
+        .filter(|(name, step)| ***name != *current && step.status != StepStatus::Pending)
+        .map(|(name, _)| weight_of(name))
+        .sum();
     let ahead: f64 = outlook
         .reachable
         .iter()

@@ -71,14 +71,9 @@ impl Execution {
         if self.cleanup.is_some() {
             return;
         }
-        match self.closing.clone() {
-            Some(Ending::Failed(failure)) => {
-                self.close_steps(StepStatus::Failed, Some(&failure), at);
-            }
-            Some(Ending::TimedOut) => {
-                self.close_steps(StepStatus::Failed, Some(&Failure::timeout(false)), at);
-            }
-            Some(Ending::Completed) | None => self.close_steps(StepStatus::Cancelled, None, at),
+        match self.closing.as_ref().and_then(Ending::failure) {
+            Some(failure) => self.close_steps(StepStatus::Failed, Some(&failure), at),
+            None => self.close_steps(StepStatus::Cancelled, None, at),
         }
         self.cleanup = Some(Cleanup::new(at, deadline, self.counted_events()));
         self.ready.clear();

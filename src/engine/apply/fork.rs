@@ -14,6 +14,17 @@ use crate::engine::id::{ExecutionId, FrameId, Timestamp};
 use crate::engine::kept::KeptParts;
 use crate::language::Json;
 
+impl Fork {
+    /// The input that a part of a distributed Map has.
+    pub(in crate::engine) fn input_of_item(&self, body: &ItemStarted) -> Json {
+        match (&body.input, &self.items) {
+            (Data::New(input), _) => input.clone(),
+            (Data::Kept | Data::Result, Some(items)) => items.get(body.index as usize),
+            (Data::Kept | Data::Result, None) => Json::null(),
+        }
+    }
+}
+
 impl Execution {
     pub(super) fn fork_started(&mut self, body: &ForkStarted, at: Timestamp) {
         let items = body.items.as_ref().map(|items| Items::of(self.resolve(body.frame, items)));
@@ -108,7 +119,6 @@ impl Execution {
     }
 
     /// What is tolerated stands among the results as what it is.
-    /// What is tolerated stands among the results as what it is.
     fn part_failed(
         &mut self,
         parent: FrameId,
@@ -153,11 +163,7 @@ impl Execution {
         self.uncounted_events += 1;
         if let Some(fork) = self.fork_mut(body.frame) {
             fork.begin(body.index);
-            let item = || Some(fork.items.as_ref()?.get(body.index as usize));
-            let input = match &body.input {
-                Data::New(input) => input.clone(),
-                Data::Kept | Data::Result => item().unwrap_or_else(Json::null),
-            };
+            let input = fork.input_of_item(body);
             if let Some(run) = &mut fork.run {
                 run.children.insert(body.child, Part { index: body.index, input, percent: 0 });
             }

@@ -6,20 +6,26 @@ use crate::engine::event::{
 };
 use crate::engine::execution::{Activity, Execution, Frame, Job, JobStatus, StepStatus, Timer};
 use crate::engine::id::{FrameId, JobId, Timestamp};
+use crate::language::Json;
 
 impl Execution {
+    /// The input that an attempt which is to be scheduled will have.
+    pub(in crate::engine) fn input_of_job(&self, body: &JobScheduled) -> Json {
+        match (&body.input, self.jobs.get(&body.job)) {
+            (Data::New(input), _) => input.clone(),
+            (_, Some(earlier)) => earlier.input.clone(),
+            (_, None) => self.resolve(body.frame, &Data::Kept),
+        }
+    }
+
     pub(super) fn job_scheduled(&mut self, body: &JobScheduled, at: Timestamp) {
         self.job_count = self.job_count.max(body.job.0);
+        let input = self.input_of_job(body);
         let earlier = self.jobs.remove(&body.job);
         // Its frame still waits for what was cut off; a retry begins from the state.
         let waits = |frame: &Frame| matches!(frame.activity, Activity::Job);
         let cut_off = earlier.as_ref().filter(|_| self.frames.get(&body.frame).is_some_and(waits));
         let scheduled_at = cut_off.map_or(at, |earlier| earlier.scheduled_at);
-        let input = match (&body.input, &earlier) {
-            (Data::New(input), _) => input.clone(),
-            (_, Some(earlier)) => earlier.input.clone(),
-            (_, None) => self.resolve(body.frame, &Data::Kept),
-        };
         let job = Job {
             frame: body.frame,
             job_type: body.job_type.clone(),

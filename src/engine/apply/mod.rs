@@ -141,10 +141,7 @@ impl Execution {
         if let Some(deadline) = deadline {
             self.timers.insert((deadline, Timer::ExecutionTimeout));
         }
-        let frames: Vec<FrameId> = self.frames.keys().copied().collect();
-        for frame in frames {
-            self.refresh(frame);
-        }
+        self.refresh_all();
     }
 
     fn state_entered(&mut self, body: &StateEntered, at: Timestamp) {
@@ -295,9 +292,12 @@ impl Execution {
         self.output = Some(self.resolve(FrameId::ROOT, &body.output));
         self.summary.clone_from(&body.summary);
         self.progress = 100;
-        let status =
-            if self.total_errors == 0 { Status::Completed } else { Status::CompletedWithErrors };
-        self.ended(status, at);
+        self.ended(self.completed_status(), at);
+    }
+
+    /// How it ends if it completes now.
+    pub(in crate::engine) fn completed_status(&self) -> Status {
+        if self.total_errors == 0 { Status::Completed } else { Status::CompletedWithErrors }
     }
 
     /// Nothing is open any more; the steps keep what was gathered.
@@ -358,6 +358,14 @@ impl Execution {
             self.ready.insert(id);
         } else {
             self.ready.remove(&id);
+        }
+    }
+
+    /// The same for every frame: what became ready meanwhile was kept back.
+    fn refresh_all(&mut self) {
+        let frames: Vec<FrameId> = self.frames.keys().copied().collect();
+        for frame in frames {
+            self.refresh(frame);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::engine::event::{ExecutionPaused, ExecutionResumed};
 use crate::engine::execution::Execution;
-use crate::engine::id::{FrameId, Timestamp};
+use crate::engine::id::Timestamp;
 use crate::engine::pause::Pause;
 
 impl Execution {
@@ -16,10 +16,6 @@ impl Execution {
     pub(super) fn resumed(&mut self, body: &ExecutionResumed) {
         self.uncounted_events += 1;
         *self.pauses.of_mut(body.scope) = None;
-        // What became ready meanwhile was kept back.
-        let frames: Vec<FrameId> = self.frames.keys().copied().collect();
-        for frame in frames {
-            self.refresh(frame);
-        }
+        self.refresh_all();
     }
 }

@@ -22,11 +22,7 @@ impl Decision<'_> {
             let (since, by) = (cancel.at, cancel.by.to_string());
             return Err(Rejection::AlreadyCancelling { since, by, force_from: cancel.deadline });
         }
-        self.require(&[Status::Running, Status::Pending])?;
-        if self.execution.sequence == 0 {
-            let (command, status) = (self.action, Status::Pending);
-            return Err(Rejection::NotInStatus { command, status });
-        }
+        self.require_begun(&[Status::Running, Status::Pending])?;
         let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
         self.emit(CancelRequested { by, reason, deadline });
         if self.execution.cleanup.is_some() {

@@ -2,6 +2,8 @@
 //!
 //! What fails here is recorded, and never changes how the execution ends.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::Decision;
@@ -23,19 +25,20 @@ impl Decision<'_> {
     /// is not over; after all of them, on cancel, `OnCancel`.
     pub(super) fn next_cleanup(&self) -> Option<Owed> {
         let execution = &*self.execution;
-        let is_done = |of| execution.cleanup.as_ref().is_some_and(|cleanup| cleanup.has_done(of));
-        let undoes = |name: &StateName| self.input.program.state(name)?.cleanup.clone();
-        let owed = execution.steps.iter().filter(|(name, step)| {
+        let done = execution.cleanup.iter().flat_map(|cleanup| &cleanup.done);
+        let done: BTreeSet<Option<&StateName>> = done.map(|done| done.of.as_ref()).collect();
+        let owed = execution.steps.iter().filter_map(|(name, step)| {
+            let state = self.input.program.state(name)?.cleanup.as_ref()?;
             // What a redrive took back has been undone, or never was done.
-            step.status != StepStatus::Pending && !is_done(Some(name))
+            let is_owed = step.status != StepStatus::Pending && !done.contains(&Some(name));
+            is_owed.then_some((step.entered_by, name, state))
         });
-        let owed = owed.filter_map(|(name, step)| Some((step.entered_by, name, undoes(name)?)));
         if let Some((_, of, state)) = owed.max_by_key(|(entered_by, ..)| *entered_by) {
-            return Some(Owed { of: Some(of.clone()), state });
+            return Some(Owed { of: Some(of.clone()), state: state.clone() });
         }
         // A part of a distributed Map is not the workflow; and what has done nothing is just gone.
         let is_whole = execution.map().is_none() && !execution.steps.is_empty();
-        let cancelled = execution.status == Status::Cancelling && is_whole && !is_done(None);
+        let cancelled = execution.status == Status::Cancelling && is_whole && !done.contains(&None);
         let state = self.input.program.workflow.on_cancel.clone().filter(|_| cancelled)?;
         Some(Owed { of: None, state })
     }
@@ -93,10 +96,9 @@ impl Decision<'_> {
         if step.ended_at.is_some() {
             return (step.status, step.failure.clone());
         }
-        match &self.execution.closing {
-            Some(Ending::Failed(failure)) => (StepStatus::Failed, Some(failure.clone())),
-            Some(Ending::TimedOut) => (StepStatus::Failed, Some(Failure::timeout(false))),
-            Some(Ending::Completed) | None => (StepStatus::Cancelled, step.failure.clone()),
+        match self.execution.closing.as_ref().and_then(Ending::failure) {
+            Some(failure) => (StepStatus::Failed, Some(failure)),
+            None => (StepStatus::Cancelled, step.failure.clone()),
         }
     }
 

@@ -32,9 +32,11 @@ impl Decision<'_> {
         let execution = &*self.execution;
         let cancelling = execution.status == Status::Cancelling;
         let ends = cancelling || (execution.closing.is_some() && !execution.status.is_terminal());
-        let busy = execution.jobs.values().any(|job| job.status == JobStatus::Cancelling);
-        let cleaning = execution.cleanup_frame().is_some();
-        if !ends || busy || cleaning || !execution.leaving.is_empty() {
+        if !ends || execution.cleanup_frame().is_some() || !execution.leaving.is_empty() {
+            return;
+        }
+        // Looked at last, as there may be many; and most executions are not about to end.
+        if execution.jobs.values().any(|job| job.status == JobStatus::Cancelling) {
             return;
         }
         let has_worked = execution.closing != Some(Ending::Completed);
@@ -57,10 +59,7 @@ impl Decision<'_> {
     fn end_now(&mut self, ending: Ending) {
         match ending {
             Ending::Completed => {
-                let errors = self.execution.total_errors;
-                let status =
-                    if errors == 0 { Status::Completed } else { Status::CompletedWithErrors };
-                let summary = self.summary(status, None);
+                let summary = self.summary(self.execution.completed_status(), None);
                 self.emit(ExecutionCompleted { output: Data::Kept, summary });
             }
             Ending::Failed(failure) => {
@@ -81,12 +80,8 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        self.require(&[Status::Pending, Status::Running, Status::Cancelling])?;
+        self.require_begun(&[Status::Pending, Status::Running, Status::Cancelling])?;
         let force_from = self.execution.cancel.as_ref().map(|cancel| cancel.deadline);
-        if self.execution.sequence == 0 {
-            let (command, status) = (self.action, self.execution.status);
-            return Err(Rejection::NotInStatus { command, status });
-        }
         if force_from.is_none_or(|from| self.now < from) {
             return Err(Rejection::ForceTooEarly { force_from });
         }

@@ -218,6 +218,16 @@ impl Decision<'_> {
         }
     }
 
+    /// The same, of what has begun: an execution without events is pending too.
+    fn require_begun(&self, allowed: &[Status]) -> Result<(), Rejection> {
+        self.require(allowed)?;
+        if self.execution.sequence > 0 {
+            return Ok(());
+        }
+        let (command, status) = (self.action, self.execution.status);
+        Err(Rejection::NotInStatus { command, status })
+    }
+
     fn advance(&mut self) -> Result<(), Rejection> {
         self.require(&[Status::Running, Status::Cancelling])?;
         self.require_not_paused()?;

@@ -56,14 +56,10 @@ impl Decision<'_> {
     }
 
     fn require_pausable(&self) -> Result<(), Rejection> {
-        self.require(&[Status::Pending, Status::Running])?;
-        if self.execution.can_be_paused() {
-            return Ok(());
-        }
-        let (command, status) = (self.action, self.execution.status);
+        self.require_begun(&[Status::Pending, Status::Running])?;
         match self.execution.closing {
-            Some(_) => Err(Rejection::Ending { command }),
-            None => Err(Rejection::NotInStatus { command, status }),
+            Some(_) => Err(Rejection::Ending { command: self.action }),
+            None => Ok(()),
         }
     }
 }

@@ -63,13 +63,11 @@ pub(super) struct CleanupSeen {
 }
 
 impl CleanupSeen {
-    /// Takes the next event; `leaving` are the executions that were asked to stop, `quiet` says that
-    /// nothing is open.
+    /// Takes the next event; `leaving` are the executions that were asked to stop.
     pub(super) fn take(
         &mut self,
         event: &Event,
         leaving: &BTreeSet<ExecutionId>,
-        quiet: impl FnOnce() -> Result<(), Violation>,
     ) -> Result<(), Violation> {
         match event {
             Event::CancelRequested(_) => {
@@ -84,10 +82,7 @@ impl CleanupSeen {
                 self.forced = true;
                 ensure(self.cancelled, "a_forced_end_follows_a_cancel", String::new)
             }
-            Event::CleanupStarted(body) => {
-                quiet()?;
-                self.start(body, leaving)
-            }
+            Event::CleanupStarted(body) => self.start(body, leaving),
             Event::CleanupSucceeded(body) => self.end(Some(body.frame), None),
             Event::CleanupFailed(body) => self.end(body.frame, Some(&body.of)),
             Event::ExecutionCancelled(body) => {

@@ -94,10 +94,10 @@ impl Seen {
         self.deleted = deletes;
         self.take_place_event(event)?;
         self.pauses.take(event)?;
-        let mut cleanup = std::mem::take(&mut self.cleanup);
-        let seen = cleanup.take(event, &self.leaving, || self.ensure_quiet(FrameId::ROOT));
-        self.cleanup = cleanup;
-        seen?;
+        if matches!(event, Event::CleanupStarted(_)) {
+            self.ensure_quiet(FrameId::ROOT)?;
+        }
+        self.cleanup.take(event, &self.leaving)?;
         self.take_frame_event(event)?;
         self.take_child_event(event)?;
         self.take_job_event(event)?;
@@ -137,10 +137,9 @@ impl Seen {
         self.ended = false;
         self.progress = 0;
         self.frames.clear();
-        self.jobs.retain(|_, job| {
+        for job in self.jobs.values_mut() {
             job.state = Attempt::Cancelled;
-            true
-        });
+        }
         self.items.clear();
         self.leaving.clear();
         self.cleanup = CleanupSeen::default();

@@ -119,9 +119,14 @@ impl Stage<'_> {
         let mut rehearsal = Rehearsal { agreed: 0, by_chance: 0, parting: None };
         // The same as `execution`, where it can be kept so without copying.
         let mut copy: Option<Execution> = None;
-        let mut at = 0;
-        while at < self.history.len() && rehearsal.parting.is_none() {
-            let (count, parting) = match self.next(&execution, &mut copy, at) {
+        let (mut at, mut set_up) = (0, 0);
+        while let Some((event, _)) = self.history.get(at)
+            && rehearsal.parting.is_none()
+        {
+            if matches!(**event, Event::ExecutionRedriven(_)) {
+                set_up = self.end_of_set_up(at);
+            }
+            let (count, parting) = match self.next(&execution, &mut copy, at, at < set_up) {
                 Next::Agree(count) => (count, None),
                 Next::AgreeByChance(count) => {
                     rehearsal.by_chance += number(count);
@@ -140,10 +145,16 @@ impl Stage<'_> {
         rehearsal
     }
 
-    /// What the definition says to what comes next in the history.
-    fn next(&self, execution: &Execution, copy: &mut Option<Execution>, at: usize) -> Next {
+    /// What the definition says to what comes next in the history; nothing to what is `given`.
+    fn next(
+        &self,
+        execution: &Execution,
+        copy: &mut Option<Execution>,
+        at: usize,
+        given: bool,
+    ) -> Next {
         let Some((event, now)) = self.history.get(at) else { return Next::Agree(0) };
-        let cause = match self.reopens(at) {
+        let cause = match given {
             true => Cause::Given,
             false => cause_of(event, execution, self.program.workflow.hash),
         };
@@ -187,10 +198,9 @@ impl Stage<'_> {
         Next::Part(count, instead)
     }
 
-    /// Whether the event belongs to where a redrive set the execution up again. That was worked out
+    /// The end of what set the execution up again for the redrive at `redriven`. That was worked out
     /// from the history, and not by a definition.
-    fn reopens(&self, at: usize) -> bool {
-        let event = |at: usize| self.history.get(at).map(|(event, _)| &**event);
+    fn end_of_set_up(&self, redriven: usize) -> usize {
         let sets_up = |event: &Event| {
             matches!(
                 event,
@@ -200,15 +210,11 @@ impl Stage<'_> {
                     | Event::FrameStarted(_)
             )
         };
-        if !event(at).is_some_and(sets_up) {
-            return false;
-        }
-        let before = (0..at).rev().take_while(|before| event(*before).is_some_and(sets_up)).count();
-        let first = at - before;
-        let redriven = first.checked_sub(1).and_then(event);
-        let is_redriven = matches!(redriven, Some(Event::ExecutionRedriven(_)));
-        let keeps_parts = matches!(event(first + 2), Some(Event::PartsKept(_)));
-        is_redriven && (at == first || keeps_parts)
+        let first = redriven + 1;
+        let events = self.history.iter().skip(first).map(|(event, _)| &**event);
+        let keeps_parts = matches!(events.clone().nth(2), Some(Event::PartsKept(_)));
+        let count = events.take_while(|event| sets_up(event)).count();
+        first + if keeps_parts { count } else { count.min(1) }
     }
 
     fn decide(

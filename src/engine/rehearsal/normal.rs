@@ -47,16 +47,10 @@ pub(super) fn resolved(event: &Event, execution: &Execution) -> (&'static str, V
         Event::StateEntered(body) => ("input", place(body.frame, &body.input)),
         Event::StateExited(body) => ("output", place(body.frame, &body.output)),
         Event::FailureCaught(body) => ("output", place(body.frame, &body.output)),
-        Event::JobScheduled(body) => {
-            let earlier = execution.jobs.get(&body.job).map(|job| job.input.clone());
-            let kept = || earlier.unwrap_or_else(|| place(body.frame, &Data::Kept));
-            ("input", new_or(&body.input, kept))
-        }
+        Event::JobScheduled(body) => ("input", execution.input_of_job(body)),
         Event::ItemStarted(body) => {
             let fork = execution.frames.get(&body.frame).and_then(|frame| frame.fork());
-            let items = fork.and_then(|fork| fork.items.as_ref());
-            let item = items.map_or_else(Json::null, |items| items.get(body.index as usize));
-            ("input", new_or(&body.input, || item))
+            ("input", fork.map_or_else(Json::null, |fork| fork.input_of_item(body)))
         }
         Event::ForkStarted(body) => match &body.items {
             Some(items) => ("items", place(body.frame, items)),
@@ -68,13 +62,6 @@ pub(super) fn resolved(event: &Event, execution: &Execution) -> (&'static str, V
         form.insert(field.to_owned(), data.value());
     }
     (name, form)
-}
-
-fn new_or(data: &Data, kept: impl FnOnce() -> Json) -> Json {
-    match data {
-        Data::New(json) => json.clone(),
-        Data::Kept | Data::Result => kept(),
-    }
 }
 
 /// Whether what was decided is what was recorded, but for what another draw of chance decides

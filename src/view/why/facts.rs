@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::engine::event::RetryScheduled;
-use crate::engine::{Ending, Event, Failure, FrameId, JobId, Timestamp};
+use crate::engine::{Event, Failure, FrameId, JobId, Timestamp};
 use crate::store::Record;
 use crate::view::FailureCard;
 
@@ -66,11 +66,7 @@ pub(super) fn failure_of(event: &Event) -> Option<Failure> {
         Event::FailureCaught(body) => Some(body.failure.clone()),
         Event::ExecutionFailed(body) => Some(body.failure.clone()),
         Event::ExecutionTimedOut(_) => Some(Failure::timeout(false)),
-        Event::ExecutionClosing(body) => match &body.ending {
-            Ending::Failed(failure) => Some(failure.clone()),
-            Ending::TimedOut => Some(Failure::timeout(false)),
-            Ending::Completed => None,
-        },
+        Event::ExecutionClosing(body) => body.ending.failure(),
         _ => None,
     }
 }
