@@ -12,7 +12,6 @@ use super::source::Source;
 use super::wait::{data_flag, say_next};
 use super::{Context, data};
 use crate::engine::{Execution, ExecutionId, Job, JobStatus, Status};
-use crate::runtime::find;
 use crate::store::Check;
 use crate::worker::Registry;
 
@@ -37,9 +36,7 @@ pub(super) struct CancelArgs {
 
 pub(super) async fn run(context: &Context, arguments: &CancelArgs) -> Outcome {
     let folder = data::folder_to_read(context.data.as_deref());
-    if !data::has_log(&folder) {
-        find::by_handle(std::iter::empty(), &arguments.id)?;
-    }
+    data::require_log(&folder, &arguments.id)?;
     match Live::connect(&folder).await? {
         Some(live) => in_server(context, arguments, &live, &folder).await,
         None => here(context, arguments, &folder).await,

@@ -75,10 +75,7 @@ impl Said {
 
 pub(super) fn run(context: &Context, command: &ConfigCommand) -> Outcome {
     let ConfigCommand::Show { config } = command;
-    let config = match config {
-        Some(path) => Some(Config::load(path)?),
-        None => Config::discover(None)?,
-    };
+    let config = Config::choose(config.as_deref(), None)?;
     let mut settings = vec![data_folder(context, config.as_ref())];
     settings.extend(engine(config.as_ref()));
     settings.extend(limits(config.as_ref()));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
+use crate::runtime;
 
 /// The folder when nobody says otherwise.
 pub(super) const DEFAULT: &str = "./everstep-data";
@@ -24,6 +25,14 @@ pub(super) fn folder_to_read(asked: Option<&Path>) -> PathBuf {
 /// Whether a log has ever been made in `folder`.
 pub(super) fn has_log(folder: &Path) -> bool {
     folder.join("log").is_dir()
+}
+
+/// Refuses the name of an execution in a folder without a log: there is none that it could mean.
+pub(super) fn require_log(folder: &Path, id: &str) -> Result<(), runtime::Error> {
+    if has_log(folder) {
+        return Ok(());
+    }
+    Err(runtime::Error::NoSuchExecution { id: id.to_owned() })
 }
 
 #[cfg(test)]

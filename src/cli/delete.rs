@@ -13,7 +13,7 @@ use super::live::{Live, exit_of};
 use super::ui::{Cell, Role, Table};
 use super::{Context, data, moment};
 use crate::engine::ExecutionId;
-use crate::runtime::{Archive, Delete, Deleted, Janitor, Rows, Summary, SystemClock, find};
+use crate::runtime::{Archive, Delete, Deleted, Janitor, Rows, Summary, SystemClock};
 use crate::store::{Check, Compaction, SledOptions, SledStore};
 use crate::view::counted;
 
@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, arguments: &DeleteArgs) -> Outcome {
     let folder = data::folder_to_read(context.data.as_deref());
     if !data::has_log(&folder) {
         if let Some(id) = arguments.ids.first() {
-            find::by_handle(std::iter::empty(), id)?;
+            data::require_log(&folder, id)?;
         }
         return tell(context, arguments, &[]);
     }

@@ -9,7 +9,7 @@ use super::fault::{Fault, Outcome};
 use super::source::{Source, SourceArgs};
 use super::ui::{Cell, Mark, Role, Table};
 use super::wait::now;
-use crate::engine::{Execution, Program};
+use crate::engine::{Execution, Program, short_handle};
 use crate::store::Record;
 use crate::view::{Compared, Comparison, Half, PathEvent, counted, duration, one_line};
 
@@ -98,7 +98,7 @@ fn half(context: &Context, half: &Half) -> Cell {
 }
 
 fn handle(half: &Half) -> &str {
-    half.handle.get(..6).unwrap_or(&half.handle)
+    short_handle(&half.handle)
 }
 
 fn went(event: &PathEvent) -> String {

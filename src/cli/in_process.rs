@@ -30,10 +30,7 @@ pub(super) async fn run(
     end: EndArgs,
     begin: impl AsyncFnOnce(&Orchestrator) -> Result<ExecutionId, Box<Fault>>,
 ) -> Outcome {
-    let mut config = match &arguments.config {
-        Some(path) => Some(Config::load(path)?),
-        None => Config::discover(None)?,
-    };
+    let mut config = Config::choose(arguments.config.as_deref(), None)?;
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     if arguments.config.is_none()
         && let Some(last) = run::last_config(&folder)?

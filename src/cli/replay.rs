@@ -13,7 +13,7 @@ use super::source::Source;
 use super::ui::{Cell, Mark, Role, Table};
 use super::{Context, data, validate};
 use crate::config::Config;
-use crate::engine::{EngineLimits, Event, ExecutionId, Program};
+use crate::engine::{EngineLimits, Event, ExecutionId, Program, short_handle};
 use crate::language;
 use crate::runtime::Limits;
 use crate::store::{Check, Record};
@@ -84,10 +84,7 @@ fn program_of(file: &DefinitionFile) -> Result<Program, Box<Fault>> {
 
 /// The bounds that an engine would hold.
 fn limits(arguments: &ReplayArgs) -> Result<EngineLimits, Box<Fault>> {
-    let config = match &arguments.config {
-        Some(path) => Some(Config::load(path)?),
-        None => Config::discover(Some(&arguments.definition))?,
-    };
+    let config = Config::choose(arguments.config.as_deref(), Some(&arguments.definition))?;
     let mut limits = Limits::default();
     if let Some(config) = config {
         config.limits.set(&mut limits);
@@ -151,7 +148,7 @@ fn tell(context: &Context, found: &[Rehearsed], left_out: usize) -> Result<(), B
         let mark = Mark::of(if one.agrees { "completed" } else { "failed" });
         table.row(vec![
             Cell::painted(mark.role, mark.glyph(ui)),
-            Cell::painted(Role::Strong, one.handle.get(..6).unwrap_or(&one.handle)),
+            Cell::painted(Role::Strong, short_handle(&one.handle)),
             Cell::new(one_line(&one.workflow, 40)),
             Cell::new(verdict(one)),
         ]);

@@ -10,7 +10,7 @@ use super::live::Live;
 use super::start::{started, wait_for_end};
 use super::wait::{EndArgs, say_next};
 use super::{Context, data};
-use crate::runtime::{Orchestrator, Rerun, find};
+use crate::runtime::{Orchestrator, Rerun};
 
 #[derive(clap::Args)]
 pub(super) struct RerunArgs {
@@ -43,9 +43,7 @@ pub(super) async fn run(context: &Context, arguments: RerunArgs) -> Outcome {
     let (name, same_version) = (arguments.name.clone(), arguments.same_version);
     let rerun = Rerun { name, input, same_version };
     let folder = data::folder_to_read(context.data.as_deref());
-    if !data::has_log(&folder) {
-        find::by_handle(std::iter::empty(), &arguments.id)?;
-    }
+    data::require_log(&folder, &arguments.id)?;
     match Live::connect(&folder).await? {
         Some(live) => in_server(context, &arguments, rerun, &live).await,
         None => {

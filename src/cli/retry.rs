@@ -18,7 +18,7 @@ use super::wait::{EndArgs, say_next};
 use super::{Context, data};
 use crate::engine::{ExecutionId, RedriveRequest, redrive};
 use crate::language::Json;
-use crate::runtime::{Orchestrator, find};
+use crate::runtime::Orchestrator;
 use crate::store::Check;
 use crate::view::RetryCard;
 
@@ -72,9 +72,7 @@ struct Document<'c> {
 pub(super) async fn run(context: &Context, arguments: RetryArgs) -> Outcome {
     let request = request(&arguments)?;
     let folder = data::folder_to_read(context.data.as_deref());
-    if !data::has_log(&folder) {
-        find::by_handle(std::iter::empty(), &arguments.id)?;
-    }
+    data::require_log(&folder, &arguments.id)?;
     if arguments.dry_run {
         return dry_run(context, &arguments, &request, &folder).await;
     }

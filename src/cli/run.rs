@@ -110,10 +110,7 @@ fn plan(context: &Context, arguments: &RunArgs) -> Result<Plan, Box<Fault>> {
     let input = arguments.input.as_deref().map(input::json).transpose()?;
     let input = input.unwrap_or_else(Json::empty_object);
     let file = arguments.file.as_deref();
-    let mut config = match &arguments.config {
-        Some(path) => Some(Config::load(path)?),
-        None => Config::discover(file)?,
-    };
+    let mut config = Config::choose(arguments.config.as_deref(), file)?;
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut workflow = file.map(input::name_of);
     if let Some(last) = last_run(&folder).filter(|_| file.is_none()) {

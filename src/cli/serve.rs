@@ -23,10 +23,7 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
-    let config = match &arguments.config {
-        Some(path) => Some(Config::load(path)?),
-        None => Config::discover(None)?,
-    };
+    let config = Config::choose(arguments.config.as_deref(), None)?;
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
     let mut engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;

@@ -7,7 +7,7 @@ use super::fault::{Fault, Outcome};
 use super::progress::{job_numbers, ms};
 use super::source::SourceArgs;
 use super::ui::{Cell, Mark, Role, Table};
-use crate::engine::ExecutionId;
+use crate::engine::{ExecutionId, short_handle};
 use crate::view::{
     CancelCard, Card, PauseCard, ResultCard, StepCard, Waiting, WaitingFor, about, counted,
     duration, one_line, pace,
@@ -84,7 +84,7 @@ fn heading(context: &Context, card: &Card) -> String {
         "{}{}  {}  {}  {}%  {}{}  event {}\n",
         ui.paint(Role::Strong, &card.workflow),
         title.unwrap_or_default(),
-        card.handle.get(..6).unwrap_or(&card.handle),
+        short_handle(&card.handle),
         ui.paint(mark.role, &mark.with_status(ui, card.status, is_paused)),
         card.progress,
         duration(ms(card.duration_seconds)),

@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context, arguments: &ValidateArgs) -> Outcome {
         let definition = input::definition(file)?;
         let mut checked = checked(&definition);
         if arguments.aws {
-            add_faults_on_aws(&mut checked, &definition);
+            checked.add_aws(&definition.text, definition.format, &language::Options::default());
         }
         if !ui.is_json() {
             ui.print(&words(context, file, &definition.text, &checked))?;
@@ -90,17 +90,6 @@ pub(super) fn sound(
     }
     fault.faults = checked.diagnostics;
     Err(fault)
-}
-
-/// What AWS refuses makes the definition invalid too.
-fn add_faults_on_aws(checked: &mut Checked, definition: &DefinitionFile) {
-    let options = language::Options::default();
-    let faults = language::aws::check(&definition.text, definition.format, &options);
-    if !faults.is_empty() {
-        checked.workflow = None;
-    }
-    checked.diagnostics.extend(faults);
-    checked.diagnostics.sort_by_key(|found| (found.line, found.column));
 }
 
 fn checked(definition: &DefinitionFile) -> Checked {

@@ -12,7 +12,6 @@ use serde_json::Value;
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;
-use super::log::line::{document, tell};
 use super::progress::{Place, Progress};
 use super::show::print_card;
 use super::signals::Signals;
@@ -20,11 +19,11 @@ use super::source::Source;
 use super::ui::{Mark, Ui};
 use super::wait::{data_flag, now, set_aside};
 use super::{Context, data};
-use crate::engine::{Event, Execution, ExecutionId, Link, Program};
+use crate::engine::{Event, Execution, ExecutionId, Link, Program, short_handle};
 use crate::language::DefinitionHash;
 use crate::runtime::Rows;
 use crate::store::{Check, Record};
-use crate::view::{Card, Places, duration, one_line};
+use crate::view::{Card, EventDocument, Places, Told, duration, one_line};
 
 /// How often a terminal is drawn, in a second.
 const DRAWS: u8 = 10;
@@ -184,8 +183,8 @@ impl<'w> Watch<'w> {
         let card = Card::of(&watched.program, &watched.execution, time);
         if ui.is_json() {
             let event = record.map(|record| {
-                let told = tell(record, &mut watched.places);
-                serde_json::to_value(document(record, told)).unwrap_or_default()
+                let told = Told::of(record, &mut watched.places);
+                serde_json::to_value(EventDocument::of(record, told)).unwrap_or_default()
             });
             let change = Change { schema: "everstep.watched/v1", event, execution: &card };
             ui.print(&(serde_json::to_string(&change).unwrap_or_default() + "\n"))?;
@@ -281,7 +280,7 @@ fn begins(record: &Record) -> bool {
 }
 
 fn title(card: &Card) -> String {
-    let handle = card.handle.get(..6).unwrap_or(&card.handle);
+    let handle = short_handle(&card.handle);
     format!("{} {handle}", one_line(&card.workflow, 30))
 }
 

@@ -158,6 +158,20 @@ impl Config {
         discover_in(definition, Path::new("."))
     }
 
+    /// The config file that is named; where none is, what [`Config::discover`] finds.
+    ///
+    /// # Errors
+    /// As [`Config::load`]; a named file has to be there.
+    pub fn choose(
+        named: Option<&Path>,
+        definition: Option<&Path>,
+    ) -> Result<Option<Self>, ConfigError> {
+        match named {
+            Some(path) => Self::load(path).map(Some),
+            None => Self::discover(definition),
+        }
+    }
+
     /// Binds every command to its job type. Commands that run are noted below the folder `notes`,
     /// see [`CommandHandler::new`]; handlers registered before for the same types are replaced.
     pub fn bind(&self, registry: &mut Registry, notes: Option<&Path>) {

@@ -37,10 +37,14 @@ impl ExecutionId {
     /// The first letters of the handle: what lists show.
     #[must_use]
     pub fn short(&self) -> String {
-        let mut handle = self.handle();
-        handle.truncate(6);
-        handle
+        short_handle(&self.handle()).to_owned()
     }
+}
+
+/// The first letters of a handle: what lists show.
+#[must_use]
+pub fn short_handle(handle: &str) -> &str {
+    handle.get(..6).unwrap_or(handle)
 }
 
 impl fmt::Display for ExecutionId {

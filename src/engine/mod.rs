@@ -49,7 +49,7 @@ pub use effect::{Effect, effects_after, pending_effects};
 pub use event::{Data, Event, Failure};
 pub use execution::{Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer};
 pub use held::Held;
-pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token};
+pub use id::{ExecutionId, FrameId, JobId, Timestamp, Token, short_handle};
 pub use limits::EngineLimits;
 pub use mint::{CallbackToken, Mint};
 pub use pause::{Pause, PauseScope, PauseWish, Pauses};

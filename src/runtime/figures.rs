@@ -224,18 +224,6 @@ impl Orchestrator {
     pub fn payload_bytes(&self) -> usize {
         self.inner.tools.limits.engine.payload_bytes
     }
-
-    /// Part of the history of an execution, by sequences.
-    ///
-    /// # Errors
-    /// The log cannot be read.
-    pub async fn history_part(
-        &self,
-        execution: crate::engine::ExecutionId,
-        sequences: std::ops::Range<u64>,
-    ) -> Result<Vec<crate::store::Record>, Error> {
-        Ok(self.inner.tools.store.read_history(execution.0, sequences).await?)
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! One event, for programs.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Places, one_line, sentence};
-use crate::store::Record;
+use crate::engine::Event;
+use crate::store::{Record, Stream};
 
 /// An event for programs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -42,6 +45,39 @@ impl Told {
     pub fn of(record: &Record, places: &mut Places) -> Self {
         let step = places.place(&record.event).map(|step| one_line(&step, 40));
         Self { step, sentence: sentence(&record.event) }
+    }
+}
+
+/// Where things are, in the histories that a reader of the whole log follows.
+#[derive(Debug)]
+pub struct Following {
+    places: HashMap<Stream, Places>,
+    most: usize,
+}
+
+impl Following {
+    /// One that remembers about so many histories at once. Beyond that it forgets, and does not know
+    /// the state of what happens next in those that are under way.
+    #[must_use]
+    pub fn up_to(most: usize) -> Self {
+        Self { places: HashMap::new(), most }
+    }
+
+    /// What the next event of the log says.
+    pub fn tell(&mut self, record: &Record) -> Told {
+        if self.places.len() > self.most {
+            self.places.clear();
+        }
+        let told = Told::of(record, self.places.entry(record.stream).or_default());
+        if record.event.is_end() || matches!(*record.event, Event::ExecutionDeleted(_)) {
+            self.places.remove(&record.stream);
+        }
+        told
+    }
+
+    /// The document of the next event of the log.
+    pub fn document(&mut self, record: &Record) -> EventDocument {
+        EventDocument::of(record, self.tell(record))
     }
 }
 

@@ -28,7 +28,7 @@ pub use card::{CancelCard, Card, FailureCard, JobCard, PauseCard, job_label};
 pub use cleanup::{CleanupCard, CleanupOutcome, ForcedCard};
 pub use comparison::{Compared, Comparison, Half, Parting, PathEvent, Unlike};
 pub use difference::{Change, Difference, Moment};
-pub use event::{EventDocument, Told};
+pub use event::{EventDocument, Following, Told};
 pub use export::{ExportedEvent, ExportedFields, export_line};
 pub use limits::PlaceCard;
 pub use log_stats::{Count, LogCounter, LogStats, Spread};
@@ -40,11 +40,11 @@ pub use sentence::{Places, sentence};
 pub use step::StepCard;
 pub use text::{about, counted, duration, one_line, pace};
 pub use timeline::{AttemptSpan, StepSpan, Timeline};
-pub use verify::{Fault, Report, Verifier};
+pub use verify::{Fault, Report, Verification, Verifier};
 pub use waiting::{Waiting, WaitingFor};
 pub use why::{
-    Around, End, FailurePoint, PlaceQueue, Queues, Reason, ReasonKind, SlotQueue, Why, WhyState,
-    Workers,
+    Around, End, FailurePoint, LOOK_DEPTH, PlaceQueue, Queues, Reason, ReasonKind, SlotQueue, Why,
+    WhyState, Workers,
 };
 
 #[cfg(test)]

@@ -44,6 +44,28 @@ pub struct Report {
     pub total_faults: u64,
 }
 
+/// A report with its verdict, for programs.
+#[derive(Debug, Serialize)]
+pub struct Verification<'r> {
+    is_sound: bool,
+    #[serde(flatten)]
+    report: &'r Report,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.total_faults == 0
+    }
+
+    /// The same for programs.
+    #[must_use]
+    pub fn verification(&self) -> Verification<'_> {
+        Verification { is_sound: self.is_sound(), report: self }
+    }
+}
+
 /// Reads a log from its first record, one record after the other. Memory grows with the executions
 /// that have not ended, and by a few bytes for each that has.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! `everstep log grep`: events in which some words stand.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use regex::{Regex, RegexBuilder};
 use serde::Serialize;
@@ -11,11 +11,11 @@ use super::super::fault::{Fault, Outcome};
 use super::super::moment::since;
 use super::super::source::SourceArgs;
 use super::super::ui::{Cell, Role, Table};
-use super::line::{EventDocument, Told, document, execution_of, role, tell};
+use super::line::{execution_of, role};
 use super::pages::Pages;
 use crate::engine::Timestamp;
-use crate::store::{Record, Stream};
-use crate::view::Places;
+use crate::store::Record;
+use crate::view::{EventDocument, Following, Told};
 
 #[derive(clap::Args)]
 pub(in super::super) struct LogGrepArgs {
@@ -112,7 +112,7 @@ struct Search<'c> {
     arguments: &'c LogGrepArgs,
     pattern: Pattern,
     since: Option<Timestamp>,
-    places: HashMap<Stream, Places>,
+    following: Following,
     /// The events before, which are printed if the next one is found.
     before: VecDeque<(Record, Told)>,
     /// How many events are still to be printed after one that was found.
@@ -133,7 +133,7 @@ impl<'c> Search<'c> {
             arguments,
             pattern,
             since,
-            places: HashMap::new(),
+            following: Following::up_to(usize::MAX),
             before: VecDeque::new(),
             after: 0,
             found: 0,
@@ -149,10 +149,7 @@ impl<'c> Search<'c> {
         if self.is_done() {
             return;
         }
-        let told = tell(record, self.places.entry(record.stream).or_default());
-        if record.event.is_end() {
-            self.places.remove(&record.stream);
-        }
+        let told = self.following.tell(record);
         if self.has(record, &told) {
             self.found += 1;
             if self.is_done() {
@@ -191,10 +188,10 @@ impl<'c> Search<'c> {
         let ui = &self.context.ui;
         let (is_cut, max) = (self.is_done(), self.arguments.max);
         if ui.is_json() {
-            let found = self
-                .lines
-                .into_iter()
-                .map(|(record, told, is_match)| Found { event: document(&record, told), is_match });
+            let found = self.lines.into_iter().map(|(record, told, is_match)| Found {
+                event: EventDocument::of(&record, told),
+                is_match,
+            });
             ui.items("everstep.events/v1", &found.collect::<Vec<_>>())?;
         } else {
             ui.print(&table(self.lines).text(ui))?;

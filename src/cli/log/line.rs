@@ -3,16 +3,6 @@
 use super::super::ui::Role;
 use crate::engine::ExecutionId;
 use crate::store::Record;
-use crate::view::Places;
-pub(in super::super) use crate::view::{EventDocument, Told};
-
-pub(in super::super) fn tell(record: &Record, places: &mut Places) -> Told {
-    Told::of(record, places)
-}
-
-pub(in super::super) fn document(record: &Record, told: Told) -> EventDocument {
-    EventDocument::of(record, told)
-}
 
 /// The execution whose event it is, as people read it.
 pub(super) fn execution_of(record: &Record) -> String {

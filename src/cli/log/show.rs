@@ -5,10 +5,10 @@ use super::super::exit::Exit;
 use super::super::fault::Outcome;
 use super::super::source::SourceArgs;
 use super::super::ui::{Cell, Role, Table};
-use super::line::{document, role, tell};
+use super::line::role;
 use crate::engine::Timestamp;
 use crate::store::Record;
-use crate::view::Places;
+use crate::view::{EventDocument, Places, Told};
 
 #[derive(clap::Args)]
 pub(in super::super) struct LogShowArgs {
@@ -30,11 +30,12 @@ pub(super) async fn run(context: &Context, arguments: &LogShowArgs) -> Outcome {
     let began = records.first().map_or(Timestamp(0), |record| record.time);
     let mut places = Places::default();
     // Every event is told, also those that are not shown: places are learnt from all of them.
-    let told = records.iter().map(|record| (record, tell(record, &mut places)));
+    let told = records.iter().map(|record| (record, Told::of(record, &mut places)));
     let shown = told.filter(|(record, told)| is_wanted(arguments, record, told.step.as_deref()));
     let ui = &context.ui;
     if ui.is_json() {
-        let documents: Vec<_> = shown.map(|(record, told)| document(record, told)).collect();
+        let documents: Vec<_> =
+            shown.map(|(record, told)| EventDocument::of(record, told)).collect();
         ui.items("everstep.events/v1", &documents)?;
         return Ok(Exit::Done);
     }

@@ -1,6 +1,5 @@
 //! `everstep log tail`: the newest events of the whole log.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use super::super::exit::Exit;
@@ -9,10 +8,9 @@ use super::super::signals::Signals;
 use super::super::source::Source;
 use super::super::ui::{Output, Role};
 use super::super::{Context, data};
-use super::line::{document, execution_of, tell};
-use crate::engine::Event;
-use crate::store::{Check, Record, Stream};
-use crate::view::{Places, counted};
+use super::line::execution_of;
+use crate::store::{Check, Record};
+use crate::view::{Following, counted};
 
 /// How often a running engine is asked for more.
 const LOOK: Duration = Duration::from_millis(250);
@@ -36,7 +34,7 @@ pub(super) async fn run(context: &Context, arguments: &LogTailArgs) -> Outcome {
     let mut tail = Tail {
         context,
         next: last.saturating_sub(arguments.lines).saturating_add(1),
-        places: HashMap::new(),
+        following: Following::up_to(usize::MAX),
     };
     if !arguments.follow {
         tail.print(&source, last).await?;
@@ -62,8 +60,7 @@ pub(super) async fn run(context: &Context, arguments: &LogTailArgs) -> Outcome {
 struct Tail<'c> {
     context: &'c Context,
     next: u64,
-    /// Where things are, for executions that are under way.
-    places: HashMap<Stream, Places>,
+    following: Following,
 }
 
 impl Tail<'_> {
@@ -94,14 +91,11 @@ impl Tail<'_> {
     }
 
     fn document(&mut self, record: &Record) -> String {
-        let told = tell(record, self.places.entry(record.stream).or_default());
-        self.forget(record);
-        serde_json::to_string(&document(record, told)).unwrap_or_default()
+        serde_json::to_string(&self.following.document(record)).unwrap_or_default()
     }
 
     fn line(&mut self, record: &Record) -> String {
-        let told = tell(record, self.places.entry(record.stream).or_default());
-        self.forget(record);
+        let told = self.following.tell(record);
         let ui = &self.context.ui;
         let id = execution_of(record);
         let (position, time, event) = (record.position, record.time, record.event.name());
@@ -124,12 +118,6 @@ impl Tail<'_> {
                 let words = format!("        {} of deleted executions", counted(count, "event"));
                 format!("{}\n", ui.paint(Role::Faint, &words))
             }
-        }
-    }
-
-    fn forget(&mut self, record: &Record) {
-        if record.event.is_end() || matches!(*record.event, Event::ExecutionDeleted(_)) {
-            self.places.remove(&record.stream);
         }
     }
 }

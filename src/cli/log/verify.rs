@@ -1,7 +1,5 @@
 //! `everstep log verify`: whether the log is whole and makes sense.
 
-use serde::Serialize;
-
 use super::super::exit::Exit;
 use super::super::fault::{Fault, Outcome};
 use super::super::source::Source;
@@ -11,26 +9,18 @@ use super::pages::Pages;
 use crate::store::Check;
 use crate::view::{Report, Verifier, counted};
 
-#[derive(Serialize)]
-struct Verification<'r> {
-    is_sound: bool,
-    #[serde(flatten)]
-    report: &'r Report,
-}
-
 pub(super) async fn run(context: &Context) -> Outcome {
     let folder = data::folder_to_read(context.data.as_deref());
     // Opening checks every checksum, and that no tail was lost.
     let source = Source::open(&folder, Check::All).await?;
     let report = verify(&source).await?;
-    let is_sound = report.total_faults == 0;
     let ui = &context.ui;
     if ui.is_json() {
-        ui.document("everstep.verification/v1", &Verification { is_sound, report: &report })?;
+        ui.document("everstep.verification/v1", &report.verification())?;
     } else {
         ui.print(&words(context, &report))?;
     }
-    if !is_sound {
+    if !report.is_sound() {
         ui.say("restore a backup of the data folder; see docs/OPERATIONS.md");
         return Ok(Exit::Damaged);
     }
@@ -49,7 +39,7 @@ async fn verify(source: &Source) -> Result<Report, Box<Fault>> {
 fn words(context: &Context, report: &Report) -> String {
     let ui = &context.ui;
     let Report { events, executions, unfinished, workflows, deleted, deleted_events, .. } = report;
-    let mark = Mark::of(if report.total_faults == 0 { "completed" } else { "failed" });
+    let mark = Mark::of(if report.is_sound() { "completed" } else { "failed" });
     let glyph = ui.paint(mark.role, mark.glyph(ui));
     let mut words = format!(
         "{glyph} {}, {} ({unfinished} unfinished), {}: ",
@@ -57,7 +47,7 @@ fn words(context: &Context, report: &Report) -> String {
         counted(*executions, "execution"),
         counted(*workflows, "workflow"),
     );
-    if report.total_faults == 0 {
+    if report.is_sound() {
         words.push_str("checksums, density, order and folds hold\n");
         if *deleted > 0 || *deleted_events > 0 {
             words.push_str(&format!(

@@ -14,13 +14,10 @@ use super::fault::{Fault, Outcome};
 use super::source::{Source, SourceArgs};
 use super::ui::{Mark, Role};
 use super::wait::now;
-use crate::engine::{ExecutionId, Held};
-use crate::view::{Around, FailureCard, Queues, Why, WhyState, Workers, duration, one_line};
-
-/// How many executions below the one that is asked about are looked at, one below the other.
-const DEPTH: u32 = 3;
-/// How many are looked at in each.
-const BREADTH: usize = 3;
+use crate::engine::{ExecutionId, Held, short_handle};
+use crate::view::{
+    Around, FailureCard, LOOK_DEPTH, Queues, Why, WhyState, Workers, duration, one_line,
+};
 
 #[derive(clap::Args)]
 pub(super) struct WhyArgs {
@@ -52,7 +49,7 @@ pub(super) async fn run(context: &Context, arguments: &WhyArgs) -> Outcome {
     let held = source.held().await?;
     let beside = Beside { source: &source, workers, held: &held };
     let why = match arguments.at {
-        None => look(beside, id, DEPTH).await?,
+        None => look(beside, id, LOOK_DEPTH).await?,
         Some(at) => look_back(&source, id, at).await?,
     };
     let ui = &context.ui;
@@ -100,15 +97,9 @@ fn look(beside: Beside<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
         if depth == 0 {
             return Ok(why);
         }
-        let children = why.reasons.iter_mut().filter(|reason| reason.execution.is_some());
-        for reason in children.take(BREADTH) {
-            let child = reason.execution.as_deref();
-            reason.child = look_below(beside, child, depth).await;
-        }
-        let failed = why.end.as_mut().and_then(|end| end.first_failure.as_mut());
-        if let Some(point) = failed {
-            let child = point.execution.as_deref();
-            point.child = look_below(beside, child, depth).await;
+        // It is told where it can be: an execution that has not begun has no history yet.
+        for (below, seen) in why.below() {
+            *seen = look(beside, below, depth - 1).await.ok().map(Box::new);
         }
         Ok(why)
     })
@@ -126,12 +117,6 @@ async fn look_back(source: &Source, id: ExecutionId, at: u64) -> Result<Why, Box
     Ok(Why::of(&program, &execution, &history, around, moment))
 }
 
-/// What is below is told where it can be: an execution that has not begun has no history yet.
-async fn look_below(beside: Beside<'_>, child: Option<&str>, depth: u32) -> Option<Box<Why>> {
-    let child: ExecutionId = child?.parse().ok()?;
-    look(beside, child, depth - 1).await.ok().map(Box::new)
-}
-
 fn heading(context: &Context, why: &Why) -> String {
     let ui = &context.ui;
     let mark = Mark::of_execution(why.status, why.state == WhyState::Paused);
@@ -144,7 +129,7 @@ fn heading(context: &Context, why: &Why) -> String {
 }
 
 fn short(why: &Why) -> &str {
-    why.handle.get(..6).unwrap_or(&why.handle)
+    short_handle(&why.handle)
 }
 
 /// How it stands, after its name.

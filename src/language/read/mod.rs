@@ -84,6 +84,19 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+impl Checked {
+    /// Adds what AWS Step Functions would say about the same text; what it refuses makes the
+    /// definition invalid too.
+    pub fn add_aws(&mut self, text: &str, format: Format, options: &Options) {
+        let faults = crate::language::aws::check(text, format, options);
+        if !faults.is_empty() {
+            self.workflow = None;
+        }
+        self.diagnostics.extend(faults);
+        self.diagnostics.sort_by_key(|found| (found.line, found.column));
+    }
+}
+
 /// Reads a definition into a workflow that is ready to run. Warnings are dropped; [`check`] keeps
 /// them.
 ///

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::super::rest::{ExecutionRow, labels_of};
-use crate::engine::{Event, ExecutionId};
+use crate::engine::ExecutionId;
 use crate::runtime::{Events, Orchestrator, Record};
 
 /// Batches that the slowest reader may be behind before it reads the log itself.
@@ -136,7 +136,7 @@ impl Telling<'_> {
         }
         for record in &records {
             self.read = record.position;
-            if !matches!(&*record.event, Event::DefinitionStored(_)) {
+            if record.event.is_of_execution() {
                 self.changed.insert(ExecutionId(record.stream));
             }
         }

@@ -62,9 +62,9 @@ async fn list(call: Call) -> Answer {
     let takes_newest = after.is_none() && before.is_some();
     let mut next = None;
     for record in &history {
-        // Where things are follows from all that was before.
-        let told = Told::of(record, &mut places);
         if !is_wanted(record) {
+            // Where things are follows from all that was before.
+            places.place(&record.event);
             continue;
         }
         if found.len() == limit {
@@ -74,7 +74,7 @@ async fn list(call: Call) -> Answer {
             }
             found.pop_front();
         }
-        found.push_back((record, told));
+        found.push_back((record, Told::of(record, &mut places)));
     }
     let documents: Vec<EventDocument> =
         found.into_iter().map(|(record, told)| EventDocument::of(record, told)).collect();

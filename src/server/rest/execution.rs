@@ -11,7 +11,7 @@ use super::super::http::{
     Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, document, of_type, tagged,
 };
 use super::actions::{Allowed, allowed};
-use crate::engine::{Event, Execution, ExecutionId, Program, Timestamp};
+use crate::engine::{Execution, ExecutionId, Program, Timestamp};
 use crate::language::DefinitionHash;
 use crate::runtime::{self, Orchestrator, Record};
 use crate::view::{Card, Moments, ResultCard};
@@ -137,8 +137,7 @@ impl Seen {
         let (execution, moment) = match at {
             None => (engine.execution(id).await?, call.app.now()),
             Some(at) => {
-                let history = history(call, id).await?;
-                let execution = after(id, &history, at)?;
+                let execution = engine.execution_at(id, at).await.map_err(at_no_event)?;
                 let moment = execution.updated_at;
                 (execution, moment)
             }
@@ -151,13 +150,16 @@ impl Seen {
 /// All events of an execution, at least one.
 pub(super) async fn history(call: &Call, id: ExecutionId) -> Result<Vec<Record>, Problem> {
     let history = call.app.engine.history(id).await?;
-    match history.first().map(|first| &*first.event) {
-        // Histories of workflows are not for executions to be confused with.
-        None | Some(Event::DefinitionStored(_)) => {
-            Err(runtime::Error::NoSuchExecution { id: id.to_string() }.into())
-        }
-        Some(_) => Ok(history),
+    match history.first() {
+        Some(first) if first.event.is_of_execution() => Ok(history),
+        // Histories of workflows, and of controls, are not for executions to be confused with.
+        _ => Err(runtime::Error::NoSuchExecution { id: id.to_string() }.into()),
     }
+}
+
+/// The execution as all of its events leave it.
+pub(super) fn folded(id: ExecutionId, history: &[Record]) -> Execution {
+    Execution::replay(id, history.iter().map(|record| (&*record.event, record.time)))
 }
 
 /// The execution as it was right after an event.
@@ -169,9 +171,23 @@ pub(super) fn after(
     let then = Moments::of(id, history).after(sequence).cloned();
     then.ok_or_else(|| {
         let last = history.last().map_or(0, |record| record.sequence);
-        let detail = format!("execution {id} has no event {sequence}: it has 1 to {last}");
-        Problem::new("NO_SUCH_EVENT", StatusCode::NOT_FOUND, detail)
+        no_such_event(id, sequence, last)
     })
+}
+
+/// Tells of a moment that an execution has not, in the words of [`after`].
+fn at_no_event(error: runtime::Error) -> Problem {
+    match error {
+        runtime::Error::NoSuchEvent { execution, sequence, last } => {
+            no_such_event(execution, sequence, last)
+        }
+        error => error.into(),
+    }
+}
+
+fn no_such_event(id: ExecutionId, sequence: u64, last: u64) -> Problem {
+    let detail = format!("execution {id} has no event {sequence}: it has 1 to {last}");
+    Problem::new("NO_SUCH_EVENT", StatusCode::NOT_FOUND, detail)
 }
 
 /// The version that an execution runs.

@@ -1,10 +1,7 @@
 //! The whole log: as a feed, as a file, and whether it is sound.
 
-use std::collections::HashMap;
-
 use axum::body::Bytes;
 use axum::http::{Method, StatusCode, header};
-use serde::Serialize;
 
 use super::super::http::{
     Access, Answer, Call, Given, Kind, Outlet, Param, Problem, Role, Route, Size, Taken, channel,
@@ -12,7 +9,7 @@ use super::super::http::{
 };
 use crate::engine::ExecutionId;
 use crate::runtime::{Orchestrator, Record};
-use crate::view::{EventDocument, Places, Report, Told, Verifier, export_line};
+use crate::view::{EventDocument, Places, Told, Verifier, export_line};
 
 /// Events of a page when nobody says how many.
 const USUAL_EVENTS: usize = 200;
@@ -24,6 +21,8 @@ const MOST_READ: usize = 20_000;
 const READ: usize = 512;
 /// Pieces of an export that may wait for the reader.
 const WAITING: usize = 4;
+/// Histories of which a reader of the log remembers where things are.
+pub(super) const MOST_FOLLOWED: usize = 10_000;
 /// The longest list of names, or id.
 const MOST_TEXT: usize = 1024;
 
@@ -160,13 +159,6 @@ pub(super) fn no_seat() -> Problem {
     Problem::new("TOO_MANY_STREAMS", StatusCode::TOO_MANY_REQUESTS, detail).retry_after(5)
 }
 
-#[derive(Serialize)]
-struct Verification<'r> {
-    is_sound: bool,
-    #[serde(flatten)]
-    report: &'r Report,
-}
-
 async fn verify(call: Call) -> Answer {
     let Ok(_permit) = call.app.verifying.clone().try_acquire_owned() else {
         let detail = "the log is being verified for somebody else";
@@ -183,30 +175,5 @@ async fn verify(call: Call) -> Answer {
         wanted.for_each(|record| verifier.take(record));
         tokio::task::yield_now().await;
     }
-    let report = verifier.finish();
-    let is_sound = report.total_faults == 0;
-    document("everstep.verification/v1", &Verification { is_sound, report: &report })
-}
-
-/// Where things are, in the histories that a reader of the log follows.
-#[derive(Default)]
-pub(super) struct Following {
-    places: HashMap<uuid::Uuid, Places>,
-}
-
-/// Histories of which it is remembered where things are.
-const MOST_FOLLOWED: usize = 10_000;
-
-impl Following {
-    /// The document of the next event of the log.
-    pub(super) fn document(&mut self, record: &Record) -> EventDocument {
-        if self.places.len() > MOST_FOLLOWED {
-            self.places.clear();
-        }
-        let told = Told::of(record, self.places.entry(record.stream).or_default());
-        if record.event.is_end() {
-            self.places.remove(&record.stream);
-        }
-        EventDocument::of(record, told)
-    }
+    document("everstep.verification/v1", &verifier.finish().verification())
 }

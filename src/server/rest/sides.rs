@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::super::http::{
     Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, document, of_type,
 };
-use super::execution::{AT, Seen, after, history, program};
-use crate::engine::{Execution, ExecutionId};
+use super::execution::{AT, Seen, after, folded, history, program};
+use crate::engine::ExecutionId;
 use crate::language::graph;
 use crate::language::{StateName, Workflow};
 use crate::view::{Compared, Comparison, Difference, Timeline};
@@ -89,13 +89,15 @@ async fn graph(call: Call) -> Answer {
 async fn timeline(call: Call) -> Answer {
     let id = call.execution().await?;
     let mut history = history(&call, id).await?;
-    let mut moment = call.app.now();
-    if let Some(at) = call.query.number("at") {
-        moment = after(id, &history, at)?.updated_at;
-        history.retain(|record| record.sequence <= at);
-    }
-    let events = history.iter().map(|record| (&*record.event, record.time));
-    let execution = Execution::replay(id, events);
+    let (execution, moment) = match call.query.number("at") {
+        Some(at) => {
+            let execution = after(id, &history, at)?;
+            history.retain(|record| record.sequence <= at);
+            let moment = execution.updated_at;
+            (execution, moment)
+        }
+        None => (folded(id, &history), call.app.now()),
+    };
     let program = program(&call.app.engine, execution.definition)?;
     document("everstep.timeline/v1", &Timeline::of(&program, &execution, &history, moment))
 }
@@ -125,10 +127,7 @@ async fn changes(call: &Call, id: ExecutionId, from: u64, to: Option<u64>) -> An
 async fn compare(call: &Call, left: ExecutionId, right: ExecutionId) -> Answer {
     let engine = &call.app.engine;
     let (one, other) = (history(call, left).await?, history(call, right).await?);
-    let fold = |id, history: &[crate::runtime::Record]| {
-        Execution::replay(id, history.iter().map(|record| (&*record.event, record.time)))
-    };
-    let (left, right) = (fold(left, &one), fold(right, &other));
+    let (left, right) = (folded(left, &one), folded(right, &other));
     let left_program = program(engine, left.definition)?;
     let right_program = program(engine, right.definition)?;
     let comparison = Comparison::of(

@@ -20,9 +20,10 @@ use super::super::http::{
     Route, channel, of_type, rows, with,
 };
 use super::execution::card;
-use super::log::{Following, no_seat};
-use crate::engine::{Event, ExecutionId};
+use super::log::{MOST_FOLLOWED, no_seat};
+use crate::engine::ExecutionId;
 use crate::runtime::Record;
+use crate::view::Following;
 
 /// Executions that one stream may watch.
 const MOST_WATCHED: usize = 64;
@@ -118,7 +119,7 @@ async fn stream(call: Call) -> Answer {
         app: call.app.clone(),
         outlet,
         topics,
-        following: Following::default(),
+        following: Following::up_to(MOST_FOLLOWED),
         read: after,
         rows: after,
         changed: BTreeSet::new(),
@@ -283,8 +284,7 @@ impl Teller {
         while read < last {
             let records = engine.log(read + 1, READ).await.map_err(|_| Over)?;
             read = records.last().ok_or(Over)?.position;
-            let of_executions =
-                records.iter().filter(|r| !matches!(&*r.event, Event::DefinitionStored(_)));
+            let of_executions = records.iter().filter(|record| record.event.is_of_execution());
             changed.extend(of_executions.map(|record| ExecutionId(record.stream)));
         }
         if changed.len() > MOST_ROWS {

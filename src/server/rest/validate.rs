@@ -57,12 +57,7 @@ async fn validate(call: Call) -> Answer {
     let options = language::Options::default();
     let mut checked = language::check(text, format, &options);
     if call.query.flag("aws") {
-        let faults = language::aws::check(text, format, &options);
-        if !faults.is_empty() {
-            checked.workflow = None;
-        }
-        checked.diagnostics.extend(faults);
-        checked.diagnostics.sort_by_key(|found| (found.line, found.column));
+        checked.add_aws(text, format, &options);
     }
     let workflow = checked.workflow.as_ref();
     let job_types = workflow.map(Workflow::job_types).unwrap_or_default();

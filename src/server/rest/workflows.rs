@@ -230,26 +230,24 @@ async fn diff(call: Call) -> Answer {
         let names = one.states.keys().filter(|name| other.state(name).is_none());
         names.cloned().collect::<Vec<StateName>>()
     };
-    let (was, is) = (states(&before.source.value()), states(&after.source.value()));
+    let (mut old, mut new) = (before.source.value(), after.source.value());
+    let (was, is) = (states(&old), states(&new));
     let is_changed = |name: &&StateName| {
         let (was, is) = (was.get(&***name), is.get(&***name));
         was.is_some() && was != is
     };
     let version =
         |found: &Found| Version { version: found.version, definition: found.hash.to_string() };
-    let outside = |workflow: &crate::language::Workflow| {
-        let mut source = workflow.source.value();
-        if let Some(fields) = source.as_object_mut() {
-            fields.shift_remove("States");
-        }
-        source
-    };
+    let changed = after.states.keys().filter(is_changed).cloned().collect();
+    for machine in [&mut old, &mut new] {
+        machine.as_object_mut().map(|fields| fields.shift_remove("States"));
+    }
     let diff = Diff {
         name: name.to_owned(),
         added: only_in(after, before),
         removed: only_in(before, after),
-        changed: after.states.keys().filter(is_changed).cloned().collect(),
-        machine_changed: outside(before) != outside(after),
+        changed,
+        machine_changed: old != new,
         from: version(&from),
         to: version(&to),
     };
@@ -257,16 +255,16 @@ async fn diff(call: Call) -> Answer {
 }
 
 /// The states of a definition as they are written, those of inner machines too.
-fn states(machine: &Value) -> HashMap<String, Value> {
+fn states(machine: &Value) -> HashMap<&str, &Value> {
     let mut found = HashMap::new();
-    let mut left = vec![machine.clone()];
+    let mut left = vec![machine];
     while let Some(value) = left.pop() {
         match value {
             Value::Object(fields) => {
                 if let Some(Value::Object(states)) = fields.get("States") {
-                    found.extend(states.iter().map(|(name, state)| (name.clone(), state.clone())));
+                    found.extend(states.iter().map(|(name, state)| (name.as_str(), state)));
                 }
-                left.extend(fields.into_iter().map(|(_, field)| field));
+                left.extend(fields.values());
             }
             Value::Array(items) => left.extend(items),
             _ => {}

@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 use self::facts::Facts;
 use super::card::{CancelCard, FailureCard};
 use super::cleanup::CleanupCard;
-use crate::engine::{Execution, Held, Program, Status, Timer, Timestamp};
+use crate::engine::{Execution, ExecutionId, Held, Program, Status, Timer, Timestamp};
 use crate::language::StateName;
 use crate::store::Record;
 
@@ -81,6 +81,24 @@ pub struct Why {
     pub end: Option<End>,
     /// The sequence of the last event that this knows of.
     pub sequence: u64,
+}
+
+/// How many executions below the one that is asked about are worth a look, one below the other.
+pub const LOOK_DEPTH: u32 = 3;
+/// How many are worth one of what a single execution waits for.
+const LOOK_BREADTH: usize = 3;
+
+impl Why {
+    /// The executions below that are worth a look: some that it waits for, and the one that failed
+    /// first; each with the place for what is seen there.
+    pub fn below(&mut self) -> impl Iterator<Item = (ExecutionId, &mut Option<Box<Self>>)> {
+        let waits = self.reasons.iter_mut().filter(|reason| reason.execution.is_some());
+        let waits =
+            waits.take(LOOK_BREADTH).map(|reason| (reason.execution.as_deref(), &mut reason.child));
+        let failed = self.end.as_mut().and_then(|end| end.first_failure.as_mut());
+        let failed = failed.map(|point| (point.execution.as_deref(), &mut point.child));
+        waits.chain(failed).filter_map(|(id, child)| Some((id?.parse().ok()?, child)))
+    }
 }
 
 /// How an execution stands, in a word.
