@@ -93,8 +93,10 @@ impl Shard {
     pub(super) fn align_resume(&mut self, id: ExecutionId, by: Arc<str>) -> bool {
         let Some(slot) = self.slots.get(&id) else { return false };
         let execution = &slot.execution;
-        let holds = self.tools.controls.workflow(&execution.workflow).is_some();
-        if execution.pauses.workflow.is_none() || execution.set_aside.is_some() || holds {
+        if execution.pauses.workflow.is_none() || execution.set_aside.is_some() {
+            return false;
+        }
+        if self.tools.controls.workflow(&execution.workflow).is_some() {
             return false;
         }
         let command = Command::ResumeExecution { scope: PauseScope::Workflow, by };

@@ -11,7 +11,7 @@ use super::clock::Clock;
 use super::committer::{Accepted, Release, Unit, Wish};
 use super::error::Error;
 use super::orchestrator::Orchestrator;
-use super::read::read_execution;
+use super::read::{read_execution, read_whole};
 use super::shard::{Reply, Shard};
 use super::shards::{Note, Request};
 use super::slot::Slot;
@@ -19,7 +19,7 @@ use super::summary::{Rows, Summary};
 use super::tasks;
 use crate::engine::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Link, Mint, Program,
-    Rejection, Status, Timestamp, decide,
+    Rejection, Status, decide,
 };
 use crate::language::{self, Format};
 use crate::store::{Appended, Compacted, Compaction, Epoch, EventStore, Record, Transition};
@@ -90,44 +90,16 @@ struct Plan {
     kept: Vec<Kept>,
 }
 
-/// An execution as it stands on disk, with its history.
-async fn read(store: &dyn EventStore, id: ExecutionId) -> Result<(Execution, Vec<Record>), Error> {
-    let records = store.read_history(id.0, 1..u64::MAX).await?;
-    if records.is_empty() || super::definitions::is_definition_stream(id.0) {
-        return Err(missing(store, id).await?);
-    }
-    let execution =
-        Execution::replay(id, records.iter().map(|record| (&*record.event, record.time)));
-    Ok((execution, records))
-}
-
-/// Why there is nothing to be read of an execution: it was deleted, or never was.
-///
-/// # Errors
-/// The store cannot be read.
-pub(super) async fn missing(store: &dyn EventStore, id: ExecutionId) -> Result<Error, Error> {
-    let tombstone = store.find_tombstone(id.0).await?;
-    Ok(match tombstone.as_ref().map(|tombstone| &*tombstone.event) {
-        Some(Event::ExecutionDeleted(body)) => Error::Deleted {
-            execution: id,
-            by: body.by.clone(),
-            reason: body.reason.clone(),
-            at: tombstone.as_ref().map_or(Timestamp(0), |tombstone| tombstone.time),
-        },
-        _ => Error::NoSuchExecution { id: id.to_string() },
-    })
-}
-
 impl Plan {
     /// Finds out what goes with `root`, and whether it may go.
     async fn of(store: &dyn EventStore, root: ExecutionId, children: bool) -> Result<Self, Error> {
-        let (execution, records) = read(store, root).await?;
+        let (execution, records) = read_whole(store, root).await?;
         refuse_unfinished(&execution)?;
         refuse_needed(store, &execution).await?;
         let mut plan = Self { going: vec![root], kept: Vec::new() };
         let mut open: Vec<(ExecutionId, bool)> = begun_by(&records).collect();
         while let Some((id, is_part)) = open.pop() {
-            let (child, records) = match read(store, id).await {
+            let (child, records) = match read_whole(store, id).await {
                 Ok(read) => read,
                 // It never began, or is gone already.
                 Err(Error::NoSuchExecution { .. } | Error::Deleted { .. }) => continue,
@@ -430,9 +402,9 @@ impl Janitor {
     /// Deletes some in one commit.
     async fn delete_some(&self, some: &[ExecutionId], wish: &Delete) -> Result<(), Error> {
         let mut batch = Vec::with_capacity(some.len());
+        let program = any_program().ok_or(Error::Stopping)?;
         for id in some {
             let mut execution = read_execution(&*self.store, *id).await?;
-            let program = any_program().ok_or(Error::Stopping)?;
             let input = DecisionInput {
                 program: &program,
                 now: self.clock.now(),

@@ -115,13 +115,13 @@ impl Dispatch {
     /// Gives reserved slots back: their attempt ended, or never began.
     pub(super) fn give_back(&self, job_type: &str) {
         let next = self.slots().give_back(job_type);
-        next.into_iter().for_each(|offer| self.start(offer));
+        self.start(next);
     }
 
     /// Queues an attempt, or starts it when its slots are free.
     pub(super) fn offer(&self, offer: Offer) {
         let next = self.slots().offer(offer);
-        next.into_iter().for_each(|offer| self.start(offer));
+        self.start(next);
     }
 
     /// Starts nothing before so many shards have said what waits in them.
@@ -132,19 +132,19 @@ impl Dispatch {
     /// A shard has said all that waits in it.
     pub(super) fn shard_is_ready(&self) {
         let next = self.slots().shard_is_ready();
-        next.into_iter().for_each(|offer| self.start(offer));
+        self.start(next);
     }
 
     /// Gives out no more attempts of a job type, or goes on with those that waited, in their order.
     pub(super) fn hold(&self, job_type: &str, held: bool) {
         let next = self.slots().hold(job_type, held);
-        next.into_iter().for_each(|offer| self.start(offer));
+        self.start(next);
     }
 
     /// Puts an attempt back that was given slots just before its job type was paused; whether it is.
     pub(super) fn put_back(&self, offer: &Offer) -> bool {
         let Some(next) = self.slots().put_back(offer) else { return false };
-        next.into_iter().for_each(|offer| self.start(offer));
+        self.start(next);
         true
     }
 
@@ -170,8 +170,10 @@ impl Dispatch {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, offer: Offer) {
-        self.shards.note(offer.execution, Note::StartReserved(offer));
+    fn start(&self, offers: impl IntoIterator<Item = Offer>) {
+        for offer in offers {
+            self.shards.note(offer.execution, Note::StartReserved(offer));
+        }
     }
 
     /// Runs an attempt whose start is durable and whose slot is reserved.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::error::Error;
 use super::shard::{Reply, Shard};
 use super::slot::Slot;
-use super::summary::Summary;
+use super::summary::{Summary, name_key};
 use crate::engine::{Command, Execution, ExecutionId, Program, Rejection};
 
 impl Shard {
@@ -71,7 +71,7 @@ impl Shard {
     /// The tombstone is durable: nothing is left here.
     pub(super) fn bury(&mut self, id: ExecutionId) {
         let Some(slot) = self.slots.remove(&id) else { return };
-        if let Some(key) = Summary::of(&slot.execution).name_key() {
+        if let Some(key) = name_key(&slot.execution) {
             self.tools.names.free(key, id);
         }
         self.finished.remove(&id);

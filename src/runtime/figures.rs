@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
 use super::error::Error;
 use super::orchestrator::Orchestrator;
 use super::shards::Request;
@@ -180,10 +178,8 @@ impl Orchestrator {
     pub async fn figures(&self) -> Result<SystemFigures, Error> {
         let tools = &self.inner.tools;
         let mut unfinished = Unfinished::default();
-        for shard in 0..tools.shards.count() {
-            let (reply, answer) = oneshot::channel();
-            tools.shards.request_at(shard, Request::Count { reply }).await?;
-            unfinished.merge(self.answer(answer).await?);
+        for counts in self.ask_all(|reply| Request::Count { reply }).await? {
+            unfinished.merge(counts);
         }
         let figures = &tools.figures;
         let ended = ENDS.iter().zip(&figures.ended);

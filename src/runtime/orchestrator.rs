@@ -24,9 +24,9 @@ use super::summary::{Rows, Summary, with_finished};
 use super::tasks;
 use super::threads::Threads;
 use crate::engine::event::DefinitionStored;
-use crate::engine::{Command, Execution, ExecutionId, Failure, Program, Status};
+use crate::engine::{Command, Event, Execution, ExecutionId, Failure, Program, Status, Timestamp};
 use crate::language::{self, DefinitionHash, Format, Json, Workflow};
-use crate::store::{self, EventStore, Position, Record, Transition};
+use crate::store::{self, EventStore, Position, Record, Stream, Transition};
 
 /// How long workers that were told to stop may take before the process ends without them.
 const STOP_WORKERS: Duration = Duration::from_secs(7);
@@ -100,10 +100,6 @@ impl Orchestrator {
         &self.inner.tools
     }
 
-    pub(super) fn controlling(&self) -> Arc<Mutex<()>> {
-        self.inner.controlling.clone()
-    }
-
     /// Begins to put a system together.
     #[must_use]
     pub fn builder() -> Builder {
@@ -137,16 +133,10 @@ impl Orchestrator {
         check_name(name)?;
         let workflow = language::parse(text, format, &language::Options::default())
             .map_err(|faults| Error::InvalidDefinition { faults })?;
-        let one_at_a_time = self.inner.deploying.clone().lock_owned().await;
         let (this, name) = (self.clone(), name.to_owned());
-        // In a task of its own: a caller that gives up must not leave a version in the log that
-        // is not known here.
-        let deploying = tasks::spawn(&Handle::current(), async move {
-            let deployed = this.store_definition(&name, workflow).await;
-            drop(one_at_a_time);
-            deployed
-        });
-        deploying.await.map_err(|_| self.gone())?
+        // A version in the log must not stay unknown here.
+        let deploying = async move { this.store_definition(&name, workflow).await };
+        self.in_turn(&self.inner.deploying, deploying).await
     }
 
     async fn store_definition(&self, name: &str, workflow: Workflow) -> Result<Deployed, Error> {
@@ -156,18 +146,8 @@ impl Orchestrator {
             return Ok(Deployed { definition: hash, version: known, is_new: false });
         }
         let stored = DefinitionStored { name: name.into(), hash, source: workflow.source.clone() };
-        let transition = Transition {
-            stream: stream_of(name),
-            first_sequence: known + 1,
-            time: self.inner.tools.clock.now(),
-            events: vec![stored.clone().into()],
-        };
-        let accepted = Accepted { execution: ExecutionId(transition.stream), sequence: known + 1 };
-        let (reply, answer) = oneshot::channel();
-        let releases = vec![Release::Accepted(reply, accepted)];
-        let unit = Unit { transition: Some(transition), releases };
-        self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())?;
-        self.answer(answer).await??;
+        let now = self.inner.tools.clock.now();
+        self.record(stream_of(name), known + 1, now, stored.clone().into()).await?;
         self.inner.tools.definitions.add(stored, Arc::new(Program::new(workflow)));
         self.inner.tools.admit(self.inner.tools.places.limit_changed(name));
         Ok(Deployed { definition: hash, version: known + 1, is_new: true })
@@ -292,13 +272,7 @@ impl Orchestrator {
 
     /// Rows of executions that have not ended, or not long ago.
     pub(super) async fn rows_in_memory(&self) -> Result<Vec<Summary>, Error> {
-        let mut rows = Vec::new();
-        for shard in 0..self.inner.tools.shards.count() {
-            let (reply, answer) = oneshot::channel();
-            self.inner.tools.shards.request_at(shard, Request::List { reply }).await?;
-            rows.extend(self.answer(answer).await?);
-        }
-        Ok(rows)
+        Ok(self.ask_all(|reply| Request::List { reply }).await?.concat())
     }
 
     /// Finds an execution by its id, by any beginning of its handle that no other shares, or by
@@ -463,6 +437,68 @@ impl Orchestrator {
         let (reply, answer) = oneshot::channel();
         self.inner.tools.shards.request(execution, ask(reply)).await?;
         self.answer(answer).await
+    }
+
+    /// Does one such thing at a time. It is done in a task of its own: a caller that gives up must
+    /// leave nothing half done, and must not let the next one in too early.
+    pub(super) async fn in_turn<T: Send + 'static>(
+        &self,
+        turn: &Arc<Mutex<()>>,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        let one_at_a_time = turn.clone().lock_owned().await;
+        let working = tasks::spawn(&Handle::current(), async move {
+            let done = work.await;
+            drop(one_at_a_time);
+            done
+        });
+        working.await.map_err(|_| self.gone())?
+    }
+
+    /// Records an event in a history that no shard owns. On return it is durable.
+    pub(super) async fn record(
+        &self,
+        stream: Stream,
+        sequence: u64,
+        time: Timestamp,
+        event: Event,
+    ) -> Result<(), Error> {
+        let transition = Transition { stream, first_sequence: sequence, time, events: vec![event] };
+        let accepted = Accepted { execution: ExecutionId(stream), sequence };
+        let (reply, answer) = oneshot::channel();
+        let releases = vec![Release::Accepted(reply, accepted)];
+        let unit = Unit { transition: Some(transition), releases };
+        self.inner.tools.units.send(vec![unit]).await.map_err(|_| self.gone())?;
+        self.answer(answer).await??;
+        Ok(())
+    }
+
+    /// Asks some of the shards, all at once; their answers in the same order.
+    pub(super) async fn ask_shards<T>(
+        &self,
+        some: impl IntoIterator<Item = usize>,
+        mut ask: impl FnMut(usize, oneshot::Sender<T>) -> Request,
+    ) -> Result<Vec<T>, Error> {
+        let mut asked = Vec::new();
+        for shard in some {
+            let (reply, answer) = oneshot::channel();
+            self.inner.tools.shards.request_at(shard, ask(shard, reply)).await?;
+            asked.push(answer);
+        }
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.push(self.answer(answer).await?);
+        }
+        Ok(answers)
+    }
+
+    /// Asks every shard.
+    pub(super) async fn ask_all<T>(
+        &self,
+        ask: impl Fn(oneshot::Sender<T>) -> Request,
+    ) -> Result<Vec<T>, Error> {
+        let all = 0..self.inner.tools.shards.count();
+        self.ask_shards(all, |_, reply| ask(reply)).await
     }
 
     pub(super) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Error> {

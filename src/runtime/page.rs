@@ -7,13 +7,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use super::error::Error;
 use super::orchestrator::{Deployed, Orchestrator, Start, check_name};
 use super::shards::Request;
 use super::summary::{Rows, Summary};
-use crate::engine::{ExecutionId, Status};
+use crate::engine::{Execution, ExecutionId, Status};
 use crate::language::{self, Format};
 use crate::store::NameKey;
 
@@ -86,14 +84,8 @@ impl Orchestrator {
         let limit = limit.clamp(1, MOST_ROWS);
         let filter = Arc::new(filter);
         // What is in memory first: what ends meanwhile is then seen twice, and never missed.
-        let mut rows = Vec::new();
-        for shard in 0..self.inner.tools.shards.count() {
-            let (reply, answer) = oneshot::channel();
-            let filter = filter.clone();
-            let request = Request::Page { filter, before, limit, reply };
-            self.inner.tools.shards.request_at(shard, request).await?;
-            rows.extend(self.answer(answer).await?);
-        }
+        let ask = |reply| Request::Page { filter: filter.clone(), before, limit, reply };
+        let mut rows = self.ask_all(ask).await?.concat();
         let stopped_at = self.add_finished(&filter, before, limit, &mut rows).await?;
         // An execution that ended meanwhile is last as it ended.
         rows.sort_by_key(|row| (std::cmp::Reverse(row.id), row.ended_at.is_none()));
@@ -138,14 +130,16 @@ impl Orchestrator {
     /// # Errors
     /// As [`Orchestrator::page`].
     pub async fn rows(&self, ids: &[ExecutionId]) -> Result<Vec<Summary>, Error> {
-        let (shards, wanted) = (&self.inner.tools.shards, Arc::<[ExecutionId]>::from(ids));
-        let mut rows = Vec::new();
-        // Rows of executions that recovery found ended may be with any shard.
-        for shard in 0..shards.count() {
-            let (reply, answer) = oneshot::channel();
-            shards.request_at(shard, Request::Rows { ids: wanted.clone(), reply }).await?;
-            rows.extend(self.answer(answer).await?);
+        let mut wanted: BTreeMap<usize, Vec<ExecutionId>> = BTreeMap::new();
+        for id in ids {
+            wanted.entry(self.inner.tools.shards.index_of(*id)).or_default().push(*id);
         }
+        let owners: Vec<usize> = wanted.keys().copied().collect();
+        let ask = |shard, reply| {
+            let ids = wanted.remove(&shard).unwrap_or_default();
+            Request::Rows { ids, reply }
+        };
+        let mut rows = self.ask_shards(owners, ask).await?.concat();
         let known: HashSet<ExecutionId> = rows.iter().map(|row| row.id).collect();
         for id in ids.iter().filter(|id| !known.contains(id)) {
             let finished = self.inner.tools.store.find_finished(*id).await?;
@@ -198,15 +192,48 @@ impl Orchestrator {
     }
 }
 
-/// The best `limit` rows, and one more so that it is known whether there are more.
-pub(super) fn newest(
-    rows: impl Iterator<Item = Summary>,
+/// An execution of which a row may be wanted.
+pub(super) enum Candidate<'c> {
+    /// One that a shard has.
+    Live(&'c Execution),
+    /// One that has ended, of which the row is left.
+    Ended(&'c Summary),
+}
+
+impl Candidate<'_> {
+    fn id(&self) -> ExecutionId {
+        match self {
+            Self::Live(execution) => execution.id,
+            Self::Ended(row) => row.id,
+        }
+    }
+
+    fn row(&self) -> Summary {
+        match self {
+            Self::Live(execution) => Summary::of(execution),
+            Self::Ended(row) => (*row).clone(),
+        }
+    }
+}
+
+/// The newest `limit` rows that are wanted, and one more so that it is known whether there are more.
+pub(super) fn newest<'c>(
+    candidates: impl Iterator<Item = Candidate<'c>>,
+    filter: &Filter,
     before: Option<ExecutionId>,
     limit: usize,
 ) -> Vec<Summary> {
-    let mut kept = BTreeMap::new();
-    for row in rows.filter(|row| before.is_none_or(|before| row.id < before)) {
-        kept.insert(row.id, row);
+    let mut kept: BTreeMap<ExecutionId, Summary> = BTreeMap::new();
+    for candidate in candidates.filter(|one| before.is_none_or(|before| one.id() < before)) {
+        // The id alone rules most of many out, before their rows are made.
+        let oldest = kept.first_key_value().map(|(oldest, _)| *oldest);
+        if kept.len() > limit && oldest.is_some_and(|oldest| candidate.id() < oldest) {
+            continue;
+        }
+        let row = candidate.row();
+        if filter.has(&row) {
+            kept.insert(row.id, row);
+        }
         if kept.len() > limit + 1 {
             kept.pop_first();
         }

@@ -4,23 +4,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 
-use super::committer::{Accepted, Release, Unit};
 use super::controls;
 use super::error::Error;
 use super::orchestrator::Orchestrator;
 use super::shards::Request;
 use super::summary::{Rows, Summary};
-use super::tasks;
 use crate::engine::event::{JobTypePaused, JobTypeResumed, WorkflowPaused, WorkflowResumed};
 use crate::engine::held::Kind;
 use crate::engine::pause::bounded_by;
-use crate::engine::{
-    Command, Event, ExecutionId, Held, PauseScope, PauseWish, Timestamp, own_jobs,
-};
-use crate::store::Transition;
+use crate::engine::{Command, Event, ExecutionId, Held, PauseScope, PauseWish, own_jobs};
 
 /// Everything that is paused.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,16 +147,10 @@ impl Orchestrator {
     /// Records that something is held, or no longer, and sees that it is so everywhere.
     async fn control(&self, control: Control) -> Result<u64, Error> {
         self.check_open()?;
-        let one_at_a_time = self.controlling().lock_owned().await;
         let this = self.clone();
-        // In a task of its own: a caller that gives up must not leave an event in the log that is
-        // not known here.
-        let controlling = tasks::spawn(&Handle::current(), async move {
-            let changed = this.carry_out(control).await;
-            drop(one_at_a_time);
-            changed
-        });
-        controlling.await.map_err(|_| self.gone())?
+        // An event in the log must not stay unknown here.
+        let controlling = async move { this.carry_out(control).await };
+        self.in_turn(&self.inner.controlling, controlling).await
     }
 
     async fn carry_out(&self, control: Control) -> Result<u64, Error> {
@@ -178,7 +165,7 @@ impl Orchestrator {
         }
         let event = control.event();
         let (sequence, time) = (controls.next_sequence(), self.tools().clock.now());
-        self.record_control(event.clone(), sequence, time).await?;
+        self.record(controls::stream(), sequence, time, event.clone()).await?;
         controls.apply(&event, sequence, time);
         if control.kind == Kind::JobType {
             self.tools().dispatch.hold(&control.name, control.pauses);
@@ -186,40 +173,13 @@ impl Orchestrator {
         self.align(control).await
     }
 
-    async fn record_control(
-        &self,
-        event: Event,
-        sequence: u64,
-        time: Timestamp,
-    ) -> Result<(), Error> {
-        let stream = controls::stream();
-        let transition = Transition { stream, first_sequence: sequence, time, events: vec![event] };
-        let accepted = Accepted { execution: ExecutionId(stream), sequence };
-        let (reply, answer) = oneshot::channel();
-        let releases = vec![Release::Accepted(reply, accepted)];
-        let unit = Unit { transition: Some(transition), releases };
-        self.tools().units.send(vec![unit]).await.map_err(|_| self.gone())?;
-        self.answer(answer).await??;
-        Ok(())
-    }
-
     /// Asks every shard to bring its executions in line, and waits until that is durable. Of a job
     /// type there is nothing to bring in line: it is only waited for what was decided before.
     async fn align(&self, control: Control) -> Result<u64, Error> {
         let Control { kind, name, by, .. } = control;
         let workflow = (kind == Kind::Workflow).then_some(name);
-        let mut answers = Vec::new();
-        for shard in 0..self.tools().shards.count() {
-            let (reply, answer) = oneshot::channel();
-            let request = Request::Align { workflow: workflow.clone(), by: by.clone(), reply };
-            self.tools().shards.request_at(shard, request).await?;
-            answers.push(answer);
-        }
-        let mut changed = 0;
-        for answer in answers {
-            changed += self.answer(answer).await?;
-        }
-        Ok(changed)
+        let ask = |reply| Request::Align { workflow: workflow.clone(), by: by.clone(), reply };
+        Ok(self.ask_all(ask).await?.into_iter().sum())
     }
 }
 
@@ -269,7 +229,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::engine::JobId;
+    use crate::engine::{JobId, Timestamp};
     use crate::language::Format;
     use crate::runtime::dispatch::Offer;
     use crate::runtime::shards::Note;

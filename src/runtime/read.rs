@@ -1,35 +1,48 @@
 //! Executions as their histories on disk tell them: as they are, and as they were.
 
-use super::delete::missing;
 use super::error::Error;
-use crate::engine::{Execution, ExecutionId};
+use crate::engine::{Event, Execution, ExecutionId, Timestamp};
 use crate::store::{EventStore, Record};
 
 /// Folds the history of an execution from disk.
 ///
 /// # Errors
-/// There is no such execution, or the log cannot be read.
+/// There is no such execution, it was deleted, or the log cannot be read.
 pub async fn read_execution(
     store: &dyn EventStore,
     execution: ExecutionId,
 ) -> Result<Execution, Error> {
-    let records = store.read_history(execution.0, 1..u64::MAX).await?;
-    if records.is_empty() || !super::definitions::is_execution_stream(execution.0) {
-        return Err(missing(store, execution).await?);
-    }
-    folded(execution, &records)
+    Ok(read_whole(store, execution).await?.0)
 }
 
-/// Folds all records of an execution.
-///
-/// # Errors
-/// There is no such execution.
-pub(super) fn folded(execution: ExecutionId, records: &[Record]) -> Result<Execution, Error> {
-    if records.is_empty() || !super::definitions::is_execution_stream(execution.0) {
-        return Err(Error::NoSuchExecution { id: execution.to_string() });
+/// The same, with the history.
+pub(super) async fn read_whole(
+    store: &dyn EventStore,
+    id: ExecutionId,
+) -> Result<(Execution, Vec<Record>), Error> {
+    let records = store.read_history(id.0, 1..u64::MAX).await?;
+    if records.is_empty() || !super::definitions::is_execution_stream(id.0) {
+        return Err(missing(store, id).await?);
     }
     let history = records.iter().map(|record| (&*record.event, record.time));
-    Ok(Execution::replay(execution, history))
+    Ok((Execution::replay(id, history), records))
+}
+
+/// Why there is nothing to be read of an execution: it was deleted, or never was.
+///
+/// # Errors
+/// The store cannot be read.
+async fn missing(store: &dyn EventStore, id: ExecutionId) -> Result<Error, Error> {
+    let tombstone = store.find_tombstone(id.0).await?;
+    Ok(match tombstone.as_ref().map(|tombstone| &*tombstone.event) {
+        Some(Event::ExecutionDeleted(body)) => Error::Deleted {
+            execution: id,
+            by: body.by.clone(),
+            reason: body.reason.clone(),
+            at: tombstone.as_ref().map_or(Timestamp(0), |tombstone| tombstone.time),
+        },
+        _ => Error::NoSuchExecution { id: id.to_string() },
+    })
 }
 
 /// The history of an execution; empty when there is none.

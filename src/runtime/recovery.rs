@@ -27,8 +27,6 @@ pub(super) struct Recovered {
     pub(super) saved: HashSet<Stream>,
     /// Rows of executions that ended after the last checkpoint.
     pub(super) finished: HashMap<ExecutionId, Summary>,
-    /// Executions that were deleted after it.
-    deleted: HashSet<Stream>,
     /// What people are told.
     pub(super) report: RecoveryReport,
 }
@@ -73,8 +71,6 @@ pub(super) async fn recover(
             recovered.take(record, definitions, controls);
         }
     }
-    let deleted = std::mem::take(&mut recovered.deleted);
-    recovered.finished.retain(|id, _| !deleted.contains(&id.0));
     recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
     Ok(recovered)
 }
@@ -145,7 +141,7 @@ impl Recovered {
             // Compaction may have taken any part of its history, so it may look alive.
             self.live.remove(&record.stream);
             self.saved.remove(&record.stream);
-            self.deleted.insert(record.stream);
+            self.finished.remove(&ExecutionId(record.stream));
             return;
         }
         if record.sequence == 1 {

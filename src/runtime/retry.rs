@@ -4,17 +4,17 @@
 //! then takes it in again. One redrive at a time: between the reading and the decision the history
 //! must not move, or the log would be written from a state that is not the last.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::error::Error;
 use super::orchestrator::{Orchestrator, Start};
-use super::read::folded;
+use super::read::read_whole;
 use super::shards::Request;
-use super::tasks;
 use crate::engine::{
-    Command, Execution, ExecutionId, Link, RedrivePlan, RedriveRequest, Rejection, redrive,
+    Command, Execution, ExecutionId, Link, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
 use crate::language::{DefinitionHash, Json};
 
@@ -54,15 +54,10 @@ impl Orchestrator {
         request: RedriveRequest,
     ) -> Result<RedrivePlan, Error> {
         self.check_open()?;
-        let one_at_a_time = self.inner.redriving.clone().lock_owned().await;
         let (this, by, reason) = (self.clone(), by.to_owned(), reason.map(str::to_owned));
-        // In a task of its own: a caller that gives up must not let the next one in too early.
-        let redriving = tasks::spawn(&Handle::current(), async move {
-            let redriven = this.take_in(execution, &by, reason.as_deref(), &request).await;
-            drop(one_at_a_time);
-            redriven
-        });
-        redriving.await.map_err(|_| self.gone())?
+        let redriving =
+            async move { this.take_in(execution, &by, reason.as_deref(), &request).await };
+        self.in_turn(&self.inner.redriving, redriving).await
     }
 
     async fn take_in(
@@ -72,8 +67,7 @@ impl Orchestrator {
         reason: Option<&str>,
         request: &RedriveRequest,
     ) -> Result<RedrivePlan, Error> {
-        let (ended, plan) = self.planned(execution, request).await?;
-        let program = self.program(ended.definition).ok_or_else(missing)?;
+        let (ended, program, plan) = self.planned(execution, request).await?;
         self.check_served(&program)?;
         let command = Command::RedriveExecution {
             by: by.into(),
@@ -98,20 +92,19 @@ impl Orchestrator {
         execution: ExecutionId,
         request: &RedriveRequest,
     ) -> Result<RedrivePlan, Error> {
-        Ok(self.planned(execution, request).await?.1)
+        Ok(self.planned(execution, request).await?.2)
     }
 
     async fn planned(
         &self,
         execution: ExecutionId,
         request: &RedriveRequest,
-    ) -> Result<(Execution, RedrivePlan), Error> {
-        let records = self.history(execution).await?;
-        let ended = folded(execution, &records)?;
+    ) -> Result<(Execution, Arc<Program>, RedrivePlan), Error> {
+        let (ended, records) = read_whole(self.store(), execution).await?;
         let program = self.program(ended.definition).ok_or_else(missing)?;
         let history = records.iter().map(|record| (&*record.event, record.time));
         let plan = redrive::plan(execution, history, &program, request)?;
-        Ok((ended, plan))
+        Ok((ended, program, plan))
     }
 
     /// Tries at once what an execution waits to try again. On return it is durable.

@@ -24,17 +24,17 @@ use super::error::Error;
 use super::figures::{Figures, Unfinished};
 use super::limits::Limits;
 use super::names::Names;
-use super::page;
+use super::page::{self, Candidate};
 use super::places::Places;
 use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
-use super::summary::Summary;
+use super::summary::{Summary, name_key};
 use crate::engine::{
     Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp,
     effects_after, pending_effects,
 };
-use crate::store::EventStore;
+use crate::store::{EventStore, NameKey};
 
 /// Messages taken in one turn before its decisions are handed on.
 const TURN_MESSAGES: usize = 256;
@@ -137,12 +137,12 @@ impl Shard {
     /// ended in the tail.
     pub(super) fn adopt(&mut self, live: Vec<Adopted>, finished: Vec<Summary>) {
         for row in finished {
-            self.hold_name(&row);
+            self.hold_name(row.name_key(), row.id);
             self.finished.insert(row.id, row);
         }
         for Adopted { execution, program, is_saved } in live {
             let id = execution.id;
-            self.hold_name(&Summary::of(&execution));
+            self.hold_name(name_key(&execution), id);
             let has_program = program.is_some();
             let mut slot = Slot::new(execution, program);
             if !is_saved {
@@ -162,9 +162,9 @@ impl Shard {
         self.release(Release::ShardReady);
     }
 
-    fn hold_name(&self, row: &Summary) {
-        if let Some(key) = row.name_key() {
-            self.tools.names.hold(key, row.id);
+    fn hold_name(&self, key: Option<NameKey>, id: ExecutionId) {
+        if let Some(key) = key {
+            self.tools.names.hold(key, id);
         }
     }
 
@@ -299,9 +299,9 @@ impl Shard {
                 self.release(Release::List(reply, rows));
             }
             Request::Page { filter, before, limit, reply } => {
-                let live = self.slots.values().map(|slot| Summary::of(&slot.execution));
-                let rows = live.chain(self.finished.values().cloned());
-                let rows = page::newest(rows.filter(|row| filter.has(row)), before, limit);
+                let live = self.slots.values().map(|slot| Candidate::Live(&slot.execution));
+                let all = live.chain(self.finished.values().map(Candidate::Ended));
+                let rows = page::newest(all, &filter, before, limit);
                 self.release(Release::List(reply, rows));
             }
             Request::Rows { ids, reply } => {

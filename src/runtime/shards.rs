@@ -59,7 +59,7 @@ pub(super) enum Request {
         reply: oneshot::Sender<Vec<Summary>>,
     },
     /// Show the rows of these, as far as they are in memory.
-    Rows { ids: Arc<[ExecutionId]>, reply: oneshot::Sender<Vec<Summary>> },
+    Rows { ids: Vec<ExecutionId>, reply: oneshot::Sender<Vec<Summary>> },
     /// Count the executions that have not ended.
     Count { reply: oneshot::Sender<Unfinished> },
 }

@@ -42,8 +42,8 @@ struct Line {
     free: usize,
     /// Whether the job type is paused.
     held: bool,
-    /// Who waits, with a number: first come, first served.
-    waiting: VecDeque<(u64, Offer)>,
+    /// Who waits, by ticket: first come, first served.
+    waiting: VecDeque<Offer>,
 }
 
 /// A job that waits for a slot.
@@ -134,7 +134,7 @@ impl Slots {
         // One that nobody here serves stays pending in the log until somebody does.
         let line = self.lines.get_mut(&offer.job_type)?;
         offer.since = Some(Instant::now());
-        line.waiting.push_back((offer.ticket, offer));
+        line.waiting.push_back(offer);
         self.waiting += 1;
         None
     }
@@ -151,8 +151,8 @@ impl Slots {
     pub(super) fn put_back(&mut self, offer: &Offer) -> Option<Vec<Offer>> {
         let line = self.lines.get_mut(&offer.job_type).filter(|line| line.held)?;
         line.free += 1;
-        let place = line.waiting.partition_point(|(ticket, _)| *ticket < offer.ticket);
-        line.waiting.insert(place, (offer.ticket, offer.clone()));
+        let place = line.waiting.partition_point(|other| other.ticket < offer.ticket);
+        line.waiting.insert(place, offer.clone());
         self.waiting += 1;
         self.free += 1;
         Some(self.fill())
@@ -175,7 +175,7 @@ impl Slots {
             let could_start = self.lines.values_mut().filter(|line| line.free > 0 && !line.held);
             let oldest = could_start.min_by_key(|line| line.first());
             let Some(line) = oldest else { break };
-            let Some((_, offer)) = line.waiting.pop_front() else { break };
+            let Some(offer) = line.waiting.pop_front() else { break };
             line.free -= 1;
             self.free -= 1;
             self.waiting -= 1;
@@ -191,7 +191,7 @@ impl Slots {
             slots: line.limit,
             running: line.limit.saturating_sub(line.free),
             waiting: line.waiting.len(),
-            oldest: line.waiting.front().and_then(|(_, offer)| Some(offer.since?.elapsed())),
+            oldest: line.waiting.front().and_then(|offer| Some(offer.since?.elapsed())),
         };
         self.lines.iter().map(figures).collect()
     }
@@ -206,14 +206,14 @@ impl Slots {
     pub(super) fn queues_of(&self, execution: ExecutionId) -> Vec<JobQueue> {
         let mut queues = Vec::new();
         for line in self.lines.values() {
-            for (ahead, (number, offer)) in line.waiting.iter().enumerate() {
+            for (ahead, offer) in line.waiting.iter().enumerate() {
                 if offer.execution != execution {
                     continue;
                 }
                 let (full, limit, ahead) = if line.free == 0 {
                     (FullSlots::OfType, line.limit, ahead)
                 } else {
-                    (FullSlots::OfProcess, self.limit, self.ahead_of(*number))
+                    (FullSlots::OfProcess, self.limit, self.ahead_of(offer.ticket))
                 };
                 queues.push(JobQueue { job: offer.job, full, limit, ahead });
             }
@@ -222,17 +222,17 @@ impl Slots {
         queues
     }
 
-    /// How many come before `number` that wait for the process alone.
-    fn ahead_of(&self, number: u64) -> usize {
+    /// How many come before this ticket that wait for the process alone.
+    fn ahead_of(&self, ticket: u64) -> usize {
         let lines = self.lines.values().filter(|line| line.free > 0);
-        lines.map(|line| line.waiting.partition_point(|(other, _)| *other < number)).sum()
+        lines.map(|line| line.waiting.partition_point(|other| other.ticket < ticket)).sum()
     }
 }
 
 impl Line {
-    /// The number of the first that waits; the greatest there is when nobody does.
+    /// The ticket of the first that waits; the greatest there is when nobody does.
     fn first(&self) -> u64 {
-        self.waiting.front().map_or(u64::MAX, |(number, _)| *number)
+        self.waiting.front().map_or(u64::MAX, |offer| offer.ticket)
     }
 }
 

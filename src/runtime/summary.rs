@@ -50,6 +50,17 @@ pub struct Summary {
     pub pauses: Pauses,
 }
 
+/// The key of the name of an execution, if it has one that counts.
+pub(super) fn name_key(execution: &Execution) -> Option<NameKey> {
+    key_of(&execution.workflow, execution.name.as_deref(), execution.parent.is_some())
+}
+
+fn key_of(workflow: &str, name: Option<&str>, has_parent: bool) -> Option<NameKey> {
+    // Names that executions give to those they begin may be given again.
+    let name = name.filter(|_| !has_parent)?;
+    Some(NameKey::of(workflow, name))
+}
+
 impl Summary {
     /// The row of `execution`.
     #[must_use]
@@ -78,9 +89,7 @@ impl Summary {
 
     /// The key of its name, if it has one that counts.
     pub(super) fn name_key(&self) -> Option<NameKey> {
-        // Names that executions give to those they begin may be given again.
-        let name = self.name.as_deref().filter(|_| self.parent.is_none())?;
-        Some(NameKey::of(&self.workflow, name))
+        key_of(&self.workflow, self.name.as_deref(), self.parent.is_some())
     }
 
     /// As a store keeps it.
