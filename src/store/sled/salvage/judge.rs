@@ -31,9 +31,10 @@ struct GoingOn {
 }
 
 impl Judged {
-    /// The sequence that a transition gets: its own, but versions of workflows are counted anew.
+    /// The sequence that a transition gets: its own, but where each event stands for itself, as
+    /// versions of workflows do, they are counted anew.
     pub(super) fn next_sequence(&mut self, found: &Found) -> u64 {
-        if !is_definition(found) {
+        if !is_workflow(found.stream) {
             return found.sequence;
         }
         let versions = self.versions.entry(found.stream).or_default();
@@ -87,11 +88,7 @@ fn begun_of(
     Ok(None)
 }
 
-fn is_definition(found: &Found) -> bool {
-    found.tag == 1
-}
-
-/// Whether a stream is the history of a workflow and not of an execution: see
+/// Whether a stream is the history of a workflow, or of what is paused, and not of an execution: see
 /// `runtime/definitions.rs`.
 fn is_workflow(stream: Stream) -> bool {
     stream.get_version() == Some(uuid::Version::Custom)

@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use super::super::damage_tests::{copy, tamper};
 use super::super::{Check, EventStore, log};
 use super::*;
+use crate::engine::event::WorkflowPaused;
 use crate::store::Record;
 use crate::testing::store_suite::{compact_all, completed, deleted, started, stream, transition};
 
@@ -128,6 +129,34 @@ async fn a_hole_in_the_middle_keeps_what_was_before_it() {
     }
     let large = rescued.lost(9);
     assert!(large.is_none_or(|lost| lost == (0, 2, LostPart::All, false)), "{large:?}");
+}
+
+#[tokio::test]
+async fn a_hole_among_the_pauses_of_the_system_does_not_keep_the_rest_from_being_saved() {
+    let folder = TempDir::new().unwrap();
+    let store = SledStore::open(folder.path(), SledOptions::default()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    let controls = uuid::Builder::from_custom_bytes([7; 16]).into_uuid();
+    for (sequence, workflow) in (1..).zip(["a", "b", "c"]) {
+        let event = WorkflowPaused { workflow: workflow.into(), by: "me".into(), reason: None };
+        let (first_sequence, time, events) = (sequence, Timestamp(sequence), vec![event.into()]);
+        let pause = Transition { stream: controls, first_sequence, time, events };
+        store.append(epoch, vec![pause]).await.unwrap();
+    }
+    store.append(epoch, vec![started(1, 20)]).await.unwrap();
+    drop(store);
+    let clean = TempDir::new().unwrap();
+    copy(folder.path(), clean.path());
+    tamper(clean.path(), |tree| drop(tree.remove(log::key(2)).unwrap().unwrap()));
+    wipe_frames(clean.path(), 2, 2);
+    let rescued = rescued(clean.path());
+    let pauses = rescued.store.read_history(controls, 1..u64::MAX).await.unwrap();
+    let told = pauses.iter().map(|record| match &*record.event {
+        Event::WorkflowPaused(body) => (record.sequence, &*body.workflow),
+        event => panic!("{event:?}"),
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(1, "a"), (2, "c")]);
+    assert_eq!(rescued.history(1).await.len(), 1);
 }
 
 /// Makes every copy of the frames of some positions in the file unreadable.
