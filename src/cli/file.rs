@@ -122,8 +122,7 @@ impl FileLog {
 
     pub(super) fn execution(&self, id: ExecutionId) -> Result<Execution> {
         let history = self.history(id)?;
-        let events = history.iter().map(|record| (&*record.event, record.time));
-        Ok(Execution::replay(id, events))
+        Ok(Record::fold(id, &history))
     }
 
     /// Rows of the executions of which all events are there, the newest first.

@@ -19,7 +19,7 @@ use super::{Context, data};
 use crate::engine::{ExecutionId, RedriveRequest, redrive};
 use crate::language::Json;
 use crate::runtime::Orchestrator;
-use crate::store::Check;
+use crate::store::{Check, Record};
 use crate::view::RetryCard;
 
 /// How many `--set` there may be.
@@ -127,7 +127,7 @@ async fn dry_run(
     let id = source.find(&arguments.id).await?;
     let (execution, history) = source.whole(id).await?;
     let program = source.program(execution.definition).await?;
-    let events = history.iter().map(|record| (&*record.event, record.time));
+    let events = history.iter().map(Record::dated);
     let plan = redrive::plan(id, events, &program, request)?;
     let card = RetryCard::of(id, &program, &plan);
     if context.ui.is_json() {

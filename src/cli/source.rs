@@ -122,8 +122,7 @@ impl Source {
     /// An execution as all of its events leave it, with them.
     pub(super) async fn whole(&self, id: ExecutionId) -> Result<(Execution, Vec<Record>)> {
         let history = self.history(id).await?;
-        let events = history.iter().map(|record| (&*record.event, record.time));
-        Ok((Execution::replay(id, events), history))
+        Ok((Record::fold(id, &history), history))
     }
 
     /// An execution as it was right after the event with the sequence `at`; as it is now when that

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use indexmap::IndexSet;
+
 use crate::language::model::{Machine, State, StateKind, StateName, Transition, Workflow};
 
 /// A workflow, ready for decide.
@@ -16,7 +18,7 @@ pub struct Program {
 #[derive(Debug, Default)]
 pub struct Outlook {
     /// The states that can be reached from it, itself not counted unless a loop leads back.
-    pub reachable: Vec<StateName>,
+    pub reachable: IndexSet<StateName>,
     /// The weight of those states, itself left out.
     pub weight_ahead: f64,
     /// The weight of all states of its machine.
@@ -76,13 +78,12 @@ fn add_machine(workflow: &Workflow, machine: &Machine, outlook: &mut HashMap<Sta
     }
 }
 
-fn reachable_from(workflow: &Workflow, start: &StateName) -> Vec<StateName> {
-    let mut reachable: Vec<StateName> = Vec::new();
+fn reachable_from(workflow: &Workflow, start: &StateName) -> IndexSet<StateName> {
+    let mut reachable = IndexSet::new();
     let mut open: Vec<StateName> = workflow.state(start).map(targets).unwrap_or_default();
     while let Some(name) = open.pop() {
-        if !reachable.contains(&name) {
+        if reachable.insert(name.clone()) {
             open.extend(workflow.state(&name).map(targets).unwrap_or_default());
-            reachable.push(name);
         }
     }
     reachable

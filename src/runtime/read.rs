@@ -24,8 +24,7 @@ pub(super) async fn read_whole(
     if records.is_empty() || !super::definitions::is_execution_stream(id.0) {
         return Err(missing(store, id).await?);
     }
-    let history = records.iter().map(|record| (&*record.event, record.time));
-    Ok((Execution::replay(id, history), records))
+    Ok((Record::fold(id, &records), records))
 }
 
 /// Why there is nothing to be read of an execution: it was deleted, or never was.
@@ -77,5 +76,5 @@ pub async fn read_execution_at(
         let last = read_execution(store, execution).await?.sequence;
         return Err(Error::NoSuchEvent { execution, sequence, last });
     }
-    Ok(Execution::replay(execution, records.iter().map(|record| (&*record.event, record.time))))
+    Ok(Record::fold(execution, &records))
 }

@@ -119,8 +119,7 @@ impl Recovered {
             return Ok(());
         }
         let before = store.read_history(record.stream, 1..record.sequence).await?;
-        let history = before.iter().map(|record| (&*record.event, record.time));
-        let ended = Execution::replay(ExecutionId(record.stream), history);
+        let ended = Record::fold(ExecutionId(record.stream), &before);
         self.finished.remove(&ended.id);
         self.live.insert(record.stream, ended);
         Ok(())

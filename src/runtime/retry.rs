@@ -17,6 +17,7 @@ use crate::engine::{
     Command, Execution, ExecutionId, Link, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
 use crate::language::{DefinitionHash, Json};
+use crate::store::Record;
 
 /// What is to be other in a new execution than in the one that it repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +103,7 @@ impl Orchestrator {
     ) -> Result<(Execution, Arc<Program>, RedrivePlan), Error> {
         let (ended, records) = read_whole(self.store(), execution).await?;
         let program = self.program(ended.definition).ok_or_else(missing)?;
-        let history = records.iter().map(|record| (&*record.event, record.time));
+        let history = records.iter().map(Record::dated);
         let plan = redrive::plan(execution, history, &program, request)?;
         Ok((ended, program, plan))
     }

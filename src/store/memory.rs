@@ -11,7 +11,7 @@ use super::{
     Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
     OpenReport, Position, Record, Snapshot, Stream, Transition, codec,
 };
-use crate::engine::{Event, ExecutionId};
+use crate::engine::ExecutionId;
 
 /// The same promises as the store on disk, save that a crash loses all.
 #[derive(Debug)]
@@ -79,14 +79,13 @@ impl Inner {
     }
 
     fn append_one(&mut self, transition: Transition) -> Appended {
+        let is_sound = transition.is_sound();
         let Transition { stream, first_sequence, time, events } = transition;
         let last_sequence = self.last_sequence(stream);
         let Some(last_event) = events.last() else {
             return Appended::Conflict { last_sequence };
         };
-        let is_tombstone = |event: &Event| codec::deletes_history(codec::tag(event));
-        let deletes = is_tombstone(last_event);
-        let is_sound = events.len() == 1 || !events.iter().any(is_tombstone);
+        let deletes = codec::deletes_history(codec::tag(last_event));
         let follows = first_sequence == last_sequence + 1 && !self.deleted.contains_key(&stream);
         if !follows || !is_sound {
             return Appended::Conflict { last_sequence };
@@ -232,9 +231,7 @@ impl EventStore for MemoryStore {
 
     async fn write_checkpoint(&self, mut checkpoint: Checkpoint) -> Result<(), Error> {
         let mut inner = self.lock();
-        checkpoint.snapshots.retain(|snapshot| !inner.deleted.contains_key(&snapshot.stream));
-        checkpoint.finished.retain(|row| !inner.deleted.contains_key(&row.execution.0));
-        checkpoint.names.retain(|(_, execution)| !inner.deleted.contains_key(&execution.0));
+        checkpoint.leave_out(|stream| inner.deleted.contains_key(&stream));
         for snapshot in checkpoint.snapshots {
             inner.finished.remove(&ExecutionId(snapshot.stream));
             inner.snapshots.insert(snapshot.stream, snapshot);

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::engine::{Event, ExecutionId, Timestamp};
+use crate::engine::{Event, Execution, ExecutionId, Timestamp};
 
 pub mod codec;
 mod error;
@@ -53,6 +53,20 @@ pub struct Record {
     pub event: Arc<Event>,
 }
 
+impl Record {
+    /// What a fold takes.
+    #[must_use]
+    pub fn dated(&self) -> (&Event, Timestamp) {
+        (&self.event, self.time)
+    }
+
+    /// The execution as this history, from its first event on, leaves it.
+    #[must_use]
+    pub fn fold(id: ExecutionId, history: &[Self]) -> Execution {
+        Execution::replay(id, history.iter().map(Self::dated))
+    }
+}
+
 /// Events of one history that belong together: all of them become durable, or none.
 #[derive(Debug, Clone)]
 pub struct Transition {
@@ -64,6 +78,19 @@ pub struct Transition {
     pub time: Timestamp,
     /// The events, at least one.
     pub events: Vec<Event>,
+}
+
+impl Transition {
+    /// Whether a store takes such events: there are some, and a tombstone stands alone, so that all
+    /// before it can be taken away.
+    fn is_sound(&self) -> bool {
+        let is_tombstone = |event: &Event| codec::deletes_history(codec::tag(event));
+        match self.events.as_slice() {
+            [] => false,
+            [_] => true,
+            events => !events.iter().any(is_tombstone),
+        }
+    }
 }
 
 /// What became of one transition of a batch.
@@ -126,6 +153,15 @@ pub struct Checkpoint {
     /// When given: every history is covered up to this position, by what this and earlier
     /// checkpoints hold.
     pub complete_to: Option<Position>,
+}
+
+impl Checkpoint {
+    /// Leaves out what is about some histories.
+    fn leave_out(&mut self, is_gone: impl Fn(Stream) -> bool) {
+        self.snapshots.retain(|snapshot| !is_gone(snapshot.stream));
+        self.finished.retain(|finished| !is_gone(finished.execution.0));
+        self.names.retain(|(_, execution)| !is_gone(execution.0));
+    }
 }
 
 /// What compaction may take away.

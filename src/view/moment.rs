@@ -71,8 +71,7 @@ mod tests {
         assert!(history.len() > 50, "only {} events", history.len());
         let mut moments = Moments::of(id, &history);
         for (count, record) in (1..).zip(&history) {
-            let began = history.iter().take(count);
-            let live = Execution::replay(id, began.map(|record| (&*record.event, record.time)));
+            let live = Record::fold(id, &history[..count]);
             let then = moments.after(record.sequence).unwrap();
             assert_eq!(then, &live, "after event {count}");
             let card = Card::of(&program, then, record.time);

@@ -82,8 +82,7 @@ impl Rehearsed {
         program: &Program,
         limits: &EngineLimits,
     ) -> Self {
-        let events: Vec<(&Event, Timestamp)> =
-            history.iter().map(|record| (&*record.event, record.time)).collect();
+        let events: Vec<(&Event, Timestamp)> = history.iter().map(Record::dated).collect();
         let found = rehearse(id, program, limits, &events);
         let execution = Execution::replay(id, events);
         Self {

@@ -49,12 +49,12 @@ impl RetryCard {
     /// What `plan` says about an execution of `program`.
     #[must_use]
     pub fn of(id: ExecutionId, program: &Program, plan: &RedrivePlan) -> Self {
-        let reachable = program.outlook(&plan.step).map(|outlook| outlook.reachable.as_slice());
+        let outlook = program.outlook(&plan.step);
         let follows = |name: &str| {
             let shown = program.state(name).is_some_and(|state| state.weight > 0.0);
             shown
                 && name != &*plan.step
-                && reachable.unwrap_or_default().iter().any(|n| **n == *name)
+                && outlook.is_some_and(|outlook| outlook.reachable.contains(name))
         };
         let states = &program.workflow.root.states;
         let parts = plan.parts.as_ref().map(|parts| {

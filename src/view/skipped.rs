@@ -46,8 +46,8 @@ pub(super) fn of<'p>(
         state == name
             || program.outlook(state).is_some_and(|outlook| outlook.reachable.contains(name))
     };
-    let mut choices = entered.filter(|state| leads_to(&state.name)).filter_map(choice);
-    let choice = choices.next()?;
+    let mut choices = entered.filter_map(|state| Some((state, choice(state)?)));
+    let (_, choice) = choices.find(|(state, _)| leads_to(&state.name))?;
     let is_past = |next: &StateName| was_entered(next) && !leads_to(next);
     if let Some(rule) = choice.rules.iter().find(|rule| is_past(&rule.next)) {
         return Some(Skip { name, reason: rule.comment.clone() });

@@ -16,7 +16,7 @@ use super::ui::{Mark, Role};
 use super::wait::now;
 use crate::engine::{ExecutionId, Held, short_handle};
 use crate::view::{
-    Around, FailureCard, LOOK_DEPTH, Queues, Why, WhyState, Workers, duration, one_line,
+    Around, FailureCard, LOOK_DEPTH, Moments, Queues, Why, WhyState, Workers, duration, one_line,
 };
 
 #[derive(clap::Args)]
@@ -108,8 +108,13 @@ fn look(beside: Beside<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
 /// Looks at an execution as it was. What others were then, and which workers there were, is not in
 /// its history.
 async fn look_back(source: &Source, id: ExecutionId, at: u64) -> Result<Why, Box<Fault>> {
-    let (execution, moment) = source.moment(id, Some(at)).await?;
     let mut history = source.history(id).await?;
+    let execution = match Moments::of(id, &history).after(at) {
+        Some(execution) => execution.clone(),
+        // It says why there is no such moment.
+        None => source.moment(id, Some(at)).await?.0,
+    };
+    let moment = execution.updated_at;
     history.retain(|record| record.sequence <= at);
     let program = source.program(execution.definition).await?;
     let (queues, held) = (Queues::default(), Held::default());

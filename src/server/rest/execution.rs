@@ -157,11 +157,6 @@ pub(super) async fn history(call: &Call, id: ExecutionId) -> Result<Vec<Record>,
     }
 }
 
-/// The execution as all of its events leave it.
-pub(super) fn folded(id: ExecutionId, history: &[Record]) -> Execution {
-    Execution::replay(id, history.iter().map(|record| (&*record.event, record.time)))
-}
-
 /// The execution as it was right after an event.
 pub(super) fn after(
     id: ExecutionId,

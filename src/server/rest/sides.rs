@@ -6,10 +6,11 @@ use serde::Serialize;
 use super::super::http::{
     Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, document, of_type,
 };
-use super::execution::{AT, Seen, after, folded, history, program};
+use super::execution::{AT, Seen, after, history, program};
 use crate::engine::ExecutionId;
 use crate::language::graph;
 use crate::language::{StateName, Workflow};
+use crate::runtime::Record;
 use crate::view::{Compared, Comparison, Difference, Timeline};
 
 /// The longest id.
@@ -96,7 +97,7 @@ async fn timeline(call: Call) -> Answer {
             let moment = execution.updated_at;
             (execution, moment)
         }
-        None => (folded(id, &history), call.app.now()),
+        None => (Record::fold(id, &history), call.app.now()),
     };
     let program = program(&call.app.engine, execution.definition)?;
     document("everstep.timeline/v1", &Timeline::of(&program, &execution, &history, moment))
@@ -127,7 +128,7 @@ async fn changes(call: &Call, id: ExecutionId, from: u64, to: Option<u64>) -> An
 async fn compare(call: &Call, left: ExecutionId, right: ExecutionId) -> Answer {
     let engine = &call.app.engine;
     let (one, other) = (history(call, left).await?, history(call, right).await?);
-    let (left, right) = (folded(left, &one), folded(right, &other));
+    let (left, right) = (Record::fold(left, &one), Record::fold(right, &other));
     let left_program = program(engine, left.definition)?;
     let right_program = program(engine, right.definition)?;
     let comparison = Comparison::of(

@@ -3,8 +3,9 @@
 use std::pin::Pin;
 
 use super::super::http::{Access, Answer, Call, Given, Problem, Role, Route, document};
-use super::execution::{folded, history, program};
+use super::execution::{history, program};
 use crate::engine::{ExecutionId, Held};
+use crate::runtime::Record;
 use crate::server::shown_queues;
 use crate::view::{Around, LOOK_DEPTH, Why, Workers};
 
@@ -38,7 +39,7 @@ fn look(beside: Beside<'_>, id: ExecutionId, depth: u32) -> Looked<'_> {
     Box::pin(async move {
         let Beside { call, workers, held } = beside;
         let history = history(call, id).await?;
-        let execution = folded(id, &history);
+        let execution = Record::fold(id, &history);
         let program = program(&call.app.engine, execution.definition)?;
         let queues = shown_queues(call.app.engine.queues(id));
         let around = Around { workers, queues: &queues, held };

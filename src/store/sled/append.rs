@@ -7,7 +7,6 @@ use super::super::{Appended, Epoch, Error, Position, Stream, Transition, codec};
 use super::compact::Plan;
 use super::high_water::HighWater;
 use super::{Head, Heads, Inner, lock};
-use crate::engine::Event;
 
 /// What only the one writer touches.
 pub(super) struct Writer {
@@ -103,10 +102,7 @@ impl Inner {
             None => self.index.head(stream)?.unwrap_or_default(),
         };
         let follows = head.sequence.checked_add(1) == Some(first_sequence) && !head.deleted;
-        // A tombstone stands alone, so that all before it can be taken away.
-        let is_tombstone = |event: &Event| codec::deletes_history(codec::tag(event));
-        let is_sound = events.len() == 1 || !events.iter().any(is_tombstone);
-        if events.is_empty() || !follows || !is_sound {
+        if !follows || !transition.is_sound() {
             return Ok(Appended::Conflict { last_sequence: head.sequence });
         }
         let first = writer.next;

@@ -138,7 +138,10 @@ impl Inner {
             return self.index.note_taken(&plan.taken);
         }
         self.index.forget(&plan.taken)?;
-        lock(&self.heads).retain(|stream, _| !plan.streams.contains(stream));
+        let mut heads = lock(&self.heads);
+        for stream in &plan.streams {
+            heads.remove(stream);
+        }
         Ok(())
     }
 

@@ -259,9 +259,7 @@ impl Inner {
                 deleted.insert(stream);
             }
         }
-        checkpoint.snapshots.retain(|snapshot| !deleted.contains(&snapshot.stream));
-        checkpoint.finished.retain(|finished| !deleted.contains(&finished.execution.0));
-        checkpoint.names.retain(|(_, execution)| !deleted.contains(&execution.0));
+        checkpoint.leave_out(|stream| deleted.contains(&stream));
         Ok(checkpoint)
     }
 
