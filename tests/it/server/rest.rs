@@ -274,6 +274,10 @@ fn the_log_is_fed_exported_and_verified() {
     let part = server.get(&format!("/api/v1/log/export?from=2&to=6&execution={}", ids[0])).body;
     assert!(part.lines().count() > 0);
     assert!(part.lines().all(|line| line.contains(&ids[0].to_string())));
+    let whole = server.get(&format!("/api/v1/log/export?execution={}", ids[0])).body;
+    let others = whole.lines().filter(|line| !line.contains(&ids[0].to_string()));
+    let others: Vec<&str> = others.collect();
+    assert!(others.len() == 1 && others[0].contains("DefinitionStored"), "{others:?}");
     let report = server.post("/api/v1/log/verify", &json!({})).json();
     assert_eq!((&report["is_sound"], &report["executions"]), (&json!(true), &json!(5)));
 }
