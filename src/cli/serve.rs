@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::engine::{BoundArgs, Engine};
+use super::engine::{BoundArgs, Engine, Workers};
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::listen::ListenArgs;
@@ -27,8 +27,13 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let config = Config::choose(arguments.config.as_deref(), None)?;
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
-    let mut engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;
     let listen = &arguments.listen;
+    let workers = match listen.settings(config.as_ref(), &folder)? {
+        Some(_) => Workers::Anywhere,
+        None => Workers::Here,
+    };
+    let bounds = &arguments.bounds;
+    let mut engine = Engine::open(context, &folder, config.as_ref(), bounds, workers).await?;
     if let Err(fault) = listen.listen(context, config.as_ref(), &folder, &mut engine).await {
         engine.stop(&mut signals).await?;
         return Err(fault);

@@ -43,6 +43,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     worker_name: Arc<str>,
+    remote_workers: bool,
 }
 
 impl Default for Builder {
@@ -55,6 +56,7 @@ impl Default for Builder {
             shards: cores,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds::default()),
+            remote_workers: false,
             worker_name: format!("in-process {}", std::process::id()).into(),
         }
     }
@@ -94,6 +96,15 @@ impl Builder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Lets workers of other processes have jobs (see [`Orchestrator::poll_jobs`]). An execution may
+    /// then begin although nobody serves its job types yet: its jobs wait for a worker. And attempts
+    /// that such workers have outlive this process.
+    #[must_use]
+    pub fn remote_workers(mut self, allowed: bool) -> Self {
+        self.remote_workers = allowed;
         self
     }
 
@@ -157,7 +168,11 @@ impl Builder {
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let dispatch = dispatch(&registry, &limits, &shards, &controls);
+        let mut dispatch = dispatch(&registry, &limits, &shards, &controls, self.clock.clone());
+        if self.remote_workers {
+            dispatch.take_remote();
+        }
+        let dispatch = Arc::new(dispatch);
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());
@@ -263,9 +278,10 @@ fn dispatch(
     limits: &Limits,
     shards: &Shards,
     controls: &Controls,
-) -> Arc<Dispatch> {
+    clock: Arc<dyn Clock>,
+) -> Dispatch {
     let (services, most) = (services(registry), limits.running_jobs);
-    let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), Handle::current()));
+    let dispatch = Dispatch::new(services, most, shards.clone(), Handle::current(), clock);
     dispatch.await_shards(shards.count());
     for job_type in controls.held().job_types.keys() {
         dispatch.hold(job_type, true);

@@ -150,7 +150,7 @@ fn reported(execution: ExecutionId, command: Command) -> Note {
 /// The job types of a program that nobody here serves.
 pub(super) fn unserved(tools: &Tools, program: &Program) -> Vec<String> {
     let job_types = program.workflow.job_types();
-    let unserved = job_types.iter().filter(|job_type| !tools.dispatch.serves(job_type));
+    let unserved = job_types.iter().filter(|job_type| !tools.dispatch.may_serve(job_type));
     unserved.map(ToString::to_string).collect()
 }
 

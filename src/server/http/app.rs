@@ -17,8 +17,10 @@ use crate::runtime::{Clock, Orchestrator, SystemClock};
 pub(in crate::server) struct App {
     pub(in crate::server) engine: Orchestrator,
     pub(in crate::server) settings: Settings,
-    /// Streams and long polls.
+    /// Streams and exports.
     pub(in crate::server) seats: Seats,
+    /// Workers that wait for jobs.
+    pub(in crate::server) poll_seats: Seats,
     pub(in crate::server) hub: Arc<Hub>,
     /// Becomes true when the server stops.
     pub(in crate::server) stop: watch::Receiver<bool>,

@@ -93,7 +93,7 @@ async fn answer(
     let document = document(app, route, &parts.headers, body).await?;
     let headers = parts.headers;
     let app = app.clone();
-    let call = Call { app, principal, path, query, headers, document };
+    let call = Call { app, principal, path, query, headers, peer, document };
     unless_it_panics((route.handler)(call)).await
 }
 

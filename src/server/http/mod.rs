@@ -96,6 +96,7 @@ pub async fn serve(engine: Orchestrator, settings: Settings) -> Result<HttpServe
     let limits = &settings.limits;
     let app = Arc::new(App {
         seats: Seats::new(limits.streams, limits.streams_of_one),
+        poll_seats: Seats::new(limits.polls, limits.polls),
         hub: hub::Hub::new(),
         stop: stop.clone(),
         routes: routes(),

@@ -218,8 +218,10 @@ fn status_of(error: &runtime::Error) -> StatusCode {
         | Error::AmbiguousHandle { .. }
         | Error::NoSuchEvent { .. }
         | Error::NoSuchJobType { .. }
+        | Error::NoSuchWorker { .. }
         | Error::NoSuchWorkflow { .. } => StatusCode::NOT_FOUND,
         Error::Deleted { .. } => StatusCode::GONE,
+        Error::TooManyPolls { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::InvalidDefinition { .. } | Error::BadName { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::BadToken => StatusCode::BAD_REQUEST,
         Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,6 +4,7 @@
 //! Its parameters and fields are those that requests are checked against, and those that
 //! `/openapi.json` tells: there is no other list.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -210,6 +211,8 @@ pub(in crate::server) struct Call {
     pub(super) path: Vec<(String, String)>,
     pub(in crate::server) query: Query,
     pub(in crate::server) headers: HeaderMap,
+    /// From where it comes.
+    pub(in crate::server) peer: SocketAddr,
     pub(in crate::server) document: Document,
 }
 

@@ -9,6 +9,7 @@ mod program;
 mod rest;
 mod streams;
 mod tls;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
