@@ -4,6 +4,7 @@
 //! the HTTP interface serves the same: the names of serialized fields are a promise.
 
 mod card;
+mod catalogued;
 mod cleanup;
 mod comparison;
 mod difference;
