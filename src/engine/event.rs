@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::catalogue::{Routing, Tag};
+use super::catalogue::{Routing, StartedAs, Tag};
 use super::child::{Child, Ending, Parent};
 use super::cleanup::EndSummary;
 pub use super::event_data::{Data, KeptPart};
@@ -50,6 +50,8 @@ events! {
         place: Option<Place>,
         /// The execution that it repeats.
         rerun_of: Option<ExecutionId>,
+        /// The published version that it was started as.
+        started_as: Option<StartedAs>,
     }
     /// An execution that had ended goes on: from the entrance of a step on, all is done again.
     ExecutionRedriven {
@@ -465,8 +467,7 @@ events! {
         /// Why.
         reason: Arc<str>,
     }
-    /// The execution, which has ended, was deleted: the last event of its history, which stays when
-    /// compaction has taken all others away.
+    /// The execution, which has ended, was deleted: the last event, which compaction leaves.
     ExecutionDeleted {
         /// Who deleted it.
         by: Arc<str>,
@@ -521,8 +522,7 @@ events! {
         /// Who.
         by: Arc<str>,
     }
-    /// A workflow was set up, or set up anew, by a client of the Step Functions API. Recorded in a
-    /// history that is no execution's, as all that follow.
+    /// A client of AWS set a workflow up, or anew. In a history of its own, as all that follow.
     MachineSettled {
         /// Which.
         workflow: Arc<str>,

@@ -56,6 +56,23 @@ fn an_alias_leads_to_its_versions_by_weight() {
 }
 
 #[test]
+fn an_execution_knows_the_version_and_alias_that_it_was_started_by() {
+    let server = Server::new();
+    let arn = two_versions(&server);
+    let alias = create(&server, &arn, "live", &[(2, 100)]);
+    let by = |of: &str| {
+        let started = server.aws("StartExecution", json!({"stateMachineArn": of}));
+        let execution = json!({"executionArn": started["executionArn"]});
+        let told = server.aws("DescribeExecution", execution);
+        assert_eq!(told["stateMachineArn"], arn);
+        (told["stateMachineVersionArn"].clone(), told["stateMachineAliasArn"].clone())
+    };
+    assert_eq!(by(&arn), (Value::Null, Value::Null));
+    assert_eq!(by(&format!("{arn}:1")), (json!(format!("{arn}:1")), Value::Null));
+    assert_eq!(by(&alias), (json!(format!("{arn}:2")), json!(alias)));
+}
+
+#[test]
 fn an_alias_is_described_listed_changed_and_deleted() {
     let server = Server::new();
     let arn = two_versions(&server);
