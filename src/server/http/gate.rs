@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::role::{Principal, Role};
 use super::route::{Access, Answer, Call, Document, Route, Size, Taken};
+use super::signature;
 
 /// Room around a payload for the fields beside it.
 const AROUND_PAYLOAD: usize = 64 * 1024;
@@ -45,7 +46,7 @@ pub(super) async fn enter(
     };
     let (mut response, code) = match answer {
         Ok(response) => (response, None),
-        Err(problem) => (problem.response(&target), Some(problem.code().to_owned())),
+        Err(problem) => ((route.refused)(&problem, &target), Some(problem.code().to_owned())),
     };
     audit(&route, by.as_ref(), peer, &target, response.status(), code.as_deref());
     app.counts.answered(response.status().as_u16());
@@ -115,6 +116,8 @@ fn check_host(app: &App, parts: &Parts) -> Result<(), Problem> {
         return Err(refuse("the Host is not that of the address"));
     }
     let name = name_of(host).to_ascii_lowercase();
+    // SDKs of AWS put this before the name for what answers at once.
+    let name = name.strip_prefix("sync-").map_or(name.clone(), str::to_owned);
     if app.hosts.contains(&name) {
         return Ok(());
     }
@@ -152,7 +155,8 @@ fn admit(
     peer: SocketAddr,
 ) -> Result<Principal, Problem> {
     let Some(tokens) = app.tokens.as_ref().filter(|tokens| tokens.are_required()) else {
-        return Ok(Principal { name: "anybody".into(), role: Role::Admin });
+        let name = if route.is_signed { signature::claimed(headers) } else { None };
+        return Ok(Principal { name: name.unwrap_or("anybody").into(), role: Role::Admin });
     };
     if route.access == Access::Open {
         // Nothing may be learned with it, so nobody need say who they are.
@@ -219,6 +223,10 @@ async fn document(
     let most = match route.size {
         Size::Document => app.settings.limits.document_bytes,
         Size::Payload => app.engine.payload_bytes() + AROUND_PAYLOAD,
+        Size::Wire => {
+            let most = app.settings.limits.document_bytes.max(app.engine.payload_bytes());
+            2 * most + AROUND_PAYLOAD
+        }
     };
     let bytes = read(app, headers, body, most).await?;
     let text = utf8(&bytes)?;
