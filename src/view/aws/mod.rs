@@ -8,6 +8,7 @@
 mod details;
 mod fold;
 mod forks;
+mod map_runs;
 mod page;
 mod work;
 
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 use crate::engine::{ExecutionId, Failure};
 
+pub use map_runs::{Counts, MapRun, map_runs};
 pub use page::{HistoryPage, HistoryWish, history_page};
 
 /// The longest payload that an event shows whole, in bytes: what AWS allows one to have.

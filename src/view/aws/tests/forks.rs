@@ -158,6 +158,34 @@ fn item_ended(run: &mut Run, failure: Option<Failure>) {
     run.command(Command::ChildEnded { child, end: Some(Box::new(end)) });
 }
 
+/// Status, and counts as `pending running succeeded failed aborted / total`.
+fn counted(run: &Run) -> String {
+    let runs = crate::view::aws::map_runs(&run.program, &run.history);
+    let mut text = String::new();
+    for crate::view::aws::MapRun { status, executions: of, items, redrives, .. } in runs {
+        let counts = [of.pending, of.running, of.succeeded, of.failed, of.aborted];
+        let _ = write!(text, "{status} {counts:?} / {} of {} +{redrives}  ", of.total, items.total);
+    }
+    text.trim_end().to_owned()
+}
+
+#[test]
+fn a_run_counts_its_executions_through_its_redrives() {
+    let mut run = begun(RUN, "[1, 2, 3]");
+    assert_eq!(counted(&run), "RUNNING [0, 3, 0, 0, 0] / 3 of 3 +0");
+    item_ended(&mut run, None);
+    item_ended(&mut run, Some(Failure::new("E", "c")));
+    assert_eq!(counted(&run), "RUNNING [0, 0, 1, 1, 1] / 3 of 3 +0");
+    let child = *run.execution.leaving.keys().next().unwrap();
+    run.command(Command::ChildEnded { child, end: None });
+    assert_eq!(counted(&run), "FAILED [0, 0, 1, 1, 1] / 3 of 3 +0");
+    go_on(&mut run);
+    assert_eq!(counted(&run), "RUNNING [0, 2, 1, 0, 0] / 3 of 3 +1");
+    item_ended(&mut run, None);
+    item_ended(&mut run, None);
+    assert_eq!(counted(&run), "SUCCEEDED [0, 0, 3, 0, 0] / 3 of 3 +1");
+}
+
 /// Recorded.
 #[test]
 fn the_parts_of_a_distributed_map_have_histories_of_their_own() {

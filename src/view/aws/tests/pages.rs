@@ -144,6 +144,23 @@ fn check_leads(seed: u64, told: &[HistoryEvent]) {
     }
 }
 
+/// Both folds see the same runs, and nothing gets lost in one.
+fn check_runs(seed: u64, run: &Run, told: &[HistoryEvent]) {
+    let runs = crate::view::aws::map_runs(&run.program, &run.history);
+    let began = told.iter().filter(|event| event.kind == "MapRunStarted").count();
+    let resumed = told.iter().filter(|event| event.kind == "MapRunRedriven").count();
+    let redrives: u32 = runs.iter().map(|run| run.redrives).sum();
+    assert_eq!((runs.len(), redrives as usize), (began, resumed), "seed {seed}");
+    for run in runs {
+        for counts in [run.items, run.executions] {
+            let parts = [counts.pending, counts.running, counts.succeeded, counts.failed];
+            let sum = parts.iter().sum::<u64>() + counts.timed_out + counts.aborted;
+            assert_eq!(sum, counts.total, "seed {seed}: {run:?}");
+        }
+        assert_eq!(run.status == "RUNNING", run.ended_at.is_none(), "seed {seed}");
+    }
+}
+
 #[test]
 fn any_history_has_dense_ids_and_leads_only_backward() {
     let mut seen = std::collections::BTreeSet::new();
@@ -152,6 +169,7 @@ fn any_history_has_dense_ids_and_leads_only_backward() {
         let told = events(&run);
         check(seed, &told);
         check_leads(seed, &told);
+        check_runs(seed, &run, &told);
         seen.extend(told.into_iter().map(|event| event.kind));
     }
     for kind in [
