@@ -10,89 +10,17 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::catalogue::{Routing, Tag};
 use super::child::{Child, Ending, Parent};
 use super::cleanup::EndSummary;
+pub use super::event_data::{Data, KeptPart};
+use super::event_table::events;
 pub use super::failure::{Failure, MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
 pub(crate) use super::failure::{cut, cut_shared};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use super::pause::PauseScope;
 use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
-
-/// Data that an event records. What the fold already holds is not written again, so a large input
-/// that passes through ten states costs its bytes once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Data {
-    /// What the frame holds: of an entered state the last state's output, else the state's input.
-    Kept,
-    /// The result that the state's job, branches or items gave.
-    Result,
-    /// New data.
-    New(Json),
-}
-
-/// A part of a Parallel or Map that is not done again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptPart {
-    /// Which branch, item or batch, from 0.
-    pub index: u32,
-    /// Its output: `Kept` stays with the execution that was this part.
-    pub output: Data,
-    /// Failures that were caught or tolerated in it.
-    pub errors: u32,
-}
-
-/// Declares the event enum and its structs in one table: variant, what it says, its fields.
-macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
-        /// A recorded fact about one execution.
-        ///
-        /// Serializes for people and tools, as `{"WaitEnded": {…}}`; the log stores the bodies
-        /// alone, under their tags.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum Event {
-            $($(#[$doc])* $name($name),)*
-        }
-
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-            pub struct $name {
-                $($(#[$field_doc])* pub $field: $type,)*
-            }
-
-            impl From<$name> for Event {
-                fn from(body: $name) -> Self {
-                    Self::$name(body)
-                }
-            }
-        )*
-
-        impl Event {
-            /// The event's name, as people and `log grep` write it.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$name(_) => stringify!($name),)*
-                }
-            }
-
-            /// The fields as JSON for people and tools. Tokens are left out.
-            #[must_use]
-            pub fn to_json(&self) -> serde_json::Value {
-                let body = match self {
-                    $(Self::$name(body) => serde_json::to_value(body),)*
-                };
-                let mut body = body.unwrap_or_default();
-                if let Some(fields) = body.as_object_mut() {
-                    fields.shift_remove("token");
-                    fields.shift_remove("callback");
-                }
-                body
-            }
-        }
-    };
-}
 
 events! {
     /// A definition became known under its content hash. Recorded in a history of its own, once.
@@ -561,8 +489,7 @@ events! {
         /// Who.
         by: Arc<str>,
     }
-    /// Somebody paused a workflow: each execution of it is paused, and begins so. Recorded in a
-    /// history that is no execution's, as the three that follow.
+    /// Somebody paused a workflow: its executions are, and begin so. In a history of its own.
     WorkflowPaused {
         /// Which.
         workflow: Arc<str>,
@@ -593,5 +520,81 @@ events! {
         job_type: Arc<str>,
         /// Who.
         by: Arc<str>,
+    }
+    /// A workflow was set up, or set up anew, by a client of the Step Functions API. Recorded in a
+    /// history that is no execution's, as all that follow.
+    MachineSettled {
+        /// Which.
+        workflow: Arc<str>,
+        /// Whether its type is EXPRESS.
+        is_express: bool,
+        /// The ARN of its role.
+        role: Arc<str>,
+        /// Its logging configuration.
+        logging: Option<Json>,
+        /// Its tracing configuration.
+        tracing: Option<Json>,
+    }
+    /// A workflow was removed for clients of that API.
+    MachineRemoved {
+        /// Which.
+        workflow: Arc<str>,
+        /// How many versions of it had been deployed.
+        deployed: u64,
+    }
+    /// A version of a workflow was published.
+    VersionPublished {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its number.
+        version: u64,
+        /// What it runs.
+        definition: DefinitionHash,
+        /// The revision of the workflow that was published.
+        revision: Arc<str>,
+        /// What it is for.
+        description: Option<Arc<str>>,
+    }
+    /// A version that was published is no longer.
+    VersionRetired {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its number.
+        version: u64,
+    }
+    /// An alias leads to these versions from now on.
+    AliasSettled {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its name.
+        alias: Arc<str>,
+        /// What it is for.
+        description: Option<Arc<str>>,
+        /// To which versions, and how often.
+        routes: Vec<Routing>,
+    }
+    /// An alias is no longer.
+    AliasRemoved {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its name.
+        alias: Arc<str>,
+    }
+    /// An activity was created.
+    ActivityCreated {
+        /// Its name, which is a job type.
+        activity: Arc<str>,
+    }
+    /// An activity is no longer.
+    ActivityRemoved {
+        /// Its name.
+        activity: Arc<str>,
+    }
+    /// A resource has these tags from now on, and no others.
+    TagsSettled {
+        /// Which, as `activity:NAME`.
+        resource: Arc<str>,
+        /// All of them.
+        tags: Vec<Tag>,
     }
 }

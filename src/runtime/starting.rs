@@ -43,6 +43,19 @@ impl Orchestrator {
         self.start_from(start, Origin::default()).await
     }
 
+    /// Starts an execution of this version of a workflow, as [`Orchestrator::start_with`] does of the
+    /// newest.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start_with`].
+    pub async fn start_version(
+        &self,
+        start: Start,
+        definition: DefinitionHash,
+    ) -> Result<ExecutionId, Error> {
+        self.start_from(start, Origin { version: Some(definition), ..Origin::default() }).await
+    }
+
     pub(super) async fn start_from(
         &self,
         start: Start,

@@ -101,7 +101,7 @@ impl LogCounter {
         self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
         self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
         if !record.event.is_of_execution() {
-            self.workflows += u64::from(!record.event.is_control());
+            self.workflows += u64::from(matches!(*record.event, Event::DefinitionStored(_)));
             return;
         }
         if matches!(*record.event, Event::ExecutionDeleted(_)) {

@@ -5,6 +5,7 @@
 
 pub mod aws;
 mod card;
+mod catalogued;
 mod cleanup;
 mod comparison;
 mod difference;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::catalogued;
 use super::text::{counted, one_line};
 use crate::engine::event::{
     ExecutionRedriven, ExecutionStarted, ForkStarted, JobProgressed, RetryScheduled,
@@ -10,7 +11,7 @@ use crate::engine::{Data, Event, Failure, FrameId, JobId, PauseScope};
 use crate::language::{Json, StateName};
 
 /// How much of a payload or a cause a sentence shows, in characters.
-const SHOWN: usize = 100;
+pub(super) const SHOWN: usize = 100;
 
 /// What `event` says, in one line without a full stop. Total: every event has its words.
 #[must_use]
@@ -49,6 +50,7 @@ pub fn sentence(event: &Event) -> String {
             .or_else(|| of_child(event))
             .or_else(|| of_job(event))
             .or_else(|| of_pause(event))
+            .or_else(|| catalogued::sentence(event))
             .unwrap_or_default(),
     }
 }

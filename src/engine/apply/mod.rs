@@ -45,7 +45,16 @@ impl Execution {
             | Event::WorkflowPaused(_)
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
-            | Event::JobTypeResumed(_) => {}
+            | Event::JobTypeResumed(_)
+            | Event::MachineSettled(_)
+            | Event::MachineRemoved(_)
+            | Event::VersionPublished(_)
+            | Event::VersionRetired(_)
+            | Event::AliasSettled(_)
+            | Event::AliasRemoved(_)
+            | Event::ActivityCreated(_)
+            | Event::ActivityRemoved(_)
+            | Event::TagsSettled(_) => {}
             Event::ExecutionStarted(body) => self.started(body, at),
             Event::ExecutionAdmitted(body) => self.admitted(body.deadline, at),
             Event::ExecutionRedriven(body) => self.redriven(body, at),

@@ -202,6 +202,15 @@ impl Seen {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
+            | Event::MachineSettled(_)
+            | Event::MachineRemoved(_)
+            | Event::VersionPublished(_)
+            | Event::VersionRetired(_)
+            | Event::AliasSettled(_)
+            | Event::AliasRemoved(_)
+            | Event::ActivityCreated(_)
+            | Event::ActivityRemoved(_)
+            | Event::TagsSettled(_)
             | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
@@ -307,6 +316,15 @@ impl Seen {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
+            | Event::MachineSettled(_)
+            | Event::MachineRemoved(_)
+            | Event::VersionPublished(_)
+            | Event::VersionRetired(_)
+            | Event::AliasSettled(_)
+            | Event::AliasRemoved(_)
+            | Event::ActivityCreated(_)
+            | Event::ActivityRemoved(_)
+            | Event::TagsSettled(_)
             | Event::ExecutionDeleted(_) => Ok(()),
         }
     }

@@ -64,6 +64,11 @@ impl Arns {
         arn
     }
 
+    /// Of the role of machines for which nobody named one.
+    pub(super) fn usual_role(&self) -> String {
+        format!("arn:aws:iam::{}:role/everstep", self.account)
+    }
+
     /// Of a workflow.
     pub(super) fn machine(&self, name: &str) -> String {
         self.arn("stateMachine", &[name])

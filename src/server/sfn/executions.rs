@@ -3,10 +3,14 @@
 use serde_json::{Map, Value, json};
 
 use super::operation::{Member, Operation, Output, Request, Shape};
+use super::page::{self, MAX_RESULTS};
+use super::refusal::Refusal;
 use super::reply::seconds;
-use super::{aborted, find};
-use crate::engine::{Execution, Link, Status};
-use crate::server::http::Role;
+use super::{aborted, arn, find, machine};
+use crate::engine::{Execution, ExecutionId, Link, Status};
+use crate::language::DefinitionHash;
+use crate::runtime::{Filter, Rows, Summary};
+use crate::server::http::{App, Role};
 
 /// The ARN of an execution.
 pub(super) const EXECUTION: Member = Member::required("executionArn", Shape::Text(1, 256));
@@ -14,10 +18,28 @@ pub(super) const EXECUTION: Member = Member::required("executionArn", Shape::Tex
 pub(super) const INCLUDED: Member =
     Member::new("includedData", Shape::Word(&["ALL_DATA", "METADATA_ONLY"]));
 
+const STATUSES: &[&str] =
+    &["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"];
+const LIST: &[Member] = &[
+    Member::new("stateMachineArn", Shape::Text(1, 256)),
+    Member::new("statusFilter", Shape::Word(STATUSES)),
+    MAX_RESULTS,
+    Member::new("nextToken", Shape::Text(1, 3096)),
+    Member::new("mapRunArn", Shape::Text(1, 2000)),
+    Member::new("redriveFilter", Shape::Word(&["REDRIVEN", "NOT_REDRIVEN"])),
+];
+
 pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::shows("DescribeExecution", Role::Viewer, &[EXECUTION, INCLUDED], describe)
             .refuses(&["ExecutionDoesNotExist", "InvalidArn"]),
+        Operation::shows("ListExecutions", Role::Viewer, LIST, list).refuses(&[
+            "InvalidArn",
+            "InvalidToken",
+            "ResourceNotFound",
+            "StateMachineDoesNotExist",
+            "ValidationException",
+        ]),
     ]
 }
 
@@ -83,4 +105,130 @@ fn redrivable(execution: &Execution) -> (&'static str, Option<String>) {
         }
         _ => ("REDRIVABLE", None),
     }
+}
+
+/// What a list is to hold.
+struct Wanted {
+    filter: Filter,
+    /// Only those that run one of these, when they are given.
+    definitions: Option<Vec<DefinitionHash>>,
+    /// Only those that were redriven, or were not.
+    redriven: Option<bool>,
+}
+
+impl Wanted {
+    fn of(request: &Request) -> Result<Self, Refusal> {
+        let (app, input) = (request.app(), &request.input);
+        let redriven = input.text("redriveFilter").map(|word| word == "REDRIVEN");
+        let statuses = statuses(input.text("statusFilter"));
+        let (rows, workflow, definitions) =
+            match (input.text("stateMachineArn"), input.text("mapRunArn")) {
+                (Some(arn), None) => {
+                    let (found, qualifier) = machine::find(app, arn)?;
+                    let definitions = definitions(&found, qualifier, arn)?;
+                    (Rows::Own, Some(found.name), definitions)
+                }
+                (None, Some(arn)) => (Rows::BegunBy(map_run(arn)?), None, None),
+                _ => {
+                    return Err(Refusal::invalid(
+                        "Either a state machine ARN or a map run ARN must be specified",
+                    ));
+                }
+            };
+        let filter = Filter { rows, statuses, workflow, text: None };
+        Ok(Self { filter, definitions, redriven })
+    }
+
+    /// Whether the list has this row, which its filter let through.
+    async fn has(&self, app: &App, row: &Summary) -> Result<bool, Refusal> {
+        let runs = |definition: &DefinitionHash| row.definition == Some(*definition);
+        if !self.definitions.as_ref().is_none_or(|wanted| wanted.iter().any(runs)) {
+            return Ok(false);
+        }
+        let Some(redriven) = self.redriven else { return Ok(true) };
+        // Rows do not tell; few lists ask.
+        let execution = app.engine.execution(row.id).await?;
+        Ok((execution.redrives > 0) == redriven)
+    }
+}
+
+/// What an AWS status stands for; none for all.
+fn statuses(word: Option<&str>) -> Vec<Status> {
+    let all = [
+        Status::Pending,
+        Status::Running,
+        Status::Cancelling,
+        Status::Completed,
+        Status::CompletedWithErrors,
+        Status::Failed,
+        Status::Cancelled,
+        Status::TimedOut,
+    ];
+    let Some(word) = word else { return Vec::new() };
+    all.into_iter().filter(|status| find::status(*status) == word).collect()
+}
+
+/// What a version or an alias stands for.
+fn definitions(
+    found: &machine::Found,
+    qualifier: Option<arn::Qualifier>,
+    arn: &str,
+) -> Result<Option<Vec<DefinitionHash>>, Refusal> {
+    let numbers: Vec<u64> = match qualifier {
+        None => return Ok(None),
+        Some(arn::Qualifier::Version(number)) => vec![number],
+        Some(arn::Qualifier::Alias(name)) => {
+            let alias = found.said().and_then(|said| said.aliases.get(name.as_str()));
+            let alias = alias.ok_or_else(|| machine::missing(arn))?;
+            alias.routes.iter().map(|route| route.version).collect()
+        }
+    };
+    let versions = numbers.into_iter().filter_map(|number| found.version(number));
+    let definitions: Vec<_> = versions.map(|version| version.definition).collect();
+    if definitions.is_empty() { Err(machine::missing(arn)) } else { Ok(Some(definitions)) }
+}
+
+/// The execution that a map run is of.
+fn map_run(arn: &str) -> Result<ExecutionId, Refusal> {
+    let arn::Resource::MapRun { id, .. } = arn::read(arn)? else { return Err(arn::invalid(arn)) };
+    let missing = || Refusal::of("ResourceNotFound", format!("Resource not found: '{arn}'"));
+    id.parse().map_err(|_| missing())
+}
+
+async fn list(request: Request) -> Output {
+    let app = request.app();
+    let wanted = Wanted::of(&request)?;
+    let after = page::key("ListExecutions", &request.input)?;
+    let before = match after {
+        Some(key) => Some(key.parse::<ExecutionId>().map_err(|_| page::invalid_token())?),
+        None => None,
+    };
+    if wanted.filter.statuses.is_empty() && request.input.text("statusFilter").is_some() {
+        // Nothing is ever pending a redrive here.
+        return Ok(page::output("executions", Vec::new(), None));
+    }
+    let limit = page::wanted(&request.input);
+    let found = app.engine.page(wanted.filter.clone(), before, limit).await?;
+    let mut told = Vec::with_capacity(found.rows.len());
+    for row in &found.rows {
+        if wanted.has(app, row).await? {
+            told.push(row_of(app, row));
+        }
+    }
+    let next = found.next.map(|last| page::token("ListExecutions", &last.to_string()));
+    Ok(page::output("executions", told, next))
+}
+
+fn row_of(app: &App, row: &Summary) -> Value {
+    let mut told = json!({
+        "executionArn": find::arn_of_row(&app.arns, row),
+        "stateMachineArn": app.arns.machine(&row.workflow),
+        "name": find::name_of(row.id, row.name.as_deref(), row.parent.is_some()),
+        "status": find::status(row.status),
+        "startDate": seconds(row.started_at),
+    });
+    if let (Some(ended), Some(told)) = (row.ended_at, told.as_object_mut()) {
+        told.insert("stopDate".to_owned(), seconds(ended));
+    }
+    told
 }

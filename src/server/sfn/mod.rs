@@ -10,13 +10,24 @@
 //! refuses is a [`Refusal`], by the names that AWS gives them.
 
 mod aborted;
+mod activities;
+mod aliases;
 mod arn;
 mod executions;
 mod find;
 mod input;
+mod machine;
+mod machines;
+mod names;
 mod operation;
+mod page;
 mod refusal;
 mod reply;
+mod settle;
+mod starting;
+mod tags;
+mod tasks;
+mod versions;
 
 use std::collections::BTreeMap;
 
@@ -35,7 +46,18 @@ const TARGET: &str = "x-amz-target";
 
 /// Every operation, by family.
 pub(in crate::server) fn operations() -> Vec<Operation> {
-    [executions::operations()].concat()
+    [
+        machines::operations(),
+        settle::operations(),
+        versions::operations(),
+        aliases::operations(),
+        executions::operations(),
+        starting::operations(),
+        activities::operations(),
+        tasks::operations(),
+        tags::operations(),
+    ]
+    .concat()
 }
 
 /// The ways into all operations, and into what is none.
