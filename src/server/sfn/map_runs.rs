@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::arn::{self, Arns, Resource};
 use super::executions::EXECUTION;
+use super::find;
 use super::history;
 use super::operation::{Member, Operation, Output, Request, Shape};
 use super::page::{self, MAX_RESULTS, NEXT_TOKEN};
 use super::refusal::Refusal;
 use super::reply::seconds;
-use super::find;
 use crate::engine::{Execution, ExecutionId};
 use crate::runtime;
 use crate::server::http::{App, Role};

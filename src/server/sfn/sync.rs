@@ -18,7 +18,8 @@ use crate::server::http::{Problem, Role};
 /// How long such an execution may take, as at AWS.
 const LONGEST: Duration = Duration::from_secs(5 * 60);
 /// Why it is stopped then.
-const TOO_LONG: &str = "the execution took longer than the 5 minutes for which it may be waited for";
+const TOO_LONG: &str =
+    "the execution took longer than the 5 minutes for which it may be waited for";
 
 const MEMBERS: &[Member] = &[
     MACHINE,
@@ -46,7 +47,8 @@ async fn start(request: Request) -> Output {
         return Err(Refusal::of("StateMachineTypeNotSupported", message));
     }
     let seat = app.seats.take(&request.call.principal.name);
-    let _seat = seat.ok_or_else(|| Refusal::of("ThrottlingException", "too many are waited for"))?;
+    let _seat =
+        seat.ok_or_else(|| Refusal::of("ThrottlingException", "too many are waited for"))?;
     // Executions of such machines may have the same name.
     let (_, id) = starting::begin(&request, false).await?;
     let (execution, is_in_time) = ended(&request, id).await?;

@@ -19,10 +19,8 @@ use crate::server::http::Role;
 /// What a state is called whose definition stands alone.
 const ALONE: &str = "State";
 
-const ERROR: &[Member] = &[
-    Member::new("error", Shape::Text(0, 256)),
-    Member::new("cause", Shape::Text(0, 32_768)),
-];
+const ERROR: &[Member] =
+    &[Member::new("error", Shape::Text(0, 256)), Member::new("cause", Shape::Text(0, 32_768))];
 const MOCK: &[Member] = &[
     Member::new("result", PAYLOAD),
     Member::new("errorOutput", Shape::Structure(ERROR)),
@@ -203,8 +201,8 @@ fn configure(request: &Request, state: &State, test: &mut StateTest) -> Result<(
         test.failed_items = failed;
     }
     if let Some(items) = text("mapItemReaderData") {
-        let items = parsed(items)
-            .map_err(|_| Refusal::invalid("mapItemReaderData must be valid JSON"))?;
+        let items =
+            parsed(items).map_err(|_| Refusal::invalid("mapItemReaderData must be valid JSON"))?;
         if !is_map {
             return Err(Refusal::invalid("mapItemReaderData is for Map states"));
         }

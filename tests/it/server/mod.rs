@@ -6,6 +6,9 @@ mod client;
 mod limits;
 mod program;
 mod rest;
+mod sfn_call;
+mod sfn_history;
+mod sfn_tests;
 mod streams;
 mod tls;
 
