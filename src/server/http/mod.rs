@@ -9,6 +9,7 @@
 //! `server/rest/`, one file for each thing.
 
 mod accept;
+mod access_keys;
 mod app;
 mod counts;
 mod error;
@@ -50,6 +51,7 @@ use self::tls::Tls;
 use self::tokens::Tokens;
 use crate::runtime::Orchestrator;
 
+pub use access_keys::AccessKeyEntry;
 pub use error::StartError;
 pub use role::Role;
 pub use settings::{DEFAULT_PORT, HttpLimits, Settings, TlsFiles};
