@@ -5,7 +5,7 @@ use super::event::Event;
 /// The events of the catalogue, as a pattern: who has nothing to do with it need not list them.
 macro_rules! of_catalogue {
     () => {
-        (crate::engine::Event::MachineSettled(_)
+        crate::engine::Event::MachineSettled(_)
             | crate::engine::Event::MachineRemoved(_)
             | crate::engine::Event::VersionPublished(_)
             | crate::engine::Event::VersionRetired(_)
@@ -13,7 +13,7 @@ macro_rules! of_catalogue {
             | crate::engine::Event::AliasRemoved(_)
             | crate::engine::Event::ActivityCreated(_)
             | crate::engine::Event::ActivityRemoved(_)
-            | crate::engine::Event::TagsSettled(_))
+            | crate::engine::Event::TagsSettled(_)
     };
 }
 pub(super) use of_catalogue;

@@ -55,6 +55,11 @@ impl Arns {
         Self { region: region.to_owned(), account: account.to_owned() }
     }
 
+    /// The region that resources are in.
+    pub(super) fn region(&self) -> &str {
+        &self.region
+    }
+
     fn arn(&self, kind: &str, parts: &[&str]) -> String {
         let mut arn = format!("arn:aws:states:{}:{}:{kind}", self.region, self.account);
         for part in parts {

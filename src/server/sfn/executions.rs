@@ -1,12 +1,14 @@
 //! Executions: to see them, to start, stop and redrive them.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::operation::{Member, Operation, Output, Request, Shape};
 use super::page::{self, MAX_RESULTS};
 use super::refusal::Refusal;
 use super::reply::seconds;
-use super::{aborted, arn, find, machine};
+use super::{aborted, arn, find, machine, map_runs};
 use crate::engine::{Execution, ExecutionId, Link, Status};
 use crate::language::DefinitionHash;
 use crate::runtime::{Filter, Rows, Summary};
@@ -119,23 +121,28 @@ struct Wanted {
     filter: Filter,
     /// Only those that run one of these, when they are given.
     definitions: Option<Vec<DefinitionHash>>,
+    /// Only these, when they are those of a map run.
+    begun: Option<HashSet<ExecutionId>>,
     /// Only those that were redriven, or were not.
     redriven: Option<bool>,
 }
 
 impl Wanted {
-    fn of(request: &Request) -> Result<Self, Refusal> {
+    async fn of(request: &Request) -> Result<Self, Refusal> {
         let (app, input) = (request.app(), &request.input);
         let redriven = input.text("redriveFilter").map(|word| word == "REDRIVEN");
         let statuses = statuses(input.text("statusFilter"));
-        let (rows, workflow, definitions) =
+        let (rows, workflow, definitions, begun) =
             match (input.text("stateMachineArn"), input.text("mapRunArn")) {
                 (Some(arn), None) => {
                     let (found, qualifier) = machine::find(app, arn)?;
                     let definitions = definitions(&found, qualifier, arn)?;
-                    (Rows::Own, Some(found.name), definitions)
+                    (Rows::Own, Some(found.name), definitions, None)
                 }
-                (None, Some(arn)) => (Rows::BegunBy(map_run(arn)?), None, None),
+                (None, Some(arn)) => {
+                    let (execution, run) = map_runs::find_run(app, arn).await?;
+                    (Rows::BegunBy(execution.id), None, None, Some(run.begun))
+                }
                 _ => {
                     return Err(Refusal::invalid(
                         "Either a state machine ARN or a map run ARN must be specified",
@@ -143,13 +150,16 @@ impl Wanted {
                 }
             };
         let filter = Filter { rows, statuses, workflow, text: None };
-        Ok(Self { filter, definitions, redriven })
+        Ok(Self { filter, definitions, begun, redriven })
     }
 
     /// Whether the list has this row, which its filter let through.
     async fn has(&self, app: &App, row: &Summary) -> Result<bool, Refusal> {
         let runs = |definition: &DefinitionHash| row.definition == Some(*definition);
         if !self.definitions.as_ref().is_none_or(|wanted| wanted.iter().any(runs)) {
+            return Ok(false);
+        }
+        if !self.begun.as_ref().is_none_or(|begun| begun.contains(&row.id)) {
             return Ok(false);
         }
         let Some(redriven) = self.redriven else { return Ok(true) };
@@ -195,16 +205,9 @@ fn definitions(
     if definitions.is_empty() { Err(machine::missing(arn)) } else { Ok(Some(definitions)) }
 }
 
-/// The execution that a map run is of.
-fn map_run(arn: &str) -> Result<ExecutionId, Refusal> {
-    let arn::Resource::MapRun { id, .. } = arn::read(arn)? else { return Err(arn::invalid(arn)) };
-    let missing = || Refusal::of("ResourceNotFound", format!("Resource not found: '{arn}'"));
-    id.parse().map_err(|_| missing())
-}
-
 async fn list(request: Request) -> Output {
     let app = request.app();
-    let wanted = Wanted::of(&request)?;
+    let wanted = Wanted::of(&request).await?;
     let after = page::key("ListExecutions", &request.input)?;
     let before = match after {
         Some(key) => Some(key.parse::<ExecutionId>().map_err(|_| page::invalid_token())?),

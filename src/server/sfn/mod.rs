@@ -15,9 +15,11 @@ mod aliases;
 mod arn;
 mod executions;
 mod find;
+mod history;
 mod input;
 mod machine;
 mod machines;
+mod map_runs;
 mod names;
 mod operation;
 mod page;
@@ -25,8 +27,11 @@ mod refusal;
 mod reply;
 mod settle;
 mod starting;
+mod sync;
 mod tags;
 mod tasks;
+mod test_state;
+mod validate;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -56,6 +61,11 @@ pub(in crate::server) fn operations() -> Vec<Operation> {
         activities::operations(),
         tasks::operations(),
         tags::operations(),
+        history::operations(),
+        map_runs::operations(),
+        validate::operations(),
+        test_state::operations(),
+        sync::operations(),
     ]
     .concat()
 }

@@ -293,7 +293,7 @@ async fn change(
 }
 
 /// Why a definition was not taken, as AWS says it.
-fn from_deploy(error: runtime::Error) -> Refusal {
+pub(super) fn from_deploy(error: runtime::Error) -> Refusal {
     let runtime::Error::InvalidDefinition { faults } = error else { return error.into() };
     let told: Vec<String> = faults
         .iter()

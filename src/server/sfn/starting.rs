@@ -67,24 +67,29 @@ pub(super) fn operations() -> Vec<Operation> {
 
 async fn start(request: Request) -> Output {
     let app = request.app();
-    let (found, execution) = begin(&request).await?;
+    let (found, execution) = begin(&request, true).await?;
     let execution = app.engine.execution(execution).await?;
     let arn = find::arn_of(&app.arns, &execution);
     tracing::debug!(workflow = found.name, arn, "an execution was asked for");
     Ok(json!({"executionArn": arn, "startDate": seconds(execution.started_at)}))
 }
 
-/// Starts what a request says, or finds what it started before.
+/// Starts what a request says, or finds what it started before. Without `keeps_name` the execution has
+/// no name by which it could be found.
 ///
 /// # Errors
 /// There is no such machine, version or alias; the input is no JSON; the name is none, or that of
 /// another execution.
-pub(super) async fn begin(request: &Request) -> Result<(Found, ExecutionId), Refusal> {
+pub(super) async fn begin(
+    request: &Request,
+    keeps_name: bool,
+) -> Result<(Found, ExecutionId), Refusal> {
     let (app, input) = (request.app(), &request.input);
     let (found, qualifier) = machine::find(app, input.need("stateMachineArn"))?;
     let chosen = chosen(app, &found, qualifier, input.need("stateMachineArn"))?;
     let name = input.text("name").map(str::to_owned);
     name.as_deref().map(names::check).transpose()?;
+    let name = name.filter(|_| keeps_name);
     let payload = Json::parse(input.text("input").unwrap_or("{}")).map_err(|error| {
         let message = format!("Invalid State Machine Execution Input: '{error}'");
         Refusal::of("InvalidExecutionInput", message)

@@ -7,6 +7,9 @@ mod limits;
 mod program;
 mod rest;
 mod sfn;
+mod sfn_call;
+mod sfn_history;
+mod sfn_tests;
 mod streams;
 mod tls;
 
