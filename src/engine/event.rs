@@ -1,9 +1,7 @@
 //! What happened. Every change of an execution is one of these, recorded before it is visible.
 //!
-//! Each body is a struct of its own, stored alone under its own tag: bincode cannot read bodies
-//! whose fields changed, so a released struct is frozen and a change makes a new schema version
-//! (see `store/upcast.rs` and `docs/EVENT_FORMAT.md`). Nothing here needs evaluating: decide has
-//! put the results of expressions in.
+//! Each body is a struct of its own, frozen once it is released: a change makes a new schema version
+//! (see `docs/EVENT_FORMAT.md`). Decide has put the results of expressions in.
 
 use std::sync::Arc;
 
@@ -12,14 +10,11 @@ use uuid::Uuid;
 
 use super::catalogue::{Routing, StartedAs, Tag};
 use super::child::{Child, Ending, Parent};
-use super::cleanup::EndSummary;
-pub use super::event_data::{Data, KeptPart};
-use super::event_table::events;
+pub use super::event_data::{Data, KeptPart, MapRunChange, MapRunWish};
 pub use super::failure::{Failure, MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
 pub(crate) use super::failure::{cut, cut_shared};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
-use super::pause::PauseScope;
-use super::place::Place;
+use super::{cleanup::EndSummary, event_table::events, pause::PauseScope, place::Place};
 use crate::language::{DefinitionHash, Json, StateName};
 
 events! {
@@ -78,8 +73,7 @@ events! {
         /// Progress of the whole execution from now on, in percent: it may be less than before.
         progress: u8,
     }
-    /// Parts of a Parallel or Map that an earlier attempt of the execution had done are not done
-    /// again.
+    /// Parts of a Parallel or Map that had been done before a redrive are not done again.
     PartsKept {
         /// The frame that stands in the Parallel or Map.
         frame: FrameId,
@@ -266,6 +260,13 @@ events! {
         frame: FrameId,
         /// The execution.
         child: ExecutionId,
+    }
+    /// Somebody changed how many executions of a map run are at work at once, or how many may fail.
+    MapRunChanged {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// What is otherwise from now on.
+        change: MapRunChange,
     }
     /// An execution that was asked to stop has ended, or never began.
     ChildStopped {

@@ -14,6 +14,7 @@ use super::orchestrator::{Orchestrator, Start};
 use super::read::read_whole;
 use super::shards::Request;
 use crate::engine::catalogue::StartedAs;
+use crate::engine::event::MapRunWish;
 use crate::engine::{
     Command, Execution, ExecutionId, Link, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
@@ -117,6 +118,21 @@ impl Orchestrator {
     /// There is no such execution, it has ended, or it waits for something else.
     pub async fn skip_backoff(&self, execution: ExecutionId) -> Result<(), Error> {
         self.command(execution, Command::SkipBackoff).await.map(drop)
+    }
+
+    /// Changes an open run of a distributed Map. On return the change is durable.
+    ///
+    /// # Errors
+    /// There is no such execution, it has ended, or the run is not open.
+    pub async fn change_map_run(
+        &self,
+        execution: ExecutionId,
+        run: uuid::Uuid,
+        wish: MapRunWish,
+        by: &str,
+    ) -> Result<(), Error> {
+        let command = Command::ChangeMapRun { run, wish, by: by.into() };
+        self.command(execution, command).await.map(drop)
     }
 
     /// Starts a new execution of the same workflow with the same input, which knows the one that it

@@ -130,6 +130,7 @@ macro_rules! event_table {
             50 1 ExecutionAdmitted
             51 1 ExecutionDeleted
             52 1 ItemProgressed
+            59 1 MapRunChanged
             60 1 MachineSettled
             61 1 MachineRemoved
             62 1 VersionPublished

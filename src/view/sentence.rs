@@ -195,6 +195,12 @@ fn of_job(event: &Event) -> Option<String> {
             format!("job {} attempt {} waits for its callback", body.job, body.attempt)
         }
         Event::JobProgressed(body) => progressed(body),
+        Event::MapRunChanged(body) => format!(
+            "{} of the map run may be at work at once and {} may fail, by {}",
+            counted(body.change.concurrency.into(), "part"),
+            counted(body.change.tolerated_failures.into(), "item"),
+            one_line(&body.change.by, 60)
+        ),
         Event::JobHeartbeat(body) => format!("job {} gave a sign of life", body.job),
         Event::JobSucceeded(body) => {
             let errors = match body.errors {
@@ -346,6 +352,7 @@ impl Places {
             }
             Event::JobStarted(body) => body.job,
             Event::ItemStarted(body) => return Some(body.frame),
+            Event::MapRunChanged(body) => return Some(body.frame),
             Event::ItemProgressed(body) => return Some(body.frame),
             Event::ItemSucceeded(body) => return Some(body.frame),
             Event::ItemFailed(body) => return Some(body.frame),

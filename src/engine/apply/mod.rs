@@ -69,6 +69,7 @@ impl Execution {
             Event::ItemSucceeded(body) => self.item_succeeded(body),
             Event::ItemFailed(body) => self.item_failed(body),
             Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
+            Event::MapRunChanged(body) => self.map_run_changed(body),
             Event::ChildStopped(body) => drop(self.leaving.remove(&body.child)),
             Event::JobScheduled(body) => self.job_scheduled(body, at),
             Event::JobStarted(body) => self.job_started(body, at),

@@ -390,13 +390,17 @@ fn tolerated(evaluation: &Evaluation<'_>, map: &Map, total: u32) -> Result<u32, 
             percent
         }
     };
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    Ok(match (count > 0, percent > 0.0) {
+    Ok(tolerance(u32::try_from(count).unwrap_or(u32::MAX), percent, total))
+}
+
+/// How many of `total` items may fail by a count and a percentage, of which 0 is as if it were absent.
+pub(super) fn tolerance(count: u32, percent: f64, total: u32) -> u32 {
+    match (count > 0, percent > 0.0) {
         (false, false) => 0,
         (true, false) => count,
         (false, true) => share(total, percent),
         (true, true) => count.min(share(total, percent)),
-    })
+    }
 }
 
 /// A percentage of a number of items, without the part of an item.

@@ -58,6 +58,7 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::ItemProgressed(_)
         | Event::ItemSucceeded(_)
         | Event::ItemFailed(_)
+        | Event::MapRunChanged(_)
         // Where it goes on after an end is worked out from its history, and not by a definition.
         | Event::ExecutionRedriven(_)
         | Event::PartsKept(_)

@@ -12,6 +12,7 @@ use super::operation::{Member, Operation, Output, Request, Shape};
 use super::page::{self, MAX_RESULTS, NEXT_TOKEN};
 use super::refusal::Refusal;
 use super::reply::seconds;
+use crate::engine::event::MapRunWish;
 use crate::engine::{Execution, ExecutionId};
 use crate::runtime;
 use crate::server::http::{App, Role};
@@ -129,22 +130,41 @@ async fn list(request: Request) -> Output {
     Ok(page::output("mapRuns", told.collect(), next))
 }
 
-/// What a Map goes by is in the event with which it opened, and nothing changes that.
+/// Changes what an open run goes by; one that has ended goes by nothing any more.
 async fn update(request: Request) -> Output {
-    let (_, run) = find_run(request.app(), request.input.need("mapRunArn")).await?;
-    let input = &request.input;
-    let is_same = |name: &str, is: f64| {
-        input.get(name).and_then(Value::as_f64).is_none_or(|wanted| (wanted - is).abs() < 1e-9)
+    let (app, input) = (request.app(), &request.input);
+    let (execution, run) = find_run(app, input.need("mapRunArn")).await?;
+    let whole = |name: &str| {
+        let number = input.get(name).and_then(Value::as_u64);
+        number.map(|number| u32::try_from(number).unwrap_or(u32::MAX))
     };
-    #[expect(clippy::cast_precision_loss, reason = "numbers of definitions are far below 2^53")]
-    let nothing_changes = is_same("maxConcurrency", run.concurrency as f64)
-        && is_same("toleratedFailureCount", run.tolerated_count as f64)
-        && is_same("toleratedFailurePercentage", run.tolerated_percentage);
-    if nothing_changes {
-        return Ok(json!({}));
+    let percentage = input.get("toleratedFailurePercentage").and_then(Value::as_f64);
+    let wish = MapRunWish {
+        concurrency: whole("maxConcurrency"),
+        tolerated_count: whole("toleratedFailureCount"),
+        tolerated_thousandths: percentage.map(thousandths),
+    };
+    if wish == MapRunWish::default() {
+        return Err(Refusal::invalid(
+            "At least one of maxConcurrency, toleratedFailurePercentage and toleratedFailureCount \
+             must be given",
+        ));
     }
-    Err(Refusal::invalid(
-        "A map run keeps the concurrency and the tolerance with which it began; change the \
-         definition, stop the execution and redrive it, or start another",
-    ))
+    match app.engine.change_map_run(execution.id, run.current, wish, &request.by()).await {
+        Ok(()) => Ok(json!({})),
+        Err(runtime::Error::Rejected(rejection)) => Err(Refusal::invalid(format!(
+            "The map run is {} and cannot be changed: {rejection}",
+            run.status
+        ))),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "from 0 to 100 percent, by the member's shape"
+)]
+fn thousandths(percentage: f64) -> u32 {
+    (percentage.clamp(0.0, 100.0) * 1000.0).round() as u32
 }

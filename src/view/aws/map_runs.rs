@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::engine::event::ForkStarted;
+use crate::engine::event::{ForkStarted, MapRunWish};
 use crate::engine::own_jobs::WRITE_RESULTS;
 use crate::engine::{Event, ExecutionId, FrameId, JobId, Program, Timestamp};
 use crate::language::model::{Map, Number};
@@ -17,6 +17,8 @@ use crate::store::Record;
 pub struct MapRun {
     /// Its id: that of the first time it opened.
     pub id: Uuid,
+    /// Its id since the last redrive: that which the engine knows while it is open.
+    pub current: Uuid,
     /// The Map.
     pub map: StateName,
     /// `RUNNING`, `SUCCEEDED`, `FAILED` or `ABORTED`.
@@ -161,6 +163,11 @@ impl<'p> Runs<'p> {
             Event::ItemCancelled(body) => {
                 self.part_ended(body.frame, body.child, |counts| &mut counts.aborted);
             }
+            Event::MapRunChanged(body) => {
+                if let Some(run) = self.run(body.frame) {
+                    run.change(body.change.wish);
+                }
+            }
             Event::JobScheduled(body) if &*body.job_type == WRITE_RESULTS => {
                 self.writing.insert(body.job, body.frame);
             }
@@ -195,7 +202,7 @@ impl<'p> Runs<'p> {
         let at = self.at;
         if let Some(run) = self.run(body.frame).filter(|_| resumes) {
             (run.items, run.executions) = (items, executions);
-            (run.status, run.ended_at) = ("RUNNING", None);
+            (run.status, run.ended_at, run.current) = ("RUNNING", None, id);
             (run.redrives, run.redriven_at) = (run.redrives + 1, Some(at));
             run.batch_ends.clone_from(&body.batch_ends);
             run.children.clear();
@@ -205,6 +212,7 @@ impl<'p> Runs<'p> {
         self.open.insert(body.frame, self.runs.len());
         self.runs.push(MapRun {
             id,
+            current: id,
             map,
             status: "RUNNING",
             started_at: at,
@@ -265,6 +273,15 @@ impl<'p> Runs<'p> {
 }
 
 impl MapRun {
+    fn change(&mut self, wish: MapRunWish) {
+        let MapRunWish { concurrency, tolerated_count, tolerated_thousandths } = wish;
+        self.concurrency = concurrency.map_or(self.concurrency, u64::from);
+        if tolerated_count.is_some() || tolerated_thousandths.is_some() {
+            self.tolerated_count = tolerated_count.map_or(0, u64::from);
+            self.tolerated_percentage = tolerated_thousandths.map_or(0.0, f64::from) / 1000.0;
+        }
+    }
+
     /// How many items a part has: one, or those of a batch.
     fn items_of(&self, index: u32) -> u64 {
         let end_of = |index: u32| self.batch_ends.get(index as usize).copied();

@@ -173,3 +173,35 @@ fn a_map_run_that_is_not_there_is_not_found() {
         }
     }
 }
+
+#[test]
+fn a_map_run_is_changed_while_it_is_open() {
+    let server = Server::new();
+    let waits = json!({"StartAt": "M", "States": {"M": {"Type": "Map", "End": true,
+        "MaxConcurrency": 1, "ItemProcessor": {
+            "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100_000, "End": true}}}}}});
+    create(&server, "m", &waits);
+    let execution = started(&server, "m", "[1, 2, 3, 4]");
+    let list = server.sfn("ListMapRuns", &json!({"executionArn": execution})).unwrap();
+    let run = json!({"mapRunArn": list["mapRuns"][0]["mapRunArn"]});
+    let running = |shown: &Value| shown["executionCounts"]["running"].as_u64().unwrap();
+    let shown = server.sfn("DescribeMapRun", &run).unwrap();
+    assert_eq!((&shown["status"], running(&shown)), (&json!("RUNNING"), 1));
+    assert!(shown.get("stopDate").is_none(), "{shown}");
+    let mut change = run.clone();
+    assert_eq!(server.sfn("UpdateMapRun", &change).unwrap_err(), "ValidationException");
+    change["maxConcurrency"] = json!(3);
+    change["toleratedFailurePercentage"] = json!(12.5);
+    assert_eq!(server.sfn("UpdateMapRun", &change).unwrap(), json!({}));
+    let shown = server.sfn("DescribeMapRun", &run).unwrap();
+    assert_eq!((&shown["maxConcurrency"], running(&shown)), (&json!(3), 3));
+    assert_eq!(shown["toleratedFailurePercentage"], 12.5);
+    change["toleratedFailurePercentage"] = json!(101);
+    assert_eq!(server.sfn("UpdateMapRun", &change).unwrap_err(), "ValidationException");
+    server.sfn("StopExecution", &json!({"executionArn": execution})).unwrap();
+    await_end(&server, &execution);
+    assert_eq!(server.sfn("DescribeMapRun", &run).unwrap()["status"], "ABORTED");
+    change["toleratedFailurePercentage"] = json!(10);
+    assert_eq!(server.sfn("UpdateMapRun", &change).unwrap_err(), "ValidationException");
+}
