@@ -12,8 +12,8 @@ use super::source::Source;
 use super::ui::{Cell, Role, Table};
 use super::wait::{data_flag, now, quoted};
 use super::{Context, data};
-use crate::engine::{Pause, PauseScope};
 use crate::runtime::Paused;
+use crate::server::rest::PauseRow;
 use crate::store::Check;
 use crate::view::{counted, duration, one_line};
 
@@ -54,18 +54,6 @@ pub(super) struct Changed {
     pub(super) paused: bool,
     /// How many executions that changed.
     pub(super) executions: u64,
-}
-
-/// Something that is paused, for programs.
-#[derive(Serialize)]
-struct Row<'r> {
-    kind: &'static str,
-    name: String,
-    by: &'r str,
-    reason: Option<&'r str>,
-    since: String,
-    /// Live executions of a workflow that are paused with it.
-    executions: usize,
 }
 
 pub(super) async fn run(context: &Context, arguments: &PauseArgs) -> Outcome {
@@ -175,7 +163,7 @@ fn no_engine(context: &Context, folder: &Path) -> Box<Fault> {
 pub(super) async fn list(context: &Context) -> Outcome {
     let folder = data::folder_to_read(context.data.as_deref());
     let paused = Source::open(&folder, Check::Tail).await?.paused().await?;
-    let rows = rows(&paused);
+    let rows = PauseRow::all(&paused);
     let ui = &context.ui;
     if ui.is_json() {
         ui.items("everstep.paused/v1", &rows)?;
@@ -186,14 +174,14 @@ pub(super) async fn list(context: &Context) -> Outcome {
         return Ok(Exit::Done);
     }
     let mut table = Table::new(&["PAUSED", "NAME", "BY", "FOR", "EXECUTIONS", "REASON"]);
-    for (row, since) in rows.iter().zip(sinces(&paused)) {
+    for row in &rows {
         let name = if row.kind == "execution" { short(&row.name) } else { row.name.clone() };
         let of_workflow = (row.kind == "workflow").then(|| row.executions.to_string());
         table.row(vec![
             Cell::new(row.kind.replace('_', " ")),
             Cell::painted(Role::Strong, one_line(&name, 60)),
             Cell::new(one_line(row.by, 40)),
-            Cell::new(duration(now().ms_since(since))),
+            Cell::new(duration(now().ms_since(row.since))),
             Cell::new(of_workflow.unwrap_or_default()),
             Cell::new(one_line(row.reason.unwrap_or_default(), 100)),
         ]);
@@ -205,8 +193,8 @@ pub(super) async fn list(context: &Context) -> Outcome {
 /// How much is paused, in words; nothing when nothing is.
 pub(super) fn held_words(paused: &Paused) -> Option<String> {
     let mut counts = [("workflow", 0_u64), ("job_type", 0), ("execution", 0)];
-    for (kind, ..) in all(paused) {
-        for (_, count) in counts.iter_mut().filter(|(counted, _)| *counted == kind) {
+    for row in PauseRow::all(paused) {
+        for (_, count) in counts.iter_mut().filter(|(counted, _)| *counted == row.kind) {
             *count += 1;
         }
     }
@@ -218,38 +206,4 @@ pub(super) fn held_words(paused: &Paused) -> Option<String> {
 
 fn short(id: &str) -> String {
     id.parse::<crate::engine::ExecutionId>().map_or_else(|_| id.to_owned(), |id| id.short())
-}
-
-/// Workflows, job types, and executions that are paused by themselves.
-fn all(paused: &Paused) -> impl Iterator<Item = (&'static str, String, &Pause)> {
-    let workflows =
-        paused.held.workflows.iter().map(|(name, pause)| ("workflow", name.to_string(), pause));
-    let job_types =
-        paused.held.job_types.iter().map(|(name, pause)| ("job_type", name.to_string(), pause));
-    let executions = paused.executions.iter().filter_map(|row| {
-        Some(("execution", row.id.to_string(), row.pauses.of(PauseScope::Execution)?))
-    });
-    workflows.chain(job_types).chain(executions)
-}
-
-fn sinces(paused: &Paused) -> impl Iterator<Item = crate::engine::Timestamp> {
-    all(paused).map(|(_, _, pause)| pause.at)
-}
-
-fn rows(paused: &Paused) -> Vec<Row<'_>> {
-    let with_workflow = |name: &str| {
-        let of_it = paused.executions.iter().filter(|row| *row.workflow == *name);
-        of_it.filter(|row| row.pauses.workflow.is_some()).count()
-    };
-    let row = |(kind, name, pause): (&'static str, String, _)| {
-        let pause: &Pause = pause;
-        let executions = match kind {
-            "workflow" => with_workflow(&name),
-            "execution" => 1,
-            _ => 0,
-        };
-        let (by, reason) = (&*pause.by, pause.reason.as_deref());
-        Row { kind, name, by, reason, since: pause.at.to_string(), executions }
-    };
-    all(paused).map(row).collect()
 }

@@ -6,6 +6,7 @@ use super::engine::{BoundArgs, Engine};
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::listen::ListenArgs;
+use super::notify::Manager;
 use super::signals::Signals;
 use super::{Context, data, pause, wait};
 use crate::config::Config;
@@ -35,7 +36,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let report = engine.orchestrator.recovery_report().clone();
     let types = engine.orchestrator.job_types();
     let types = if types.is_empty() { "none".to_owned() } else { types.join(", ") };
-    context.ui.say(&format!(
+    let ready = format!(
         "everstep {} is ready: data {}, {} events, {} unfinished executions go on, \
          recovered in {}; job types: {types}",
         env!("CARGO_PKG_VERSION"),
@@ -43,15 +44,26 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
         report.events,
         report.executions,
         duration(report.took_ms),
-    ));
+    );
+    context.ui.say(&ready);
     if let Some(held) = pause::held_words(&engine.orchestrator.paused().await?) {
         let flag = wait::data_flag(context);
         context.ui.say(&format!("  paused: {held}; see everstep pause --list{flag}"));
     }
+    let manager = Manager::find();
+    manager.iter().for_each(|manager| manager.ready(&ready));
+    let watch = async {
+        match &manager {
+            Some(manager) => manager.keep_watch(&engine.orchestrator).await,
+            None => std::future::pending().await,
+        }
+    };
     let failure = tokio::select! {
         () = signals.next() => None,
         error = engine.orchestrator.failed() => Some(error),
+        () = watch => None,
     };
+    manager.iter().for_each(Manager::stopping);
     if let Some(error) = failure {
         return Err(error.into());
     }

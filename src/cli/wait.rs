@@ -74,7 +74,7 @@ pub(super) fn report_end(
     for outcome in result.cleanup.iter().filter(|outcome| outcome.error.is_some()) {
         ui.say(&format!("  {}", ui.paint_talk(Role::Bad, &told_outcome(outcome))));
     }
-    let next: &[&str] = match execution.can_be_redriven() {
+    let next: &[&str] = match execution.permits_retry().is_ok() {
         true => &["retry", "why", "log show"],
         false => &["show", "log show"],
     };

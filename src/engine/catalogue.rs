@@ -48,6 +48,13 @@ pub struct Settings {
     pub updated_at: Timestamp,
     /// Which words about it were the last, from 1.
     pub revision: u64,
+    /// How.
+    pub setup: Setup,
+}
+
+/// What a client says of how a workflow is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
     /// Whether its type is EXPRESS.
     pub is_express: bool,
     /// The ARN of its role.
@@ -176,10 +183,7 @@ impl Catalogue {
             created_at: before.map_or(at, |before| before.created_at),
             updated_at: at,
             revision: before.map_or(0, |before| before.revision) + 1,
-            is_express: body.is_express,
-            role: body.role.clone(),
-            logging: body.logging.clone(),
-            tracing: body.tracing.clone(),
+            setup: body.setup.clone(),
         });
     }
 
@@ -215,7 +219,8 @@ mod tests {
 
     fn settled(role: &str) -> Event {
         let (workflow, role) = ("w".into(), role.into());
-        MachineSettled { workflow, is_express: false, role, logging: None, tracing: None }.into()
+        let setup = Setup { is_express: false, role, logging: None, tracing: None };
+        MachineSettled { workflow, setup }.into()
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! What happened. Every change of an execution is one of these, recorded before it is visible.
-//!
-//! Each body is a struct of its own, frozen once it is released: a change makes a new schema version
-//! (see `docs/EVENT_FORMAT.md`). Decide has put the results of expressions in.
+//! A released body is frozen (`docs/EVENT_FORMAT.md`); decide has put results of expressions in.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::catalogue::{Routing, StartedAs, Tag};
+use super::catalogue::{Routing, Setup, StartedAs, Tag};
 use super::child::{Child, Ending, Parent};
+use super::cleanup::EndSummary;
 pub use super::event_data::{Data, KeptPart, MapRunChange, MapRunWish};
+use super::event_table::events;
 pub use super::failure::{Failure, MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
 pub(crate) use super::failure::{cut, cut_shared};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
-use super::{cleanup::EndSummary, event_table::events, pause::PauseScope, place::Place};
+use super::pause::PauseScope;
+use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
 
 events! {
@@ -527,14 +528,8 @@ events! {
     MachineSettled {
         /// Which.
         workflow: Arc<str>,
-        /// Whether its type is EXPRESS.
-        is_express: bool,
-        /// The ARN of its role.
-        role: Arc<str>,
-        /// Its logging configuration.
-        logging: Option<Json>,
-        /// Its tracing configuration.
-        tracing: Option<Json>,
+        /// How.
+        setup: Setup,
     }
     /// A workflow was removed for clients of that API.
     MachineRemoved {

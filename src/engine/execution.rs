@@ -383,6 +383,8 @@ pub struct Fork {
     pub running: BTreeSet<FrameId>,
     /// Outputs of parts that ended well, by index, and of those that failed how they did.
     pub outputs: BTreeMap<u32, Json>,
+    /// Which of the outputs tell of parts that failed.
+    pub told_failures: BTreeSet<u32>,
     /// Whether outputs are kept here; with a `ResultWriter` they stay with the executions.
     pub keeps_outputs: bool,
     /// Bytes of the outputs that are kept.

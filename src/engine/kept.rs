@@ -49,10 +49,4 @@ impl KeptParts {
             self.failed.push(FailedPart { index, failure, child });
         }
     }
-
-    /// Whether this part is known to have failed.
-    #[must_use]
-    pub fn has_failed(&self, index: u32) -> bool {
-        self.failed.iter().any(|part| part.index == index)
-    }
 }

@@ -31,6 +31,7 @@ pub mod mint;
 pub mod own_jobs;
 pub mod pace;
 pub mod pause;
+mod permits;
 pub mod place;
 pub mod program;
 pub mod progress;

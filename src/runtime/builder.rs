@@ -292,6 +292,7 @@ fn committer(
         units,
         group_units: tools.limits.group_units,
         checkpoint_events: tools.limits.checkpoint_events,
+        last_round: (tools.store.last_position(), tools.clock.now()),
         dispatch: tools.dispatch.clone(),
         shards: tools.shards.clone(),
         figures: tools.figures.clone(),

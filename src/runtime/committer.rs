@@ -31,6 +31,13 @@ const SPINS: u32 = 1500;
 /// Commits after which a slice of a compaction has its turn although more is waiting.
 const PATIENCE: u32 = 64;
 
+/// The part of the events between two checkpoints after which one begins while there is nothing
+/// else to do, so that a crash after a busy time leaves little to read, and long histories have
+/// folds on their way.
+const IDLE_SHARE: u64 = 8;
+/// Not more often than this, in milliseconds: a system that is busy with little is idle all the time.
+const BETWEEN_IDLE_ROUNDS_MS: u64 = 1000;
+
 /// How long to wait before a compaction is tried again that found the index busy.
 const BUSY: Duration = Duration::from_micros(200);
 
@@ -109,6 +116,8 @@ pub(super) struct Committer {
     pub(super) units: Receiver<Vec<Unit>>,
     pub(super) group_units: usize,
     pub(super) checkpoint_events: u64,
+    /// Where the log ended when the last checkpoint began, and when that was.
+    pub(super) last_round: (Position, Timestamp),
     pub(super) dispatch: Arc<Dispatch>,
     pub(super) shards: Shards,
     pub(super) figures: Arc<Figures>,
@@ -124,14 +133,10 @@ pub(super) struct Committer {
 impl Committer {
     /// Commits until nobody can send any more, or a write fails.
     pub(super) fn run(mut self, runtime: &Handle) {
-        let mut checkpoint_at = self.store.last_position() + self.checkpoint_events;
         // What was deleted before the last stop, and tombstones that have become old meanwhile.
         self.wish(Wish { compaction: Compaction::default(), reply: None });
         while let Some(first) = self.next_units(runtime) {
-            if self.store.last_position() >= checkpoint_at {
-                checkpoint_at = self.store.last_position() + self.checkpoint_events;
-                self.rounds.begin(self.store.last_position());
-            }
+            self.begin_round_after(self.checkpoint_events);
             let mut group = first;
             while group.len() < self.group_units
                 && let Ok(more) = self.units.try_recv()
@@ -147,6 +152,22 @@ impl Committer {
                     return;
                 }
             }
+        }
+    }
+
+    /// Begins a checkpoint once so many events have passed since the last.
+    fn begin_round_after(&mut self, events: u64) {
+        let last = self.store.last_position();
+        if last - self.last_round.0 >= events.max(1) {
+            self.last_round = (last, self.clock.now());
+            self.rounds.begin(last);
+        }
+    }
+
+    /// Begins a checkpoint sooner while nothing is to be written, but not all the time.
+    fn begin_round_when_idle(&mut self) {
+        if self.clock.now().ms_since(self.last_round.1) >= BETWEEN_IDLE_ROUNDS_MS {
+            self.begin_round_after(self.checkpoint_events / IDLE_SHARE);
         }
     }
 
@@ -169,6 +190,7 @@ impl Committer {
                 return Some(units);
             }
         }
+        self.begin_round_when_idle();
         self.units.recv_blocking().ok()
     }
 

@@ -94,7 +94,7 @@ impl Plan {
     /// Finds out what goes with `root`, and whether it may go.
     async fn of(store: &dyn EventStore, root: ExecutionId, children: bool) -> Result<Self, Error> {
         let (execution, records) = read_whole(store, root).await?;
-        refuse_unfinished(&execution)?;
+        execution.permits_delete()?;
         refuse_needed(store, &execution).await?;
         let mut plan = Self { going: vec![root], kept: Vec::new() };
         let mut open: Vec<(ExecutionId, bool)> = begun_by(&records).collect();
@@ -123,17 +123,6 @@ fn begun_by(records: &[Record]) -> impl Iterator<Item = (ExecutionId, bool)> + '
         Event::ItemStarted(body) => Some((body.child, true)),
         Event::JobScheduled(body) => body.child.as_ref().map(|child| (child.execution, false)),
         _ => None,
-    })
-}
-
-fn refuse_unfinished(execution: &Execution) -> Result<(), Error> {
-    let (command, status) = ("to delete", execution.status);
-    if status.is_terminal() {
-        return Ok(());
-    }
-    Err(match &execution.set_aside {
-        Some(reason) => Rejection::SetAside { command, reason: reason.to_string() }.into(),
-        None => Rejection::NotInStatus { command, status }.into(),
     })
 }
 
@@ -211,7 +200,7 @@ impl Orchestrator {
         let mut last = Error::Stopping;
         for _ in 0..LOOKS {
             let execution = Box::new(read_execution(self.store(), id).await?);
-            refuse_unfinished(&execution)?;
+            execution.permits_delete()?;
             let command = command(wish);
             let ask = |reply| Request::Delete { execution, command, reply };
             match self.ask(id, ask).await? {
@@ -350,7 +339,7 @@ impl Shard {
             if slot.execution.deleted.is_some() {
                 return Err(Rejection::Deleted { command }.into());
             }
-            refuse_unfinished(&slot.execution)?;
+            slot.execution.permits_delete()?;
             return Err(Error::Changed { execution: id });
         }
         // Of what is not in memory all events are durable, so the store knows its end.

@@ -25,7 +25,8 @@ pub struct Limits {
     /// Decisions in one group commit. Default 4,096.
     pub group_units: usize,
     /// Events after which live executions are written to a checkpoint, so that recovery reads
-    /// little. Default 100,000.
+    /// little; an eighth of them when nothing is to be written just then, and the last checkpoint is
+    /// a second ago. Default 100,000.
     pub checkpoint_events: u64,
     /// How long progress reports of one job are gathered into one event. Default 500 ms.
     pub progress_interval: Duration,

@@ -70,6 +70,7 @@ pub use read::{read_execution, read_execution_at};
 pub use recovery::RecoveryReport;
 pub use retry::Rerun;
 pub use slots::{FullSlots, JobQueue};
+pub use starting::Begun;
 pub use summary::{Rows, Summary};
 // Part of the handle's own interface: what `history`, `log` and `events` give.
 pub use crate::store::{Compacted, Compaction, Record};

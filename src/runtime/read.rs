@@ -2,7 +2,7 @@
 
 use super::error::Error;
 use crate::engine::{Event, Execution, ExecutionId, Timestamp};
-use crate::store::{EventStore, Record};
+use crate::store::{EventStore, Record, codec};
 
 /// Folds the history of an execution from disk.
 ///
@@ -70,11 +70,18 @@ pub async fn read_execution_at(
     execution: ExecutionId,
     sequence: u64,
 ) -> Result<Execution, Error> {
-    let records = store.read_history(execution.0, 1..sequence.saturating_add(1)).await?;
-    let found = records.last().is_some_and(|record| record.sequence == sequence);
+    let kept = store.find_fold(execution.0, sequence).await?;
+    // A fold of another version of this program is of no use.
+    let kept = kept.and_then(|kept| codec::decode_execution(&kept.bytes).ok());
+    let mut then = kept.unwrap_or_else(|| Execution::new(execution));
+    let rest = then.sequence + 1..sequence.saturating_add(1);
+    for record in store.read_history(execution.0, rest).await? {
+        then.apply(&record.event, record.time);
+    }
+    let found = sequence > 0 && then.sequence == sequence;
     if !found || !super::definitions::is_execution_stream(execution.0) {
         let last = read_execution(store, execution).await?.sequence;
         return Err(Error::NoSuchEvent { execution, sequence, last });
     }
-    Ok(Record::fold(execution, &records))
+    Ok(then)
 }

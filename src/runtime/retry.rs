@@ -16,7 +16,7 @@ use super::shards::Request;
 use crate::engine::catalogue::StartedAs;
 use crate::engine::event::MapRunWish;
 use crate::engine::{
-    Command, Execution, ExecutionId, Link, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
+    Command, Execution, ExecutionId, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
 use crate::language::{DefinitionHash, Json};
 use crate::store::Record;
@@ -143,19 +143,15 @@ impl Orchestrator {
     /// [`Orchestrator::start_with`].
     pub async fn rerun(&self, execution: ExecutionId, rerun: Rerun) -> Result<ExecutionId, Error> {
         let known = self.execution(execution).await?;
-        if let Some(parent) = known.parent.as_ref().filter(|p| matches!(p.link, Link::Item { .. }))
-        {
-            let (command, parent) = ("to rerun", parent.execution);
-            return Err(Rejection::PartOfAnother { command, parent }.into());
-        }
+        known.permits_rerun()?;
         let start = Start {
             workflow: known.workflow.to_string(),
             input: rerun.input.unwrap_or(known.input),
             name: rerun.name,
         };
         let version = rerun.same_version.then_some(known.definition);
-        self.start_from(start, Origin { rerun_of: Some(execution), version, started_as: None })
-            .await
+        let origin = Origin { rerun_of: Some(execution), version, started_as: None };
+        Ok(self.start_from(start, origin).await?.execution)
     }
 }
 

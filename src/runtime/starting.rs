@@ -16,6 +16,15 @@ use crate::engine::{ExecutionId, Program, StartExecution};
 use crate::language::{DefinitionHash, Json};
 use crate::store::NameKey;
 
+/// An execution that goes on after a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun {
+    /// Which.
+    pub execution: ExecutionId,
+    /// Whether it began with this start, and not with an earlier one of the same name.
+    pub is_new: bool,
+}
+
 impl Orchestrator {
     /// Starts an execution of the newest version of a workflow. Where that says how many of its
     /// executions run at once, the execution may have to wait: it is pending until it has its place.
@@ -41,6 +50,14 @@ impl Orchestrator {
     /// As [`Orchestrator::start`]; or the name is that of an execution with another input, or of one
     /// that has ended.
     pub async fn start_with(&self, start: Start) -> Result<ExecutionId, Error> {
+        Ok(self.start_once(start).await?.execution)
+    }
+
+    /// The same; also says whether this start began it.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start_with`].
+    pub async fn start_once(&self, start: Start) -> Result<Begun, Error> {
         self.start_from(start, Origin::default()).await
     }
 
@@ -55,18 +72,17 @@ impl Orchestrator {
         definition: DefinitionHash,
         started_as: StartedAs,
     ) -> Result<ExecutionId, Error> {
-        let started_as = Some(started_as);
-        self.start_from(start, Origin { rerun_of: None, version: Some(definition), started_as })
-            .await
+        let (version, started_as) = (Some(definition), Some(started_as));
+        let origin = Origin { rerun_of: None, version, started_as };
+        Ok(self.start_from(start, origin).await?.execution)
     }
 
-    pub(super) async fn start_from(
-        &self,
-        start: Start,
-        origin: Origin,
-    ) -> Result<ExecutionId, Error> {
+    pub(super) async fn start_from(&self, start: Start, origin: Origin) -> Result<Begun, Error> {
         self.check_open()?;
-        let Some(name) = start.name.clone() else { return self.begin(start, origin).await };
+        let Some(name) = start.name.clone() else {
+            let execution = self.begin(start, origin).await?;
+            return Ok(Begun { execution, is_new: true });
+        };
         check_name(&name)?;
         let this = self.clone();
         // In a task of its own: a caller that gives up must not leave an execution whose name is not
@@ -79,12 +95,14 @@ impl Orchestrator {
                 match this.stand_in(known, &start, name).await {
                     // It has just gone, so its name is free.
                     Err(Error::Deleted { .. }) => {}
-                    stand_in => return stand_in,
+                    stand_in => {
+                        return stand_in.map(|execution| Begun { execution, is_new: false });
+                    }
                 }
             }
             let execution = this.begin(start, origin).await?;
             names.hold(key, execution);
-            Ok(execution)
+            Ok(Begun { execution, is_new: true })
         });
         starting.await.map_err(|_| self.gone())?
     }

@@ -273,6 +273,10 @@ impl EventStore for MemoryStore {
         Ok(self.lock().names.get(&key).copied())
     }
 
+    async fn find_fold(&self, _stream: Stream, _at: u64) -> Result<Option<Snapshot>, Error> {
+        Ok(None)
+    }
+
     fn open_report(&self) -> OpenReport {
         OpenReport::default()
     }

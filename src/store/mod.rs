@@ -309,6 +309,14 @@ pub trait EventStore: Send + Sync + 'static {
     /// Damage.
     async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error>;
 
+    /// A fold of a history as it was after the event with the sequence `at`, or after an earlier one;
+    /// the nearest that the store keeps, as [`codec::encode_execution`] wrote it. A cache, so that
+    /// long histories can be looked into: there need be none.
+    ///
+    /// # Errors
+    /// Damage.
+    async fn find_fold(&self, stream: Stream, at: u64) -> Result<Option<Snapshot>, Error>;
+
     /// What was found and repaired when the store was opened.
     fn open_report(&self) -> OpenReport;
 }

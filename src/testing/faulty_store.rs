@@ -222,6 +222,10 @@ impl EventStore for FaultyStore {
         self.inner.find_named(key).await
     }
 
+    async fn find_fold(&self, stream: Stream, at: u64) -> Result<Option<Snapshot>, Error> {
+        self.inner.find_fold(stream, at).await
+    }
+
     fn open_report(&self) -> OpenReport {
         self.inner.open_report()
     }

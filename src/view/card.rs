@@ -280,7 +280,7 @@ impl Card {
             waiting: Waiting::of(execution),
             started_at: execution.started_at.to_string(),
             ended_at: ended.map(|at| at.to_string()),
-            can_be_retried: execution.can_be_redriven(),
+            can_be_retried: execution.permits_retry().is_ok(),
             redrives: execution.redrives,
             redriven_at: execution.redriven_at.map(|at| at.to_string()),
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),

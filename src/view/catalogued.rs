@@ -8,7 +8,7 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
     let name = |name: &str| one_line(name, SHOWN);
     Some(match event {
         Event::MachineSettled(body) => {
-            let kind = if body.is_express { "EXPRESS" } else { "STANDARD" };
+            let kind = if body.setup.is_express { "EXPRESS" } else { "STANDARD" };
             format!("workflow {} was set up as {kind}", name(&body.workflow))
         }
         Event::MachineRemoved(body) => {

@@ -183,9 +183,11 @@ fn batches(execution: &Execution, name: &StateName, step: &Step) -> Vec<BatchRes
         result: None,
         error: Some(FailureCard::of(&part.failure)),
     });
-    let outputs = open_fork(execution, name).map_or(&step.kept.outputs, |fork| &fork.outputs);
-    // The place of a part that failed may hold what is told of it among the results.
-    let well = outputs.iter().filter(|(index, _)| !step.kept.has_failed(**index));
+    let fork = open_fork(execution, name);
+    let outputs = fork.map_or(&step.kept.outputs, |fork| &fork.outputs);
+    // The place of a part that failed holds what is told of it among the results.
+    let is_told = |index| fork.is_some_and(|fork| fork.told_failures.contains(index));
+    let well = outputs.iter().filter(|(index, _)| !is_told(index));
     let completed = well.take(MOST_COMPLETED).map(|(index, output)| BatchResult {
         index: *index,
         status: StepStatus::Completed.as_str(),

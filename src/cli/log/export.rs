@@ -6,8 +6,8 @@ use super::super::ndjson;
 use super::super::source::Source;
 use super::super::{Context, data};
 use super::pages::Pages;
-use crate::engine::{Event, ExecutionId};
 use crate::store::{Check, Record};
+use crate::view::Only;
 
 #[derive(clap::Args)]
 pub(in super::super) struct LogExportArgs {
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, arguments: &LogExportArgs) -> Outcome
     let folder = data::folder_to_read(context.data.as_deref());
     let source = Source::open(&folder, Check::Tail).await?;
     let only = match &arguments.id {
-        Some(text) => Some(Only::of(&source, source.find(text).await?).await?),
+        Some(text) => Some(Only::of(&source.execution(source.find(text).await?).await?)),
         None => None,
     };
     let mut pages = Pages::of(&source, arguments.from, arguments.to).await?;
@@ -41,26 +41,6 @@ pub(super) async fn run(context: &Context, arguments: &LogExportArgs) -> Outcome
         }
     }
     Ok(Exit::Done)
-}
-
-/// One execution, and what it cannot be read without.
-struct Only {
-    id: ExecutionId,
-    definition: crate::language::DefinitionHash,
-}
-
-impl Only {
-    async fn of(source: &Source, id: ExecutionId) -> Result<Self, Box<Fault>> {
-        let definition = source.execution(id).await?.definition;
-        Ok(Self { id, definition })
-    }
-
-    fn has(&self, record: &Record) -> bool {
-        match &*record.event {
-            Event::DefinitionStored(body) => body.hash == self.definition,
-            _ => record.stream == self.id.0,
-        }
-    }
 }
 
 fn unwritable(record: &Record, error: &serde_json::Error) -> Box<Fault> {

@@ -44,6 +44,7 @@ impl Execution {
             kept: BTreeSet::new(),
             running: BTreeSet::new(),
             outputs: BTreeMap::new(),
+            told_failures: BTreeSet::new(),
             failed: 0,
             failed_items: 0,
             cancelled: 0,
@@ -130,6 +131,9 @@ impl Execution {
         let told = json!({"Status": "FAILED", "Error": &**error, "Cause": &**cause});
         let counts = self.fork_mut(parent).is_some_and(|fork| {
             fork.keep_output(index, Json::from_value(&told));
+            if fork.keeps_outputs {
+                fork.told_failures.insert(index);
+            }
             let tolerated = fork.note_failure(index, failure);
             tolerated && fork.counts_errors
         });
@@ -192,9 +196,9 @@ impl Execution {
     pub(super) fn keep_outputs_of_parts(&mut self, frame: FrameId) {
         let Some(fork) = self.fork_mut(frame).filter(|_| frame == FrameId::ROOT) else { return };
         let mut outputs = std::mem::take(&mut fork.outputs);
+        // What is told of a part that failed is no output of it.
+        outputs.retain(|index, _| !fork.told_failures.contains(index));
         if let Some(step) = self.step_of(frame) {
-            // What is told of a part that failed is no output of it.
-            outputs.retain(|index, _| !step.kept.has_failed(*index));
             step.kept.outputs = outputs;
         }
     }

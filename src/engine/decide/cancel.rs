@@ -6,7 +6,7 @@ use super::Decision;
 use crate::engine::event::{
     CancelExtended, CancelRequested, FrameCancelled, ItemCancelled, JobCancelled,
 };
-use crate::engine::execution::{Frame, JobStatus, Status};
+use crate::engine::execution::{Frame, JobStatus};
 use crate::engine::id::{FrameId, JobId};
 use crate::engine::rejection::Rejection;
 
@@ -16,13 +16,7 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        if let (Status::Cancelling, None, Some(cancel)) =
-            (self.execution.status, &self.execution.set_aside, &self.execution.cancel)
-        {
-            let (since, by) = (cancel.at, cancel.by.to_string());
-            return Err(Rejection::AlreadyCancelling { since, by, force_from: cancel.deadline });
-        }
-        self.require_begun(&[Status::Running, Status::Pending])?;
+        self.execution.permits_cancel()?;
         let deadline = self.now.plus_ms(self.input.limits.cancel_deadline_ms);
         self.emit(CancelRequested { by, reason, deadline });
         if self.execution.cleanup.is_some() {

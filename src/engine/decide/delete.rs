@@ -12,13 +12,7 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        if self.execution.deleted.is_some() {
-            return Err(Rejection::Deleted { command: self.action });
-        }
-        // One that was set aside after its end has ended all the same.
-        if !self.execution.status.is_terminal() {
-            self.require(&[])?;
-        }
+        self.execution.permits_delete()?;
         let by = cut_shared(by, MAX_CAUSE_BYTES);
         let reason = reason.map(|reason| cut_shared(reason, MAX_CAUSE_BYTES));
         self.emit(ExecutionDeleted { by, reason });

@@ -80,7 +80,8 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        self.require_begun(&[Status::Pending, Status::Running, Status::Cancelling])?;
+        self.execution
+            .require_begun(self.action, &[Status::Pending, Status::Running, Status::Cancelling])?;
         let force_from = self.execution.cancel.as_ref().map(|cancel| cancel.deadline);
         if force_from.is_none_or(|from| self.now < from) {
             return Err(Rejection::ForceTooEarly { force_from });

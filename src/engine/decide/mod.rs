@@ -205,28 +205,7 @@ impl Decision<'_> {
 
     /// Refuses what is not legal now.
     fn require(&self, allowed: &[Status]) -> Result<(), Rejection> {
-        let command = self.action;
-        if self.execution.deleted.is_some() {
-            return Err(Rejection::Deleted { command });
-        }
-        if let Some(reason) = &self.execution.set_aside {
-            return Err(Rejection::SetAside { command, reason: reason.to_string() });
-        }
-        if allowed.contains(&self.execution.status) {
-            Ok(())
-        } else {
-            Err(Rejection::NotInStatus { command, status: self.execution.status })
-        }
-    }
-
-    /// The same, of what has begun: an execution without events is pending too.
-    fn require_begun(&self, allowed: &[Status]) -> Result<(), Rejection> {
-        self.require(allowed)?;
-        if self.execution.sequence > 0 {
-            return Ok(());
-        }
-        let (command, status) = (self.action, self.execution.status);
-        Err(Rejection::NotInStatus { command, status })
+        self.execution.require(self.action, allowed)
     }
 
     fn advance(&mut self) -> Result<(), Rejection> {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Decision;
 use crate::engine::event::{ExecutionPaused, ExecutionResumed};
-use crate::engine::execution::Status;
 use crate::engine::pause::{PauseScope, PauseWish, bounded_by};
 use crate::engine::rejection::Rejection;
 
@@ -14,12 +13,7 @@ impl Decision<'_> {
         scope: PauseScope,
         wish: PauseWish,
     ) -> Result<(), Rejection> {
-        self.require_pausable()?;
-        if let Some(held) = self.execution.pauses.of(scope) {
-            let (by, since) = (held.by.to_string(), held.at);
-            let (command, scope) = (self.action, scope.as_str());
-            return Err(Rejection::Paused { command, scope, by, since });
-        }
+        self.execution.permits_pause(scope)?;
         self.pause(scope, wish);
         Ok(())
     }
@@ -35,11 +29,7 @@ impl Decision<'_> {
         scope: PauseScope,
         by: Arc<str>,
     ) -> Result<(), Rejection> {
-        self.require_pausable()?;
-        if self.execution.pauses.of(scope).is_none() {
-            let with_workflow = self.execution.pauses.workflow.is_some();
-            return Err(Rejection::NotPaused { with_workflow });
-        }
+        self.execution.permits_resume(scope)?;
         self.emit(ExecutionResumed { scope, by: bounded_by(by) });
         Ok(())
     }
@@ -53,13 +43,5 @@ impl Decision<'_> {
             by: held.by.to_string(),
             since: held.at,
         })
-    }
-
-    fn require_pausable(&self) -> Result<(), Rejection> {
-        self.require_begun(&[Status::Pending, Status::Running])?;
-        match self.execution.closing {
-            Some(_) => Err(Rejection::Ending { command: self.action }),
-            None => Ok(()),
-        }
     }
 }

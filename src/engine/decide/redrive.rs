@@ -8,7 +8,7 @@ use crate::engine::event::{ExecutionRedriven, Failure, PartsKept, RetryStarted};
 use crate::engine::execution::{Activity, JobStatus, Status};
 use crate::engine::id::FrameId;
 use crate::engine::pause::{PauseScope, PauseWish};
-use crate::engine::redrive::{self, KeptParts, RedrivePlan};
+use crate::engine::redrive::{KeptParts, RedrivePlan};
 use crate::engine::rejection::Rejection;
 use crate::language::StateKind;
 
@@ -20,7 +20,7 @@ impl Decision<'_> {
         plan: RedrivePlan,
         pause: Option<PauseWish>,
     ) -> Result<(), Rejection> {
-        redrive::check(self.execution, self.action)?;
+        self.execution.permits_retry()?;
         if plan.sequence != self.execution.sequence {
             return Err(Rejection::PlanOutdated);
         }

@@ -80,7 +80,7 @@ pub fn plan<'h>(
 ) -> Result<RedrivePlan, Rejection> {
     let history: Vec<(&Event, Timestamp)> = history.into_iter().collect();
     let (ended, path) = Path::of(id, &history);
-    check(&ended, "to retry")?;
+    ended.permits_retry()?;
     let place = place(&path, program, request)?;
     let Some((place, visit)) = place.and_then(|place| Some((place, path.visits.get(place)?)))
     else {
@@ -115,43 +115,6 @@ fn ends_visit(event: &Event) -> bool {
     match event {
         Event::StateEntered(body) => body.frame == FrameId::ROOT,
         event => matches!(event, Event::ExecutionRedriven(_)),
-    }
-}
-
-/// Refuses what cannot go on after its end.
-pub(super) fn check(execution: &Execution, command: &'static str) -> Result<(), Rejection> {
-    let status = execution.status;
-    if execution.deleted.is_some() {
-        return Err(Rejection::Deleted { command });
-    }
-    if let Some(reason) = &execution.set_aside {
-        return Err(Rejection::SetAside { command, reason: reason.to_string() });
-    }
-    if !status.can_be_redriven() {
-        return Err(Rejection::NotInStatus { command, status });
-    }
-    match execution.waiting_parent() {
-        Some(parent) => Err(Rejection::PartOfAnother { command, parent }),
-        None => Ok(()),
-    }
-}
-
-impl Execution {
-    /// Whether it has ended so that it can go on, and is nobody else's work.
-    #[must_use]
-    pub fn can_be_redriven(&self) -> bool {
-        check(self, "to retry").is_ok()
-    }
-}
-
-impl Status {
-    /// Whether an execution that has ended so can go on.
-    #[must_use]
-    pub fn can_be_redriven(self) -> bool {
-        match self {
-            Self::Failed | Self::Cancelled | Self::TimedOut | Self::CompletedWithErrors => true,
-            Self::Pending | Self::Running | Self::Cancelling | Self::Completed => false,
-        }
     }
 }
 

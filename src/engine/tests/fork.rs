@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::kit::{Run, given};
 use super::{only, only_jsonata};
 use crate::engine::EngineLimits;
+use crate::engine::kept::MOST_FAILED_PARTS;
 
 fn job_machine(name: &str) -> Value {
     json!({"StartAt": name, "States": {name: {"Type": "Task", "Resource": "work", "End": true}}})
@@ -251,6 +252,18 @@ fn a_tolerance_of_nothing_is_none_beside_the_other_one() {
     assert!(fails(0, 0, 1));
     assert!(!fails(0, 50, 1) && fails(0, 50, 2));
     assert!(!fails(1, 0, 1) && fails(1, 0, 2));
+}
+
+#[test]
+fn of_many_failed_parts_none_is_remembered_as_an_output() {
+    let mut run = given(&map(&json!({"ToleratedFailureCount": 148})));
+    run = run.started(&json!(vec![0; 150]));
+    run.complete(1, &json!("well"));
+    (2..=150).for_each(|job| run.fail(job, "Mine"));
+    assert_eq!(run.error(), "States.ExceedToleratedFailureThreshold");
+    let (_, step) = run.execution.steps.first().unwrap();
+    assert_eq!((step.parts_failed, step.kept.failed.len()), (149, MOST_FAILED_PARTS));
+    assert_eq!(step.kept.outputs.keys().collect::<Vec<_>>(), [&0]);
 }
 
 #[test]

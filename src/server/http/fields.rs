@@ -88,7 +88,10 @@ fn check(kind: Kind, value: &RawValue) -> Option<String> {
         return None;
     }
     match kind {
-        Kind::Json => None,
+        // A reader of numbers and of texts may still refuse what is well-formed.
+        Kind::Json => {
+            Json::parse(text).err().map(|fault| format!("it cannot be read as JSON: {fault}"))
+        }
         Kind::Flag => (!matches!(text, "true" | "false")).then(|| "it is no boolean".to_owned()),
         Kind::Number(most) => match text.parse::<u64>() {
             Ok(number) if number <= most => None,
@@ -186,6 +189,8 @@ mod tests {
             ("{", "BAD_JSON"),
             ("{} x", "BAD_JSON"),
             ("{\"workflow\": \"\\ud800\"}", "INVALID_DOCUMENT"),
+            ("{\"workflow\": \"w\", \"input\": \"\\ud800\"}", "INVALID_DOCUMENT"),
+            ("{\"workflow\": \"w\", \"input\": 1e999}", "INVALID_DOCUMENT"),
         ] {
             assert!(refused(text).contains(code), "{text}: {}", refused(text));
         }

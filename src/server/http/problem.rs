@@ -237,7 +237,10 @@ fn status_of(error: &runtime::Error) -> StatusCode {
     match error {
         Error::NoSuchExecution { .. }
         | Error::AmbiguousHandle { .. }
+        | Error::NoSuchEvent { .. }
+        | Error::NoSuchJobType { .. }
         | Error::NoSuchWorkflow { .. } => StatusCode::NOT_FOUND,
+        Error::Deleted { .. } => StatusCode::GONE,
         Error::InvalidDefinition { .. } | Error::BadName { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::BadToken => StatusCode::BAD_REQUEST,
         Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

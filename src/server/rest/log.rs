@@ -7,9 +7,8 @@ use super::super::http::{
     Access, Answer, Call, Given, Kind, Outlet, Param, Problem, Role, Route, Size, Taken, channel,
     document, items, of_type, with,
 };
-use crate::engine::ExecutionId;
 use crate::runtime::{Orchestrator, Record};
-use crate::view::{EventDocument, Places, Told, Verifier, export_line};
+use crate::view::{EventDocument, Only, Places, Told, Verifier, export_line};
 
 /// Events of a page when nobody says how many.
 const USUAL_EVENTS: usize = 200;
@@ -103,7 +102,7 @@ async fn export(call: Call) -> Answer {
     let engine = call.app.engine.clone();
     let seat = call.app.seats.take(&call.principal.name).ok_or_else(no_seat)?;
     let only = match call.query.text("execution") {
-        Some(text) => Some(engine.find(text).await?),
+        Some(text) => Some(Only::of(&engine.execution(engine.find(text).await?).await?)),
         None => None,
     };
     let from = call.query.number("from").unwrap_or(1).max(1);
@@ -125,7 +124,7 @@ async fn export(call: Call) -> Answer {
 /// Writes part of the log, no faster than it is read. What breaks off is seen by its last line.
 async fn write(
     engine: &Orchestrator,
-    only: Option<ExecutionId>,
+    only: Option<Only>,
     (mut from, to): (u64, u64),
     outlet: &Outlet,
 ) {
@@ -141,7 +140,7 @@ async fn write(
         let mut lines = String::new();
         for record in &records {
             from = record.position.saturating_add(1);
-            let is_wanted = only.is_none_or(|only| only.0 == record.stream);
+            let is_wanted = only.is_none_or(|only| only.has(record));
             if record.position <= to && is_wanted {
                 lines.push_str(&export_line(record).unwrap_or_default());
             }

@@ -5,11 +5,14 @@
 //! checks of parameters, the documentation) follows from what the routes say.
 
 mod actions;
+mod again;
+mod delete;
 mod events;
 mod execution;
 mod executions;
 mod job_types;
 mod log;
+mod pauses;
 mod rows;
 mod sides;
 mod start;
@@ -20,6 +23,7 @@ mod workflows;
 
 use super::http::Route;
 
+pub use pauses::PauseRow;
 pub use rows::ExecutionRow;
 pub(in crate::server) use rows::labels_of;
 
@@ -35,6 +39,7 @@ pub(super) fn routes() -> Vec<Route> {
         why::routes(),
         sides::routes(),
         actions::routes(),
+        pauses::routes(),
         job_types::routes(),
         log::routes(),
         stream::routes(),

@@ -8,7 +8,7 @@ use super::super::http::{
 };
 use crate::engine::ExecutionId;
 use crate::language::Json;
-use crate::runtime::{self, Start};
+use crate::runtime::{self, Begun, Start};
 
 /// The longest name.
 const MOST_NAME: usize = 128;
@@ -72,23 +72,19 @@ async fn start(call: Call) -> Answer {
     if fields.flag("dry_run") {
         return dry_run(&call, start).await;
     }
-    let known = match &start.name {
-        Some(name) => engine.find_named(&start.workflow, name).await?,
-        None => None,
-    };
-    let id = match engine.start_with(start.clone()).await {
+    let begun = match engine.start_once(start.clone()).await {
         // The answer to the first request may have been lost; by now it has ended.
         Err(runtime::Error::NameTaken { execution, .. })
             if key.is_some() && has_input(&call, execution, &start.input).await? =>
         {
-            execution
+            Begun { execution, is_new: false }
         }
         started => started?,
     };
-    answer(start, id, known != Some(id))
+    answer(start, begun)
 }
 
-fn answer(start: Start, id: ExecutionId, is_new: bool) -> Answer {
+fn answer(start: Start, Begun { execution: id, is_new }: Begun) -> Answer {
     let location = format!("/api/v1/executions/{id}");
     let Start { workflow, name, .. } = start;
     let (id, handle) = (Some(id.to_string()), Some(id.handle()));

@@ -149,7 +149,7 @@ impl Wanted {
                     ));
                 }
             };
-        let filter = Filter { rows, statuses, workflow, text: None };
+        let filter = Filter { rows, statuses, workflow, ..Filter::default() };
         Ok(Self { filter, definitions, begun, redriven })
     }
 

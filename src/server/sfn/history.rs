@@ -40,7 +40,7 @@ async fn history(request: Request) -> Output {
     let (program, records) = told(app, arn, execution.id).await?;
     let machine = Found::of(&app.engine, app.engine.catalogue(), &execution.workflow);
     let role = match machine {
-        Some(machine) => machine.settings(app).await?.role.to_string(),
+        Some(machine) => machine.settings(app).await?.setup.role.to_string(),
         None => app.arns.usual_role(),
     };
     let is_reversed = input.flag("reverseOrder");

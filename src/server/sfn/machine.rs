@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::arn::{self, Qualifier, Resource};
 use super::refusal::Refusal;
-use crate::engine::catalogue::{Machine, Settings, Version};
+use crate::engine::catalogue::{Machine, Settings, Setup, Version};
 use crate::engine::{Catalogue, Timestamp};
 use crate::language::DefinitionHash;
 use crate::runtime::Orchestrator;
@@ -72,16 +72,18 @@ impl Found {
             created_at: at(first),
             updated_at: at(last),
             revision: self.deployed(),
-            is_express: false,
-            role: app.arns.usual_role().into(),
-            logging: None,
-            tracing: None,
+            setup: Setup {
+                is_express: false,
+                role: app.arns.usual_role().into(),
+                logging: None,
+                tracing: None,
+            },
         })
     }
 
     /// What stands for its definition and role as they are now.
     pub(super) fn revision(&self) -> String {
-        let role = self.said_settings().map_or("", |settings| &*settings.role);
+        let role = self.said_settings().map_or("", |settings| &*settings.setup.role);
         revision_of(&self.name, self.newest, role)
     }
 

@@ -82,7 +82,7 @@ async fn describe_for_execution(request: Request) -> Output {
         let deployed = app.engine.deployed_at(name, number).await?;
         let at = deployed.map_or(settings.updated_at, |(at, _)| at);
         told.insert("updateDate".to_owned(), seconds(at));
-        let revision = machine::revision_of(name, definition, &settings.role);
+        let revision = machine::revision_of(name, definition, &settings.setup.role);
         told.insert("revisionId".to_owned(), revision.into());
     } else {
         told.insert("roleArn".to_owned(), app.arns.usual_role().into());
@@ -106,18 +106,18 @@ fn source(app: &App, definition: DefinitionHash, request: &Request) -> String {
 /// What the settings of a machine tell, wherever it is shown.
 fn configuration(settings: &Settings) -> Map<String, Value> {
     let text = |json: &Option<Json>| json.as_ref().map(Json::value);
-    let logging = text(&settings.logging)
+    let logging = text(&settings.setup.logging)
         .unwrap_or_else(|| json!({"level": "OFF", "includeExecutionData": false}));
-    let tracing = text(&settings.tracing).unwrap_or_else(|| json!({"enabled": false}));
+    let tracing = text(&settings.setup.tracing).unwrap_or_else(|| json!({"enabled": false}));
     let mut told = Map::new();
-    told.insert("roleArn".to_owned(), (&*settings.role).into());
+    told.insert("roleArn".to_owned(), (&*settings.setup.role).into());
     told.insert("loggingConfiguration".to_owned(), logging);
     told.insert("tracingConfiguration".to_owned(), tracing);
     told
 }
 
 fn kind(settings: &Settings) -> &'static str {
-    if settings.is_express { "EXPRESS" } else { "STANDARD" }
+    if settings.setup.is_express { "EXPRESS" } else { "STANDARD" }
 }
 
 async fn list(request: Request) -> Output {

@@ -9,7 +9,7 @@ use super::operation::{Member, Operation, Output, Request, Shape};
 use super::refusal::Refusal;
 use super::reply::seconds;
 use super::{names, tags, versions};
-use crate::engine::catalogue::{Settings, Tag};
+use crate::engine::catalogue::{Settings, Setup, Tag};
 use crate::engine::event::{MachineSettled, TagsSettled};
 use crate::engine::{Catalogue, Event};
 use crate::language::{Format, Json};
@@ -194,10 +194,12 @@ async fn creation(
     let mut events = vec![
         MachineSettled {
             workflow: name.as_str().into(),
-            is_express: wish.is_express,
-            role: role.into(),
-            logging: wish.logging,
-            tracing: wish.tracing,
+            setup: Setup {
+                is_express: wish.is_express,
+                role: role.into(),
+                logging: wish.logging,
+                tracing: wish.tracing,
+            },
         }
         .into(),
     ];
@@ -223,9 +225,10 @@ fn apply(said: &mut Catalogue, events: &[Event]) {
 /// Whether a machine is set up as a request for it says. Role and tags do not count, as at AWS.
 fn is_same(settings: &Settings, wish: &Wish) -> bool {
     let value = |json: &Option<Json>| json.as_ref().map(Json::value);
-    settings.is_express == wish.is_express
-        && value(&settings.logging) == value(&wish.logging)
-        && value(&settings.tracing) == value(&wish.tracing)
+    let setup = &settings.setup;
+    setup.is_express == wish.is_express
+        && value(&setup.logging) == value(&wish.logging)
+        && value(&setup.tracing) == value(&wish.tracing)
 }
 
 async fn update(request: Request) -> Output {
@@ -273,16 +276,18 @@ async fn change(
 ) -> Result<(Vec<Event>, Option<u64>), Refusal> {
     let find = |said| Found::of(engine, said, &name).ok_or_else(|| machine::missing(arn));
     let before = find(said.clone())?;
-    let before = before.said().and_then(|said| said.settings.clone()).unwrap_or(usual);
+    let before = before.said().and_then(|said| said.settings.clone()).unwrap_or(usual).setup;
     if let Some(definition) = &wish.definition {
         engine.deploy(&name, definition, Format::Json).await.map_err(from_deploy)?;
     }
     let settled = MachineSettled {
         workflow: name.as_str().into(),
-        is_express: before.is_express,
-        role: wish.role.map_or(before.role, Into::into),
-        logging: wish.logging.or(before.logging),
-        tracing: wish.tracing.or(before.tracing),
+        setup: Setup {
+            is_express: before.is_express,
+            role: wish.role.map_or(before.role, Into::into),
+            logging: wish.logging.or(before.logging),
+            tracing: wish.tracing.or(before.tracing),
+        },
     };
     let mut events = vec![settled.into()];
     let mut next = (**said).clone();

@@ -42,7 +42,7 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn start(request: Request) -> Output {
     let (app, arn) = (request.app(), request.input.need("stateMachineArn"));
     let (found, _) = machine::find(app, arn)?;
-    if !found.settings(app).await?.is_express {
+    if !found.settings(app).await?.setup.is_express {
         let message = "This operation is not supported by this type of state machine";
         return Err(Refusal::of("StateMachineTypeNotSupported", message));
     }

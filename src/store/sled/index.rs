@@ -28,24 +28,26 @@ const HEAD: u8 = b'h';
 const SNAPSHOT: u8 = b's';
 const FINISHED: u8 = b'f';
 const NAMED: u8 = b'n';
+/// See `waypoints.rs`.
+pub(super) const WAYPOINT: u8 = b'w';
 /// Deleted histories of which records may still be in the log.
 const DELETED: u8 = b'd';
 /// Tombstones that are all that is left of their histories, by their time.
 const TOMBSTONE: u8 = b'g';
 
 /// A kind and an id: the beginning of a key.
-type Name = [u8; 17];
+pub(super) type Name = [u8; 17];
 
 /// The sled database of the index.
 pub(super) struct Index {
-    tree: Tree,
+    pub(super) tree: Tree,
     db: Db,
     file: File,
     /// One writer at a time, because old parts of a value are looked up before they are replaced.
-    writing: Mutex<()>,
+    pub(super) writing: Mutex<()>,
 }
 
-fn name(kind: u8, id: Uuid) -> Name {
+pub(super) fn name(kind: u8, id: Uuid) -> Name {
     let mut name = [kind; 17];
     if let Some(place) = name.last_chunk_mut::<16>() {
         *place = id.into_bytes();
@@ -53,23 +55,23 @@ fn name(kind: u8, id: Uuid) -> Name {
     name
 }
 
-fn damaged(reason: impl Into<String>) -> Error {
+pub(super) fn damaged(reason: impl Into<String>) -> Error {
     Error::damaged(0, format!("the index: {}", reason.into()), None)
 }
 
 /// Splits a value, so that no page of sled grows too large: see `frame.rs`.
-fn put(batch: &mut Batch, name: &Name, value: &[u8]) {
+pub(super) fn put(batch: &mut Batch, name: &[u8], value: &[u8]) {
     let mut whole = Vec::with_capacity(value.len() + 12);
     whole.extend_from_slice(&(value.len() as u64).to_le_bytes());
     whole.extend_from_slice(&crc32c::crc32c(value).to_le_bytes());
     whole.extend_from_slice(value);
     for (part, piece) in (0u32..).zip(whole.chunks(CHUNK_BYTES)) {
-        batch.insert([&name[..], &part.to_be_bytes()].concat(), piece);
+        batch.insert([name, &part.to_be_bytes()].concat(), piece);
     }
 }
 
 /// Joins what [`put`] split.
-fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<u8>> {
+pub(super) fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
     parts.into_iter().for_each(|part| whole.extend_from_slice(part));
     let (length, rest) = whole.split_first_chunk::<8>()?;
@@ -277,6 +279,7 @@ impl Index {
         if head.deleted {
             self.remove(batch, &name(FINISHED, stream))?;
             self.remove(batch, &name(SNAPSHOT, stream))?;
+            self.remove(batch, &name(WAYPOINT, stream))?;
             batch.insert(&name(DELETED, stream), &[]);
         }
         Ok(())
@@ -332,7 +335,7 @@ impl Index {
         Ok(())
     }
 
-    fn remove(&self, batch: &mut Batch, name: &Name) -> Result<(), Error> {
+    pub(super) fn remove(&self, batch: &mut Batch, name: &Name) -> Result<(), Error> {
         guard("read of the index", 0, || {
             self.tree.scan_prefix(name).keys().try_for_each(|key| {
                 batch.remove(key?);

@@ -37,6 +37,7 @@ mod open;
 mod read;
 pub(super) mod salvage;
 mod scan;
+mod waypoints;
 
 #[cfg(test)]
 mod compact_tests;
@@ -264,8 +265,17 @@ impl Inner {
     }
 
     fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
-        let checkpointing = lock(&self.checkpointing);
-        self.save(checkpoint, &checkpointing)
+        let live = checkpoint.snapshots.iter().map(|snapshot| snapshot.stream);
+        let ended = checkpoint.finished.iter().map(|finished| finished.execution.0);
+        let grown: Vec<Stream> = live.chain(ended).collect();
+        self.save(checkpoint, &lock(&self.checkpointing))?;
+        for stream in grown {
+            // The checkpoint stands without them.
+            if let Err(error) = self.set_waypoints(stream) {
+                tracing::warn!(code = error.code(), %error, "no waypoints are set in a history");
+            }
+        }
+        Ok(())
     }
 
     /// Writes a checkpoint, with the ends of histories that the index does not have yet.
@@ -370,6 +380,10 @@ impl EventStore for SledStore {
 
     async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
         self.blocking(move |inner| inner.find_named(key)).await
+    }
+
+    async fn find_fold(&self, stream: Stream, at: u64) -> Result<Option<Snapshot>, Error> {
+        self.blocking(move |inner| inner.find_fold(stream, at)).await
     }
 
     fn open_report(&self) -> OpenReport {

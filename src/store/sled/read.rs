@@ -22,7 +22,10 @@ impl Inner {
     }
 
     /// Reads, and again if it found damage while compaction was changing what is there.
-    fn undisturbed<T>(&self, mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn undisturbed<T>(
+        &self,
+        mut read: impl FnMut() -> Result<T, Error>,
+    ) -> Result<T, Error> {
         loop {
             let before = self.rewrites.load(Ordering::Acquire);
             let result = read();
@@ -40,19 +43,24 @@ impl Inner {
         stream: Stream,
         range: Range<u64>,
     ) -> Result<Vec<Record>, Error> {
-        self.undisturbed(|| self.follow_history(stream, &range))
+        self.undisturbed(|| self.follow_history(stream, &range, |_, _| {}))
     }
 
-    /// Follows the links from the last transition of a history backward. Each chunk on the way is
-    /// taken apart once, for all transitions that begin in it.
-    fn follow_history(&self, stream: Stream, range: &Range<u64>) -> Result<Vec<Record>, Error> {
+    /// Follows the links from the last transition of a history, or from a waypoint that is nearer,
+    /// backward. Each chunk on the way is taken apart once, for all transitions that begin in it.
+    /// `pass` is told of each where it begins in the log, and the sequence of its last record.
+    pub(super) fn follow_history(
+        &self,
+        stream: Stream,
+        range: &Range<u64>,
+        mut pass: impl FnMut(Position, u64),
+    ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
-        let Some(head) = self.find_head(stream)?.filter(|head| !head.deleted) else {
+        let Some((mut at, last)) = self.way_back(stream, range.end)? else {
             return Ok(records);
         };
         let mut chunks = self.log.backward();
-        let mut at = head.position;
-        let mut sequence_after = head.sequence.saturating_add(1);
+        let mut sequence_after = last.saturating_add(1);
         while at != 0 && sequence_after > range.start.max(1) {
             let missing = || Error::damaged(at, "records are missing", Some(stream));
             let (first, chunk) = chunks.chunk_with(at)?.ok_or_else(missing)?;
@@ -65,6 +73,7 @@ impl Inner {
                 if transition.after != sequence_after || transition.previous >= at {
                     return Err(broken(at));
                 }
+                pass(at, transition.after - 1);
                 records.extend(transition.records.into_iter().rev());
                 sequence_after = transition.first;
                 if transition.previous == 0 && sequence_after != 1 {

@@ -65,7 +65,7 @@ impl End {
             failed_step: steps.next().map(|(name, _)| name.clone()),
             first_failure: first_failure(execution, history),
             total_errors: execution.total_errors,
-            can_be_retried: execution.can_be_redriven(),
+            can_be_retried: execution.permits_retry().is_ok(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everstep::engine::{Event, Status};
-use everstep::runtime::Builder;
+use everstep::runtime::{Builder, Limits};
 use everstep::testing::FaultyStore;
 use everstep::worker::{JobContext, JobError, Registry};
 use serde_json::{Value, json};
@@ -124,6 +124,27 @@ async fn an_execution_that_waits_outlives_crashes_and_stops() {
     assert_eq!(third.execution(id).await.unwrap(), world.replayed(id).await);
     world.clock.advance(Duration::from_secs(1000));
     assert_eq!(within(third.result(id)).await.unwrap().status, Status::Completed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_busy_time_a_checkpoint_is_written_although_few_events_have_passed() {
+    let mut world = World::new();
+    let limits = Limits { checkpoint_events: 400, ..Limits::default() };
+    let system = world.builder().limits(limits).open_store(world.store.clone()).await.unwrap();
+    deploy(&system, &json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}})).await;
+    while system.last_position() < 60 {
+        system.start("w", json!(1)).await.unwrap();
+    }
+    let covered = || async { world.store.read_checkpoint().await.unwrap().1 - 1 };
+    assert_eq!(covered().await, 0, "the last one is not a second ago");
+    world.clock.advance(Duration::from_secs(1));
+    system.start("w", json!(1)).await.unwrap();
+    within(async {
+        while covered().await < 60 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,7 @@
 //! The HTTP server from outside: a real one on a free port, and a client of a few lines.
 
 mod access;
+mod actions;
 mod bad_requests;
 mod client;
 mod limits;

@@ -214,6 +214,9 @@ fn pages_of_a_list_do_not_overlap_while_executions_come_and_end() {
     assert_eq!(count("status=running,completed&workflow=slow"), 20);
     assert_eq!(count("q=SLO"), 20);
     assert_eq!(count("q=nothing"), 0);
+    assert_eq!(count("since=2020-01-01T00:00:00Z"), count(""));
+    assert_eq!(count("since=2999-01-01T00:00:00Z"), 0);
+    assert_eq!(server.get("/api/v1/executions?since=soon").code(), "BAD_REQUEST");
     assert_eq!(count("parent=none"), count("parent=any"));
     let cursor = server.get("/api/v1/executions?limit=1").json()["next_cursor"].clone();
     let cursor = cursor.as_str().unwrap();
@@ -274,6 +277,10 @@ fn the_log_is_fed_exported_and_verified() {
     let part = server.get(&format!("/api/v1/log/export?from=2&to=6&execution={}", ids[0])).body;
     assert!(part.lines().count() > 0);
     assert!(part.lines().all(|line| line.contains(&ids[0].to_string())));
+    let whole = server.get(&format!("/api/v1/log/export?execution={}", ids[0])).body;
+    let others = whole.lines().filter(|line| !line.contains(&ids[0].to_string()));
+    let others: Vec<&str> = others.collect();
+    assert!(others.len() == 1 && others[0].contains("DefinitionStored"), "{others:?}");
     let report = server.post("/api/v1/log/verify", &json!({})).json();
     assert_eq!((&report["is_sound"], &report["executions"]), (&json!(true), &json!(5)));
 }
