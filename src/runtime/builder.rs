@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 
 use super::attempt::ReporterPlace;
+use super::catalogue::Catalogue;
 use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource, RandomIds, SystemClock};
 use super::committer::{Committer, Health, Unit};
@@ -160,7 +161,9 @@ impl Builder {
         let epoch = store.acquire().await?;
         let definitions = Arc::new(Definitions::default());
         let controls = Arc::new(Controls::default());
-        let recovered = recover(&*store, &definitions, &controls, &*self.clock).await?;
+        let catalogue = Arc::new(Catalogue::default());
+        let recovered =
+            recover(&*store, &definitions, (&controls, &catalogue), &*self.clock).await?;
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
@@ -193,6 +196,7 @@ impl Builder {
             store,
             definitions,
             controls,
+            catalogue,
             names: Arc::default(),
             places: Arc::new(places),
             figures: Arc::default(),
@@ -212,6 +216,7 @@ impl Builder {
             deploying: Arc::new(Mutex::new(())),
             redriving: Arc::new(Mutex::new(())),
             controlling: Arc::new(Mutex::new(())),
+            cataloguing: Arc::new(Mutex::new(())),
             rounds,
             rounds_done: rounds_out,
             durable: durable_out,
@@ -234,11 +239,11 @@ pub(super) fn milliseconds(span: Duration) -> u64 {
 async fn recover(
     store: &dyn EventStore,
     definitions: &Definitions,
-    controls: &Controls,
+    (controls, catalogue): (&Controls, &Catalogue),
     clock: &dyn Clock,
 ) -> Result<Recovered, Error> {
     let began = clock.now();
-    let mut recovered = recovery::recover(store, definitions, controls).await?;
+    let mut recovered = recovery::recover(store, definitions, controls, catalogue).await?;
     recovered.report.took_ms = clock.now().ms_since(began);
     Ok(recovered)
 }

@@ -16,6 +16,7 @@ mod attempt;
 mod builder;
 mod callbacks;
 mod cancel;
+mod catalogue;
 mod checkpoint;
 mod children;
 mod clock;

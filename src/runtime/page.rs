@@ -178,6 +178,18 @@ impl Orchestrator {
         Ok(Deployed { definition: workflow.hash, version, is_new })
     }
 
+    /// The execution of a workflow that was started under a name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn find_named(
+        &self,
+        workflow: &str,
+        name: &str,
+    ) -> Result<Option<ExecutionId>, Error> {
+        self.named(NameKey::of(workflow, name)).await
+    }
+
     /// Whether a start would be taken as things are now.
     ///
     /// # Errors

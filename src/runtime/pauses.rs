@@ -165,7 +165,7 @@ impl Orchestrator {
         }
         let event = control.event();
         let (sequence, time) = (controls.next_sequence(), self.tools().clock.now());
-        self.record(controls::stream(), sequence, time, event.clone()).await?;
+        self.record(controls::stream(), sequence, time, vec![event.clone()]).await?;
         controls.apply(&event, sequence, time);
         if control.kind == Kind::JobType {
             self.tools().dispatch.hold(&control.name, control.pauses);

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::align::Alignment;
 use super::attempt::ReporterPlace;
+use super::catalogue::Catalogue;
 use super::children::{end_note, progress_note, set_aside_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
@@ -53,6 +54,7 @@ pub(super) struct Tools {
     pub(super) store: Arc<dyn EventStore>,
     pub(super) definitions: Arc<Definitions>,
     pub(super) controls: Arc<Controls>,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) names: Arc<Names>,
     pub(super) places: Arc<Places>,
     pub(super) figures: Arc<Figures>,

@@ -4,5 +4,6 @@ pub mod control;
 pub mod http;
 mod queues;
 pub mod rest;
+mod sfn;
 
 pub use queues::shown_queues;

@@ -20,6 +20,10 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Whether it may listen on the network without tokens or TLS.
     pub insecure: bool,
+    /// The region in names of the Step Functions API.
+    pub region: String,
+    /// The account in such names.
+    pub account: String,
     /// The data folder, whose size is a figure.
     pub data: Option<PathBuf>,
     /// What it bears.
@@ -43,6 +47,8 @@ impl Default for Settings {
             tokens: None,
             tls: None,
             insecure: false,
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
             data: None,
             limits: HttpLimits::default(),
         }
