@@ -93,6 +93,15 @@ pub struct Routing {
     pub weight: u8,
 }
 
+/// How an execution was started, when not as the newest version of its workflow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartedAs {
+    /// The number of the published version that it runs.
+    pub version: u64,
+    /// The alias that led there.
+    pub alias: Option<Arc<str>>,
+}
+
 /// A word about a resource.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tag {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::catalogue::StartedAs;
 use super::child::{ChildEnd, Parent};
 use super::event::{Failure, MapRunWish};
 use super::execution::Timer;
@@ -201,6 +202,8 @@ pub struct StartExecution {
     pub parent: Option<Parent>,
     /// The execution that it repeats.
     pub rerun_of: Option<ExecutionId>,
+    /// The published version that it is started as.
+    pub started_as: Option<StartedAs>,
     /// Set when its whole workflow is paused: it begins paused.
     pub pause: Option<PauseWish>,
 }
@@ -209,7 +212,16 @@ impl StartExecution {
     /// One that has no name, and that no other execution begins.
     pub fn new(workflow: impl Into<Arc<str>>, definition: DefinitionHash, input: Json) -> Self {
         let workflow = workflow.into();
-        Self { workflow, definition, name: None, input, parent: None, rerun_of: None, pause: None }
+        Self {
+            workflow,
+            definition,
+            name: None,
+            input,
+            parent: None,
+            rerun_of: None,
+            started_as: None,
+            pause: None,
+        }
     }
 }
 

@@ -1,14 +1,13 @@
-//! What happened. Every change of an execution is one of these, recorded before it is visible.
-//!
-//! Each body is a struct of its own, frozen once it is released: a change makes a new schema version
-//! (see `docs/EVENT_FORMAT.md`). Decide has put the results of expressions in.
+//! What happened. Every change of an execution is one of these, recorded before it is visible. Bodies
+//! are frozen once released: a change makes a new schema version (see `docs/EVENT_FORMAT.md`). Decide
+//! has put the results of expressions in.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::catalogue::{Routing, Tag};
+use super::catalogue::{Routing, StartedAs, Tag};
 use super::child::{Child, Ending, Parent};
 pub use super::event_data::{Data, KeptPart, MapRunChange, MapRunWish};
 pub use super::failure::{Failure, MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
@@ -45,6 +44,8 @@ events! {
         place: Option<Place>,
         /// The execution that it repeats.
         rerun_of: Option<ExecutionId>,
+        /// The published version that it was started as.
+        started_as: Option<StartedAs>,
     }
     /// An execution that had ended goes on: from the entrance of a step on, all is done again.
     ExecutionRedriven {
@@ -466,7 +467,7 @@ events! {
         /// Why.
         reason: Arc<str>,
     }
-    /// The execution, which has ended, was deleted: the last event of its history, and it stays.
+    /// The execution, which has ended, was deleted: the last event, which compaction leaves.
     ExecutionDeleted {
         /// Who deleted it.
         by: Arc<str>,
@@ -521,8 +522,7 @@ events! {
         /// Who.
         by: Arc<str>,
     }
-    /// A workflow was set up, or set up anew, by a client of the Step Functions API. Recorded in a
-    /// history that is no execution's, as all that follow.
+    /// A client of AWS set a workflow up, or anew. In a history of its own, as all that follow.
     MachineSettled {
         /// Which.
         workflow: Arc<str>,

@@ -2,6 +2,22 @@
 
 use super::event::Event;
 
+/// The events of the catalogue, as a pattern: who has nothing to do with it need not list them.
+macro_rules! of_catalogue {
+    () => {
+        crate::engine::Event::MachineSettled(_)
+            | crate::engine::Event::MachineRemoved(_)
+            | crate::engine::Event::VersionPublished(_)
+            | crate::engine::Event::VersionRetired(_)
+            | crate::engine::Event::AliasSettled(_)
+            | crate::engine::Event::AliasRemoved(_)
+            | crate::engine::Event::ActivityCreated(_)
+            | crate::engine::Event::ActivityRemoved(_)
+            | crate::engine::Event::TagsSettled(_)
+    };
+}
+pub(super) use of_catalogue;
+
 impl Event {
     /// Whether it is one of an execution; others stand in histories of their own.
     #[must_use]
@@ -25,18 +41,7 @@ impl Event {
     /// stand in one history.
     #[must_use]
     pub fn is_of_catalogue(&self) -> bool {
-        matches!(
-            self,
-            Self::MachineSettled(_)
-                | Self::MachineRemoved(_)
-                | Self::VersionPublished(_)
-                | Self::VersionRetired(_)
-                | Self::AliasSettled(_)
-                | Self::AliasRemoved(_)
-                | Self::ActivityCreated(_)
-                | Self::ActivityRemoved(_)
-                | Self::TagsSettled(_)
-        )
+        matches!(self, of_catalogue!())
     }
 
     /// Whether it ends its execution.

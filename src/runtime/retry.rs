@@ -13,6 +13,7 @@ use super::error::Error;
 use super::orchestrator::{Orchestrator, Start};
 use super::read::read_whole;
 use super::shards::Request;
+use crate::engine::catalogue::StartedAs;
 use crate::engine::event::MapRunWish;
 use crate::engine::{
     Command, Execution, ExecutionId, Link, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
@@ -32,12 +33,14 @@ pub struct Rerun {
 }
 
 /// Where an execution that people start comes from.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Origin {
     /// The execution that it repeats.
     pub(super) rerun_of: Option<ExecutionId>,
     /// The version to run; the newest when that is not said.
     pub(super) version: Option<DefinitionHash>,
+    /// The published version that it is.
+    pub(super) started_as: Option<StartedAs>,
 }
 
 impl Orchestrator {
@@ -151,7 +154,8 @@ impl Orchestrator {
             name: rerun.name,
         };
         let version = rerun.same_version.then_some(known.definition);
-        self.start_from(start, Origin { rerun_of: Some(execution), version }).await
+        self.start_from(start, Origin { rerun_of: Some(execution), version, started_as: None })
+            .await
     }
 }
 

@@ -11,6 +11,7 @@ use super::orchestrator::{Orchestrator, Start, check_name};
 use super::retry::Origin;
 use super::shards::Request;
 use super::tasks;
+use crate::engine::catalogue::StartedAs;
 use crate::engine::{ExecutionId, Program, StartExecution};
 use crate::language::{DefinitionHash, Json};
 use crate::store::NameKey;
@@ -43,8 +44,8 @@ impl Orchestrator {
         self.start_from(start, Origin::default()).await
     }
 
-    /// Starts an execution of this version of a workflow, as [`Orchestrator::start_with`] does of the
-    /// newest.
+    /// Starts an execution of a published version of a workflow, as [`Orchestrator::start_with`] does
+    /// of the newest.
     ///
     /// # Errors
     /// As [`Orchestrator::start_with`].
@@ -52,8 +53,11 @@ impl Orchestrator {
         &self,
         start: Start,
         definition: DefinitionHash,
+        started_as: StartedAs,
     ) -> Result<ExecutionId, Error> {
-        self.start_from(start, Origin { version: Some(definition), ..Origin::default() }).await
+        let started_as = Some(started_as);
+        self.start_from(start, Origin { rerun_of: None, version: Some(definition), started_as })
+            .await
     }
 
     pub(super) async fn start_from(
@@ -114,6 +118,7 @@ impl Orchestrator {
         let command = StartExecution {
             name: start.name.map(Arc::from),
             rerun_of: origin.rerun_of,
+            started_as: origin.started_as,
             ..StartExecution::new(start.workflow, definition, start.input)
         }
         .into();

@@ -23,7 +23,7 @@ pub const MAX_BODY_BYTES: usize = 128 * 1024 * 1024;
 pub const MAX_EXECUTION_BYTES: usize = 512 * 1024 * 1024;
 
 /// The version of the bytes of a fold. A fold is only a cache, so older versions are not read.
-const EXECUTION_VERSION: u8 = 1;
+const EXECUTION_VERSION: u8 = 2;
 
 /// bincode counts what it will hold in memory, at most eight bytes for one byte read.
 const DECODE_LIMIT: usize = 8 * MAX_EXECUTION_BYTES;
@@ -79,7 +79,7 @@ macro_rules! event_table {
     ($with:ident) => {
         $with! {
             1 1 DefinitionStored
-            2 1 ExecutionStarted
+            2 2 ExecutionStarted
             3 1 StateEntered
             4 1 StateExited
             5 1 FailureCaught

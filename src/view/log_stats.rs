@@ -225,6 +225,7 @@ mod tests {
             parent: None,
             place: None,
             rerun_of: None,
+            started_as: None,
         }
         .into();
         let failed: Event =

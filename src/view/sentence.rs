@@ -236,6 +236,8 @@ fn started(body: &ExecutionStarted) -> String {
     });
     let place = place.unwrap_or_default();
     let of = body.rerun_of.map(|of| format!(", a rerun of {of},")).unwrap_or_default();
+    let version = body.started_as.as_ref().map(|it| format!(" version {}", it.version));
+    let of = version.unwrap_or_default() + &of;
     format!("started {}{name}{by}{of} with {}{place}", body.workflow, json(&body.input))
 }
 

@@ -411,6 +411,7 @@ mod tests {
             parent,
             place: None,
             rerun_of: None,
+            started_as: None,
         }
         .into()
     }

@@ -13,6 +13,7 @@ use super::event::{
     CancelRequested, Data, Event, ExecutionCompleted, ExecutionStarted, Failure, FailureCaught,
     RetryScheduled, StateEntered, StateExited,
 };
+use super::event_kind::of_catalogue;
 use super::execution::{
     Activity, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
@@ -46,15 +47,7 @@ impl Execution {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
-            | Event::MachineSettled(_)
-            | Event::MachineRemoved(_)
-            | Event::VersionPublished(_)
-            | Event::VersionRetired(_)
-            | Event::AliasSettled(_)
-            | Event::AliasRemoved(_)
-            | Event::ActivityCreated(_)
-            | Event::ActivityRemoved(_)
-            | Event::TagsSettled(_) => {}
+            | of_catalogue!() => {}
             Event::ExecutionStarted(body) => self.started(body, at),
             Event::ExecutionAdmitted(body) => self.admitted(body.deadline, at),
             Event::ExecutionRedriven(body) => self.redriven(body, at),
@@ -123,6 +116,7 @@ impl Execution {
         self.place.clone_from(&body.place);
         self.ask_for_place();
         self.rerun_of = body.rerun_of;
+        self.started_as.clone_from(&body.started_as);
         self.input = body.input.clone();
         self.started_at = at;
         self.pace = Pace::starting(at, 0);

@@ -7,6 +7,7 @@ use super::pause::SeenPauses;
 use super::{Violation, ensure};
 use crate::engine::child::{Child, ChildWait};
 use crate::engine::event::{Event, ExecutionRedriven, JobScheduled};
+use crate::engine::event_kind::of_catalogue;
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
@@ -203,15 +204,7 @@ impl Seen {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
-            | Event::MachineSettled(_)
-            | Event::MachineRemoved(_)
-            | Event::VersionPublished(_)
-            | Event::VersionRetired(_)
-            | Event::AliasSettled(_)
-            | Event::AliasRemoved(_)
-            | Event::ActivityCreated(_)
-            | Event::ActivityRemoved(_)
-            | Event::TagsSettled(_)
+            | of_catalogue!()
             | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
@@ -318,15 +311,7 @@ impl Seen {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
-            | Event::MachineSettled(_)
-            | Event::MachineRemoved(_)
-            | Event::VersionPublished(_)
-            | Event::VersionRetired(_)
-            | Event::AliasSettled(_)
-            | Event::AliasRemoved(_)
-            | Event::ActivityCreated(_)
-            | Event::ActivityRemoved(_)
-            | Event::TagsSettled(_)
+            | of_catalogue!()
             | Event::ExecutionDeleted(_) => Ok(()),
         }
     }

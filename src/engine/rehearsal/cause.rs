@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::event::{
     CallbackAwaited, Event, ExecutionStarted, JobFailed, JobSucceeded, JobTimedOut,
 };
+use crate::engine::event_kind::of_catalogue;
 use crate::engine::execution::{Activity, Execution, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
 use crate::engine::{Command, StartExecution};
@@ -69,15 +70,7 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::WorkflowResumed(_)
         | Event::JobTypePaused(_)
         | Event::JobTypeResumed(_)
-        | Event::MachineSettled(_)
-        | Event::MachineRemoved(_)
-        | Event::VersionPublished(_)
-        | Event::VersionRetired(_)
-        | Event::AliasSettled(_)
-        | Event::AliasRemoved(_)
-        | Event::ActivityCreated(_)
-        | Event::ActivityRemoved(_)
-        | Event::TagsSettled(_)
+        | of_catalogue!()
         | Event::ExecutionSetAside(_) => Cause::Given,
         Event::StateEntered(_)
         | Event::StateExited(_)
@@ -108,6 +101,7 @@ fn started(body: &ExecutionStarted, definition: DefinitionHash) -> Command {
         name: body.name.clone(),
         parent: body.parent.clone(),
         rerun_of: body.rerun_of,
+        started_as: body.started_as.clone(),
         ..StartExecution::new(body.workflow.clone(), definition, body.input.clone())
     };
     start.into()

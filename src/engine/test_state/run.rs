@@ -79,6 +79,7 @@ impl<'t> Bench<'t> {
             parent: None,
             place: None,
             rerun_of: None,
+            started_as: None,
         };
         let (frame, input) = (FrameId::ROOT, Data::Kept);
         let entered = StateEntered { frame, state: state.name.clone(), input, progress: 0 };

@@ -288,7 +288,7 @@ fn most(app: &App, route: &Route) -> usize {
     match route.size {
         Size::Document => document,
         Size::Payload => app.engine.payload_bytes() + AROUND_PAYLOAD,
-        Size::Wire => 2 * document.max(app.engine.payload_bytes()) + AROUND_PAYLOAD,
+        Size::Wire => 2 * document + AROUND_PAYLOAD,
     }
 }
 

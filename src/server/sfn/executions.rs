@@ -52,6 +52,13 @@ async fn describe(request: Request) -> Output {
     let mut tell = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
     tell("executionArn", find::arn_of(&app.arns, &found).into());
     tell("stateMachineArn", app.arns.machine(&found.workflow).into());
+    if let Some(of) = &found.started_as {
+        let version = app.arns.qualified(&found.workflow, &of.version.to_string());
+        tell("stateMachineVersionArn", version.into());
+        if let Some(alias) = &of.alias {
+            tell("stateMachineAliasArn", app.arns.qualified(&found.workflow, alias).into());
+        }
+    }
     let has_parent = found.parent.is_some();
     tell("name", find::name_of(found.id, found.name.as_deref(), has_parent).into());
     tell("status", find::status(found.status).into());

@@ -123,7 +123,7 @@ fn check(
             }
         }
         (Shape::Real(least, most), Value::Number(number)) => {
-            let real = number.as_f64().unwrap_or(f64::NAN);
+            let real = number.as_f64().unwrap_or(f64::INFINITY);
             if let Some(bound) = bound_of_value(&real, &least, &most) {
                 violations.push(violation(at, &quoted(&number.to_string()), &bound));
             }
@@ -166,8 +166,7 @@ fn bound_of_value<T: PartialOrd + std::fmt::Display>(
     if value < least {
         return Some(format!("have value greater than or equal to {least}"));
     }
-    // What is no number is neither.
-    (!(value <= most)).then(|| format!("have value less than or equal to {most}"))
+    (value > most).then(|| format!("have value less than or equal to {most}"))
 }
 
 fn violation(at: &str, value: &str, bound: &str) -> String {

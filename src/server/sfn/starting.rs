@@ -12,6 +12,7 @@ use super::operation::{Member, Operation, Output, Request, Shape};
 use super::refusal::Refusal;
 use super::reply::seconds;
 use super::{aborted, arn, find, names};
+use crate::engine::catalogue::StartedAs;
 use crate::engine::{Event, Execution, ExecutionId, RedriveRequest, Rejection, Timestamp};
 use crate::language::{DefinitionHash, Json};
 use crate::runtime::{self, Start};
@@ -85,7 +86,7 @@ pub(super) async fn begin(
 ) -> Result<(Found, ExecutionId), Refusal> {
     let (app, input) = (request.app(), &request.input);
     let (found, qualifier) = machine::find(app, input.need("stateMachineArn"))?;
-    let definition = chosen(app, &found, qualifier.as_ref(), input.need("stateMachineArn"))?;
+    let chosen = chosen(app, &found, qualifier, input.need("stateMachineArn"))?;
     let name = input.text("name").map(str::to_owned);
     name.as_deref().map(names::check).transpose()?;
     let name = name.filter(|_| keeps_name);
@@ -94,30 +95,33 @@ pub(super) async fn begin(
         Refusal::of("InvalidExecutionInput", message)
     })?;
     let start = Start { workflow: found.name.clone(), input: payload, name };
-    let started = match definition {
-        Some(definition) => app.engine.start_version(start, definition).await,
+    let started = match chosen {
+        Some((definition, started_as)) => {
+            app.engine.start_version(start, definition, started_as).await
+        }
         None => app.engine.start_with(start).await,
     };
     Ok((found, started.map_err(|error| not_started(app, error))?))
 }
 
-/// The definition that a version or an alias stands for; none for the newest.
+/// What a version or an alias stands for; nothing for the newest.
 fn chosen(
     app: &App,
     found: &Found,
-    qualifier: Option<&Qualifier>,
+    qualifier: Option<Qualifier>,
     arn: &str,
-) -> Result<Option<DefinitionHash>, Refusal> {
-    let number = match qualifier {
+) -> Result<Option<(DefinitionHash, StartedAs)>, Refusal> {
+    let (version, alias) = match qualifier {
         None => return Ok(None),
-        Some(Qualifier::Version(number)) => Some(*number),
-        Some(Qualifier::Alias(name)) => found
-            .said()
-            .and_then(|said| said.aliases.get(name.as_str()))
-            .and_then(|alias| alias.choose(app.engine.seed())),
+        Some(Qualifier::Version(version)) => (Some(version), None),
+        Some(Qualifier::Alias(name)) => {
+            let alias = found.said().and_then(|said| said.aliases.get(name.as_str()));
+            (alias.and_then(|alias| alias.choose(app.engine.seed())), Some(name.into()))
+        }
     };
-    let version = number.and_then(|number| found.version(number));
-    version.map(|version| Some(version.definition)).ok_or_else(|| machine::missing(arn))
+    let known = version.and_then(|version| Some((version, found.version(version)?)));
+    let (version, known) = known.ok_or_else(|| machine::missing(arn))?;
+    Ok(Some((known.definition, StartedAs { version, alias })))
 }
 
 fn not_started(app: &App, error: runtime::Error) -> Refusal {

@@ -54,7 +54,6 @@ pub(super) fn operations() -> Vec<Operation> {
     ])]
 }
 
-#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 async fn test(request: Request) -> Output {
     let (program, name) = program(&request)?;
     let state = program.state(&name).ok_or_else(no_such_state)?;

@@ -24,7 +24,6 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-#[expect(clippy::unused_async, reason = "handlers are asynchronous")]
 async fn validate(request: Request) -> Output {
     let input = &request.input;
     let text = input.need("definition");
