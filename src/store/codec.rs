@@ -23,7 +23,7 @@ pub const MAX_BODY_BYTES: usize = 128 * 1024 * 1024;
 pub const MAX_EXECUTION_BYTES: usize = 512 * 1024 * 1024;
 
 /// The version of the bytes of a fold. A fold is only a cache, so older versions are not read.
-const EXECUTION_VERSION: u8 = 2;
+const EXECUTION_VERSION: u8 = 3;
 
 /// bincode counts what it will hold in memory, at most eight bytes for one byte read.
 const DECODE_LIMIT: usize = 8 * MAX_EXECUTION_BYTES;

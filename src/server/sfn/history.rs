@@ -128,6 +128,10 @@ impl Names for Named<'_> {
         self.arns.execution(workflow, &find::name_of(id, None, true))
     }
 
+    fn qualified(&self, workflow: &str, qualifier: &str) -> String {
+        self.arns.qualified(workflow, qualifier)
+    }
+
     fn reason(&self, reason: &str) -> Failure {
         let (error, cause) = aborted::error_and_cause(reason);
         Failure::new(error.unwrap_or_default(), cause.unwrap_or_default())

@@ -219,6 +219,13 @@ impl<'f> Fold<'f> {
             if let Some(role) = names.role() {
                 fields.insert("roleArn".to_owned(), role.into());
             }
+            let mut tell = |name: &str, qualifier: &str| {
+                fields.insert(name.to_owned(), names.qualified(&body.workflow, qualifier).into());
+            };
+            if let Some(of) = &body.started_as {
+                tell("stateMachineVersionArn", &of.version.to_string());
+                of.alias.iter().for_each(|alias| tell("stateMachineAliasArn", alias));
+            }
             Some(fields.into())
         });
         // Nothing leads to the first state.

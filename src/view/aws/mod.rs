@@ -57,6 +57,8 @@ pub trait Names {
     fn activity(&self, job_type: &str) -> String;
     /// The ARN of an execution that was begun with a name or without.
     fn execution(&self, workflow: &str, id: ExecutionId) -> String;
+    /// The ARN of a version or an alias of a workflow.
+    fn qualified(&self, workflow: &str, qualifier: &str) -> String;
     /// What somebody said who stopped an execution, as an error and a cause.
     fn reason(&self, reason: &str) -> Failure;
     /// The ARN of a run of a distributed Map that `of` has.

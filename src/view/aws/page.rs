@@ -48,7 +48,12 @@ pub fn history_page(
 ) -> HistoryPage {
     let told = |window| {
         let mut fold = Fold::new(program, id, names, Writer::new(window, wish));
-        records.iter().for_each(|record| fold.take(&record.event, record.time));
+        for record in records {
+            fold.take(&record.event, record.time);
+            if fold.writer.is_past() {
+                break;
+            }
+        }
         fold.writer
     };
     let most = u64::try_from(wish.most).unwrap_or(u64::MAX).max(1);
@@ -63,8 +68,8 @@ pub fn history_page(
     // From the end nobody can begin who has not been there: one fold to count, one to tell.
     let last = match wish.after {
         Some(after) => after.saturating_sub(1),
-        // No id is 0, so nothing is told.
-        None => told(0..=0).count,
+        // No history is that long, so nothing is told.
+        None => told(u64::MAX..=u64::MAX).count,
     };
     let writer = told(last.saturating_sub(most).saturating_add(1)..=last);
     let events: Vec<HistoryEvent> = writer.events.into_iter().rev().collect();
@@ -84,6 +89,11 @@ pub(super) struct Writer {
 impl Writer {
     fn new(wanted: RangeInclusive<u64>, wish: HistoryWish) -> Self {
         Self { wanted, wish, bytes: 0, count: 0, events: VecDeque::new() }
+    }
+
+    /// Whether what is wanted lies behind, and something follows.
+    fn is_past(&self) -> bool {
+        self.count > *self.wanted.end()
     }
 
     /// Whether inputs and outputs are wanted.

@@ -52,6 +52,23 @@ fn a_history_is_told_as_aws_tells_it() {
 }
 
 #[test]
+fn a_history_knows_the_version_and_the_alias_that_were_started() {
+    let server = Server::new();
+    create(&server, "w", &super::pass());
+    let machine = json!({"stateMachineArn": arn("stateMachine", "w")});
+    let version = server.sfn("PublishStateMachineVersion", &machine).unwrap();
+    let version = &version["stateMachineVersionArn"];
+    let routes = json!([{"stateMachineVersionArn": version, "weight": 100}]);
+    let asked = json!({"name": "live", "routingConfiguration": routes});
+    let alias = server.sfn("CreateStateMachineAlias", &asked).unwrap();
+    let execution = started(&server, "w:live", "{}");
+    let history = server.sfn("GetExecutionHistory", &json!({"executionArn": execution})).unwrap();
+    let details = &history["events"][0]["executionStartedEventDetails"];
+    assert_eq!(&details["stateMachineVersionArn"], version);
+    assert_eq!(details["stateMachineAliasArn"], alias["stateMachineAliasArn"]);
+}
+
+#[test]
 fn a_history_comes_in_pages_and_in_either_order() {
     let server = Server::new();
     create(&server, "w", &echo());

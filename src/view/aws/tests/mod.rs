@@ -37,6 +37,10 @@ impl Names for Short {
         format!("execution:{workflow}")
     }
 
+    fn qualified(&self, workflow: &str, qualifier: &str) -> String {
+        format!("{workflow}:{qualifier}")
+    }
+
     fn reason(&self, reason: &str) -> Failure {
         Failure::new("", reason)
     }
