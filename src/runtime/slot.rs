@@ -11,7 +11,7 @@ use super::children::{ChildOrder, order_for};
 use super::committer::Release;
 use super::dispatch::Offer;
 use super::places::{Ask, Asking};
-use super::remote::{self, Lease, Seat, USUAL_LEASE_SECONDS};
+use super::remote::{self, Lease, Seat};
 use super::shard::Tools;
 use super::shards::Note;
 use crate::engine::{
@@ -44,8 +44,8 @@ pub(super) struct Decided {
     pub(super) panicked: bool,
 }
 
-/// The worker of another process that has a job.
-fn remote_worker(job: &Job) -> Option<&str> {
+/// The worker of another process that has a job, and its lease.
+fn remote_worker(job: &Job) -> Option<(&str, u32)> {
     job.worker.as_deref().and_then(remote::name_of)
 }
 
@@ -202,7 +202,7 @@ impl Slot {
         let token = tools.ids.token();
         let worker = match &seat {
             Seat::Here => tools.worker_name.clone(),
-            Seat::Afar { worker, .. } => remote::logged_name(worker),
+            Seat::Afar { worker, lease_seconds, .. } => remote::logged_name(worker, *lease_seconds),
         };
         let command = Command::StartJob { job, attempt, worker, token };
         match self.decide(tools, now, command) {
@@ -283,7 +283,9 @@ impl Slot {
         }
         let mut again = Vec::new();
         for (id, job) in self.jobs_at_work() {
-            let (Some(worker), Some(token)) = (remote_worker(job), job.token) else { continue };
+            let (Some((worker, seconds)), Some(token)) = (remote_worker(job), job.token) else {
+                continue;
+            };
             let (cancel, cancel_token) = CancelToken::new();
             cancel.send_replace(job.status == JobStatus::Cancelling);
             let reporter = Reporter::new(token, tools.reporters.clone());
@@ -293,7 +295,7 @@ impl Slot {
                 proof: CallbackToken { execution, job: id, token },
                 job_type: job.job_type.clone(),
                 worker: worker.into(),
-                seconds: USUAL_LEASE_SECONDS,
+                seconds,
                 cancel: cancel_token,
                 reporter: reporter.clone(),
             };

@@ -14,6 +14,7 @@ use super::super::attempt::Reporter;
 use super::super::clock::Clock;
 use super::super::shards::{Note, Shards};
 use super::super::tasks;
+use super::NO_LEASE;
 use crate::engine::{CallbackToken, ExecutionId, JobId, Timestamp};
 use crate::worker::{AttemptId, CancelToken};
 
@@ -142,7 +143,10 @@ impl Leases {
     }
 
     fn until(&self, seconds: u32) -> Timestamp {
-        self.clock.now().plus_ms(u64::from(seconds).saturating_mul(1000))
+        match seconds {
+            NO_LEASE => Timestamp(u64::MAX),
+            seconds => self.clock.now().plus_ms(u64::from(seconds).saturating_mul(1000)),
+        }
     }
 
     /// Takes those that have lapsed away, and says so to their shards; whether any are left.
@@ -156,6 +160,15 @@ impl Leases {
             let CallbackToken { execution, job, token } = lease.proof;
             tracing::warn!(%execution, worker = %lease.worker, "a worker is silent: its attempt is lost");
             self.shards.note(execution, Note::LeaseLapsed { execution, job, token });
+        }
+        // One without a lease that no longer counts would stay for ever.
+        let over = |(lease, _): &(Lease, Timestamp)| {
+            lease.seconds == NO_LEASE && lease.cancel.is_cancelled()
+        };
+        let ended: Vec<Key> =
+            held.leases.iter().filter(|(_, one)| over(one)).map(|(key, _)| *key).collect();
+        for key in ended {
+            held.remove(key);
         }
         held.is_watched = !held.leases.is_empty();
         held.is_watched

@@ -31,7 +31,11 @@ use crate::language::Json;
 use crate::worker::{JobError, ProgressReport, ProgressSink as _};
 
 /// How the log calls workers from afar: no worker of a process is called so.
-const PREFIX: &str = "remote ";
+const LEASED: &str = "remote ";
+/// The same, of those whose attempts have no lease.
+const UNLEASED: &str = "activity ";
+/// An attempt that may be kept for as long as the workflow allows.
+pub(super) const NO_LEASE: u32 = u32::MAX;
 /// The most jobs that one poll gets.
 pub const MOST_POLLED: usize = 256;
 /// The most job types that one poll names.
@@ -49,13 +53,16 @@ pub const LONGEST_LEASE_SECONDS: u32 = 3600;
 const MOST_POLLS: usize = 10_000;
 
 /// The name of a worker from afar, as the log has it.
-pub(super) fn logged_name(worker: &str) -> Arc<str> {
-    format!("{PREFIX}{worker}").into()
+pub(super) fn logged_name(worker: &str, lease_seconds: u32) -> Arc<str> {
+    let kind = if lease_seconds == NO_LEASE { UNLEASED } else { LEASED };
+    format!("{kind}{worker}").into()
 }
 
-/// The name of a worker from afar, when this is one.
-pub(super) fn name_of(logged: &str) -> Option<&str> {
-    logged.strip_prefix(PREFIX)
+/// The name of a worker from afar, when this is one, and the lease that its attempt gets after a
+/// restart.
+pub(super) fn name_of(logged: &str) -> Option<(&str, u32)> {
+    let leased = logged.strip_prefix(LEASED).map(|name| (name, USUAL_LEASE_SECONDS));
+    leased.or_else(|| Some((logged.strip_prefix(UNLEASED)?, NO_LEASE)))
 }
 
 /// What a worker asks for.
@@ -71,8 +78,8 @@ pub struct Poll {
     /// How long it waits for the first, at most [`LONGEST_POLL`].
     pub wait: Duration,
     /// For how long it may be silent with a job, in seconds, from [`SHORTEST_LEASE_SECONDS`] to
-    /// [`LONGEST_LEASE_SECONDS`].
-    pub lease_seconds: u32,
+    /// [`LONGEST_LEASE_SECONDS`]; none for as long as the workflow's own times allow.
+    pub lease_seconds: Option<u32>,
     /// Where it is, for people.
     pub address: Option<String>,
 }
@@ -263,7 +270,8 @@ impl Orchestrator {
         if remote.workers.polls(&worker, &job_types, most, address, clock.now()) {
             return Ok(Polled { jobs: Vec::new(), is_draining: true });
         }
-        let lease_seconds = poll.lease_seconds.clamp(SHORTEST_LEASE_SECONDS, LONGEST_LEASE_SECONDS);
+        let bounded = |seconds: u32| seconds.clamp(SHORTEST_LEASE_SECONDS, LONGEST_LEASE_SECONDS);
+        let lease_seconds = poll.lease_seconds.map_or(NO_LEASE, bounded);
         let (sender, deliveries) = unbounded_channel();
         let wish =
             Wish { worker: worker.clone(), job_types, most, lease_seconds, deliveries: sender };

@@ -202,7 +202,7 @@ async fn poll(call: Call) -> Answer {
         job_types,
         most: number("max").and_then(|most| usize::try_from(most).ok()).unwrap_or(1),
         wait,
-        lease_seconds,
+        lease_seconds: Some(lease_seconds),
         address: Some(call.peer.ip().to_string()),
     };
     let polled = tokio::select! {

@@ -13,12 +13,14 @@ use super::settle::{ENCRYPTION, check_encryption};
 use super::{names, tags};
 use crate::engine::event::{ActivityCreated, ActivityRemoved, TagsSettled};
 use crate::engine::{Event, Timestamp};
+use crate::runtime::{self, LONGEST_POLL, Poll};
 use crate::server::http::{App, Role};
 
 /// The most activities.
 const MOST: usize = 10_000;
 
 const ACTIVITY: Member = Member::required("activityArn", Shape::Text(1, 256));
+const TASK: &[Member] = &[ACTIVITY, Member::new("workerName", Shape::Text(1, 80))];
 const CREATE: &[Member] = &[Member::required("name", names::NAME), tags::TAGS, ENCRYPTION];
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -33,6 +35,11 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(&["ActivityDoesNotExist", "InvalidArn"]),
         Operation::shows("ListActivities", Role::Viewer, &[MAX_RESULTS, NEXT_TOKEN], list)
             .refuses(&["InvalidToken"]),
+        Operation::does("GetActivityTask", Role::Worker, TASK, task).refuses(&[
+            "ActivityDoesNotExist",
+            "ActivityWorkerLimitExceeded",
+            "InvalidArn",
+        ]),
         Operation::does("DeleteActivity", Role::Operator, &[ACTIVITY], delete)
             .refuses(&["InvalidArn"]),
     ]
@@ -102,6 +109,41 @@ async fn list(request: Request) -> Output {
     });
     let (page, next) = page::of("ListActivities", &request.input, told)?;
     Ok(page::output("activities", page, next))
+}
+
+/// Waits up to a minute for a job. A worker may keep it for as long as the workflow's times allow.
+async fn task(request: Request) -> Output {
+    let app = request.app();
+    let (activity, _) = find(app, request.input.need("activityArn"))?;
+    let too_many = || {
+        let message = "Too many workers wait for tasks of activities.";
+        Refusal::of("ActivityWorkerLimitExceeded", message)
+    };
+    let _seat = app.poll_seats.take(&request.call.principal.name).ok_or_else(too_many)?;
+    let poll = Poll {
+        worker: worker_name(request.input.text("workerName").unwrap_or("worker")),
+        job_types: vec![activity],
+        most: 1,
+        wait: LONGEST_POLL,
+        lease_seconds: None,
+        address: Some(request.call.peer.ip().to_string()),
+    };
+    let polled = tokio::select! {
+        polled = app.engine.poll_jobs(poll) => match polled {
+            Err(runtime::Error::TooManyPolls { .. }) => return Err(too_many()),
+            polled => polled?.jobs,
+        },
+        () = app.stopped() => Vec::new(),
+    };
+    let job = polled.into_iter().next();
+    let input = job.as_ref().map(|job| job.input.as_str());
+    Ok(json!({"taskToken": job.as_ref().map(|job| &job.token), "input": input}))
+}
+
+/// The name of a worker as the engine takes it.
+fn worker_name(given: &str) -> String {
+    let is_good = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    given.chars().map(|letter| if is_good(letter) { letter } else { '_' }).collect()
 }
 
 /// Deletes an activity; its jobs wait. One that is not there is deleted already.

@@ -6,7 +6,7 @@ use super::operation::{Member, Operation, Output, Request, Shape};
 use super::refusal::Refusal;
 use crate::engine::Rejection;
 use crate::language::Json;
-use crate::runtime;
+use crate::runtime::{self, RemoteOutcome};
 use crate::server::http::Role;
 use crate::worker::JobError;
 
@@ -42,23 +42,37 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn succeed(request: Request) -> Output {
     let output = Json::parse(request.input.need("output"))
         .map_err(|error| Refusal::of("InvalidOutput", format!("Invalid Output: '{error}'")))?;
-    let token = request.input.need("taskToken");
-    request.app().engine.complete_callback(token, output).await.map_err(refused)?;
-    Ok(json!({}))
+    finish(&request, RemoteOutcome::Completed { output, errors: 0 }).await
 }
 
 async fn fail(request: Request) -> Output {
     let text = |name: &str| request.input.text(name).unwrap_or_default();
     let failure = JobError::new(text("error"), text("cause"));
+    finish(&request, RemoteOutcome::Failed(failure)).await
+}
+
+/// Ends a job that somebody has, or that waits for a callback.
+async fn finish(request: &Request, outcome: RemoteOutcome) -> Output {
     let token = request.input.need("taskToken");
-    request.app().engine.fail_callback(token, failure).await.map_err(refused)?;
+    request.app().engine.finish_job(token, outcome).await.map_err(refused)?;
     Ok(json!({}))
 }
 
 async fn heartbeat(request: Request) -> Output {
-    let token = request.input.need("taskToken");
-    request.app().engine.callback_heartbeat(token).await.map_err(refused)?;
-    Ok(json!({}))
+    let (engine, token) = (&request.app().engine, request.input.need("taskToken"));
+    match engine.heartbeat_job(token) {
+        // A worker that is asked to stop learns it so: there is no other word for it.
+        Ok(standing) if standing.cancel => Err(gone()),
+        Ok(_) => Ok(json!({})),
+        Err(_) => {
+            engine.callback_heartbeat(token).await.map_err(refused)?;
+            Ok(json!({}))
+        }
+    }
+}
+
+fn gone() -> Refusal {
+    Refusal::of("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 }
 
 /// Tokens are never repeated: whoever reads a log could answer with them.
@@ -74,7 +88,7 @@ fn refused(error: runtime::Error) -> Refusal {
             | Rejection::NotInStatus { .. }
             | Rejection::AlreadyCancelling { .. }
             | Rejection::Ending { .. },
-        ) => Refusal::of("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'"),
+        ) => gone(),
         runtime::Error::Rejected(Rejection::TooLarge { .. }) => {
             Refusal::of("InvalidOutput", format!("Invalid Output: '{error}'"))
         }

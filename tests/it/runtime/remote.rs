@@ -17,7 +17,7 @@ fn poll(worker: &str, most: usize) -> Poll {
         job_types: vec!["afar".to_owned()],
         most,
         wait: Duration::from_secs(30),
-        lease_seconds: 60,
+        lease_seconds: Some(60),
         address: None,
     }
 }

@@ -47,6 +47,47 @@ fn an_execution_may_begin_before_anybody_works_at_its_activity() {
     server.aws("StartExecution", start);
 }
 
+#[test]
+fn a_worker_takes_tasks_of_an_activity_and_answers_them() {
+    let server = Server::with(|_| {}, |builder| builder.remote_workers(true));
+    let activity = text(&server.aws("CreateActivity", json!({"name": "a"}))["activityArn"]);
+    let machine = json!({"StartAt": "A", "States":
+        {"A": {"Type": "Task", "Resource": activity, "HeartbeatSeconds": 600, "End": true,
+            "Retry": [{"ErrorEquals": ["Again"], "IntervalSeconds": 1, "MaxAttempts": 1}]}}});
+    let arn = server.machine("w", &machine);
+    let start = json!({"stateMachineArn": arn, "input": "{\"n\":1}"});
+    let execution = text(&server.aws("StartExecution", start)["executionArn"]);
+    let wish = json!({"activityArn": activity, "workerName": "my worker"});
+    let task = server.aws("GetActivityTask", wish.clone());
+    assert_eq!(task["input"], "{\"n\":1}");
+    let token = json!({"taskToken": task["taskToken"]});
+    assert_eq!(server.aws("SendTaskHeartbeat", token.clone()), json!({}));
+    let failure = json!({"taskToken": task["taskToken"], "error": "Again", "cause": "not yet"});
+    server.aws("SendTaskFailure", failure.clone());
+    assert_eq!(server.aws_error("SendTaskFailure", failure), "TaskTimedOut");
+    let again = server.aws("GetActivityTask", wish);
+    assert_ne!(again["taskToken"], task["taskToken"]);
+    let answer = json!({"taskToken": again["taskToken"], "output": "[7]"});
+    server.aws("SendTaskSuccess", answer);
+    assert_eq!(ended(&server, &execution)["output"], "[7]");
+    let history = server.aws("GetExecutionHistory", json!({"executionArn": execution}));
+    let types = history["events"].as_array().unwrap().iter().map(|event| text(&event["type"]));
+    let of_activity: Vec<String> = types.filter(|name| name.starts_with("Activity")).collect();
+    assert_eq!(
+        of_activity,
+        [
+            "ActivityScheduled",
+            "ActivityStarted",
+            "ActivityFailed",
+            "ActivityScheduled",
+            "ActivityStarted",
+            "ActivitySucceeded",
+        ]
+    );
+    let missing = json!({"activityArn": activity.replace(":a", ":b")});
+    assert_eq!(server.aws_error("GetActivityTask", missing), "ActivityDoesNotExist");
+}
+
 /// A server whose handler hands tokens on, with a machine that waits for one.
 fn with_callback(retry: bool) -> (Server, mpsc::Receiver<String>, String) {
     let (to, tokens) = mpsc::channel();
