@@ -107,9 +107,7 @@ impl Lane {
     fn taken(&self, report: &Report, should_stop: bool) {
         if report.news.is_end() {
             self.shared.outbox.answered(1);
-        } else if should_stop
-            && let Some(live) = self.shared.running.get(&report.token)
-        {
+        } else if should_stop && let Some(live) = self.shared.running.get(&report.token) {
             tracing::debug!(execution = %live.id.execution, job = %live.id.job, "asked to stop");
             live.cancel();
         }

@@ -96,7 +96,7 @@ impl Live {
     }
 
     /// Tells what was held back, or that the job is alive, when it is time.
-    fn pulse(&self, now: Timestamp) {
+    pub(super) fn pulse(&self, now: Timestamp) {
         let mut signs = self.signs();
         if self.is_lost() {
             return;
@@ -200,7 +200,10 @@ impl Running {
     }
 
     /// How many jobs of each type run.
-    pub(super) fn with_counts<T>(&self, use_counts: impl FnOnce(&HashMap<Arc<str>, usize>) -> T) -> T {
+    pub(super) fn with_counts<T>(
+        &self,
+        use_counts: impl FnOnce(&HashMap<Arc<str>, usize>) -> T,
+    ) -> T {
         use_counts(&self.jobs().counts)
     }
 

@@ -38,12 +38,7 @@ impl Outbox {
     }
 
     /// Tells of a job that goes on; nothing more than that when there is no progress.
-    pub(super) fn tell(
-        &self,
-        token: &Arc<str>,
-        id: AttemptId,
-        progress: Option<ProgressReport>,
-    ) {
+    pub(super) fn tell(&self, token: &Arc<str>, id: AttemptId, progress: Option<ProgressReport>) {
         let mut waiting = self.waiting();
         let (_, known) = waiting.live.entry(token.clone()).or_insert((id, None));
         if let Some(later) = progress {
@@ -96,6 +91,13 @@ impl Outbox {
         waiting.taken = waiting.taken.saturating_sub(ends);
     }
 
+    /// Whether something waits.
+    #[cfg(test)]
+    pub(super) fn has_news(&self) -> bool {
+        let waiting = self.waiting();
+        !waiting.live.is_empty() || !waiting.ends.is_empty()
+    }
+
     /// Puts an end back that the server could not take now.
     pub(super) fn put_back(&self, report: Report) {
         let mut waiting = self.waiting();
@@ -145,11 +147,8 @@ mod tests {
     use crate::engine::{ExecutionId, JobId};
     use crate::language::Json;
 
-    const ID: AttemptId = AttemptId {
-        execution: ExecutionId(uuid::Uuid::from_u128(1)),
-        job: JobId(1),
-        attempt: 1,
-    };
+    const ID: AttemptId =
+        AttemptId { execution: ExecutionId(uuid::Uuid::from_u128(1)), job: JobId(1), attempt: 1 };
 
     fn end(token: &str, bytes: usize) -> Report {
         let output = Json::parse(&format!("\"{}\"", "x".repeat(bytes))).unwrap();

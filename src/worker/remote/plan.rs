@@ -95,10 +95,7 @@ mod tests {
     #[test]
     fn no_more_is_asked_of_a_type_than_may_run_and_scarce_types_hold_up_no_other() {
         let plan = Plan::new(vec![("few".into(), 1), ("many".into(), 64)], 32);
-        assert_eq!(
-            asks(&plan, &HashMap::new()),
-            [ask(&["few", "many"], 1), ask(&["many"], 31)]
-        );
+        assert_eq!(asks(&plan, &HashMap::new()), [ask(&["few", "many"], 1), ask(&["many"], 31)]);
         assert_eq!(asks(&plan, &running(&[("few", 1)])), [ask(&["many"], 31)]);
     }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use super::Shared;
 use super::error::RemoteError;
 use super::http::{Connection, Trouble};
 use super::live::{Live, PULSE};
 use super::plan::{Ask, Plan};
 use super::retry::Retry;
 use super::wire::{Job, Jobs, News, POLL, Poll, Report};
-use super::Shared;
 use crate::worker::registry::HANDLER_PANICKED;
 use crate::worker::{BoxFuture, JobContext, JobOutcome, SharedHandler};
 
