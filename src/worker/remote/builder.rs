@@ -97,8 +97,8 @@ impl RemoteBuilder {
         self
     }
 
-    /// Sets how long a request for jobs waits at the server when there are none, in whole seconds up
-    /// to 60. Default 20 s.
+    /// Sets how long a request for jobs waits at the server when there are none, in whole seconds
+    /// from 1 to 60. Default 20 s.
     #[must_use]
     pub fn wait(mut self, wait: Duration) -> Self {
         self.wait = wait;
@@ -177,8 +177,8 @@ impl RemoteBuilder {
             "it has 1 to 65536 slots"
         } else if !self.name.as_ref().is_none_or(is_name) {
             "its name has 1 to 128 bytes and no control characters"
-        } else if self.wait > Duration::from_secs(60) {
-            "it waits up to 60 seconds for jobs"
+        } else if !(1..=60).contains(&self.wait.as_secs()) {
+            "it waits 1 to 60 seconds for jobs"
         } else if !(5..=3600).contains(&self.lease.as_secs()) {
             "a lease lasts 5 to 3600 seconds"
         } else {

@@ -108,7 +108,7 @@ mod tests {
         }
         assert!(asked.len() <= 9, "{asked:?}");
         let all: usize = asked.iter().map(|ask| ask.most).sum();
-        assert!(all >= 256 && all <= 512, "{asked:?}");
+        assert!((256..=512).contains(&all), "{asked:?}");
     }
 
     #[test]

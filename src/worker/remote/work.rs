@@ -20,6 +20,8 @@ use crate::worker::{BoxFuture, JobContext, JobOutcome, SharedHandler};
 const MAX_POLLS: usize = 4;
 /// Ends that the server has not answered, above which no more jobs are asked for.
 const MAX_UNANSWERED: usize = 4096;
+/// A request for jobs waits at the server for longer than this, unless the server stops.
+const HASTE_MS: u64 = 500;
 /// How long an answer with jobs may still be on its way when the worker stops.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How long handlers have after they were asked to stop because the worker does.
@@ -30,6 +32,8 @@ struct Polled {
     ask: Ask,
     connection: Connection,
     answer: Result<Jobs, Trouble>,
+    /// How long that took.
+    took_ms: u64,
 }
 
 /// Asks for jobs and runs them. Dropping it ends all of that.
@@ -120,7 +124,7 @@ impl Work {
 
     /// Takes an answer; whether the server wants the worker to end.
     fn polled(&mut self, polled: Polled) -> Result<bool, RemoteError> {
-        let Polled { ask, connection, answer } = polled;
+        let Polled { ask, connection, answer, took_ms } = polled;
         self.idle.push(connection);
         if let Some(at) = self.asked.iter().position(|asked| *asked == ask) {
             self.asked.swap_remove(at);
@@ -131,6 +135,10 @@ impl Work {
                 self.retry.answered();
                 self.plan.grow();
                 let is_drained = jobs.draining;
+                if jobs.items.is_empty() && took_ms < HASTE_MS {
+                    // A server that stops answers at once: asking again at once would be a storm.
+                    self.pause = Some(self.shared.server.clock.sleep(PULSE));
+                }
                 jobs.items.into_iter().for_each(|job| self.begin(job));
                 return Ok(is_drained);
             }
@@ -214,8 +222,10 @@ async fn poll(shared: Arc<Shared>, ask: Ask, mut connection: Connection) -> Poll
         wait_seconds: shared.wait.as_secs(),
         lease_seconds: shared.lease.as_secs(),
     };
+    let clock = &shared.server.clock;
+    let asked_at = clock.now();
     let answer = connection.post(POLL, &request, shared.wait).await;
-    Polled { ask, connection, answer }
+    Polled { ask, connection, answer, took_ms: clock.now().ms_since(asked_at) }
 }
 
 async fn run(handler: SharedHandler, context: JobContext, end: End) {

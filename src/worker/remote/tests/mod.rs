@@ -255,6 +255,27 @@ async fn a_worker_that_an_operator_drains_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn a_server_that_answers_at_once_with_nothing_is_not_stormed() {
+    let server = Server::start().await;
+    let clock = virtual_clock();
+    let working = Working::start(builder(&server, clock.clone()));
+    server.until(|state| (state.polls.len() == 1).then_some(())).await;
+    clock.somebody_sleeps(PULSE).await;
+    // So that the pulse of jobs is another moment.
+    clock.advance(Duration::from_millis(100));
+    server.set(|state| state.lets_go = true);
+    clock.somebody_sleeps(PULSE).await;
+    server.set(|state| {
+        assert_eq!(state.polls.len(), 1);
+        state.lets_go = false;
+    });
+    clock.advance(PULSE);
+    server.offer(1, "double", &json!(4));
+    assert_eq!(server.end(1).await["output"], 8);
+    assert_eq!(working.stop(&server).await, DONE);
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_are_refused_with_a_reason() {
     let build = |builder: RemoteBuilder| builder.build().map(drop).unwrap_err().code();
     let sound = || RemoteWorker::builder("http://localhost").registry(registry());
