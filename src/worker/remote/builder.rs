@@ -11,7 +11,7 @@ use super::error::RemoteError;
 use super::http::Server;
 use super::plan::Plan;
 use super::tls::Tls;
-use super::{RemoteWorker, Shared};
+use super::{LANES, RemoteWorker, Shared};
 use crate::worker::{Clock, Registry, SystemClock};
 
 /// How many jobs run at once, unless said otherwise.
@@ -160,7 +160,7 @@ impl RemoteBuilder {
             name,
             registry: self.registry,
             running: super::Running::default(),
-            outbox: Arc::default(),
+            outboxes: (0..LANES).map(|_| Arc::default()).collect(),
             wait: self.wait,
             lease: self.lease,
         };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::Shared;
 use super::http::{Connection, Trouble};
+use super::outbox::Outbox;
 use super::retry::Retry;
 use super::wire::{Answer, Answers, News, REPORT, Report, Reports, is_passing};
 use crate::engine::event::{MAX_CAUSE_BYTES, cut};
@@ -13,20 +14,21 @@ use crate::worker::registry::INVALID_OUTPUT;
 /// One request after the other, each with all that waits.
 pub(super) struct Lane {
     shared: Arc<Shared>,
+    outbox: Arc<Outbox>,
     connection: Connection,
     retry: Retry,
 }
 
 impl Lane {
-    pub(super) fn new(shared: Arc<Shared>, seed: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, outbox: Arc<Outbox>, seed: u64) -> Self {
         let connection = Connection::new(shared.server.clone());
         let retry = Retry::new(shared.server.clock.clone(), seed, "results are sent");
-        Self { shared, connection, retry }
+        Self { shared, outbox, connection, retry }
     }
 
     /// Goes on until the outbox is closed and empty.
     pub(super) async fn run(mut self) {
-        while let Some(batch) = self.shared.outbox.next().await {
+        while let Some(batch) = self.outbox.next().await {
             self.deliver(batch).await;
         }
     }
@@ -73,7 +75,7 @@ impl Lane {
         let (execution, job) = (id.execution, id.job);
         if !matches!(news, News::Completed { .. }) {
             tracing::error!(%execution, %job, %trouble, "a report is dropped: the server refuses it");
-            self.shared.outbox.answered(usize::from(news.is_end()));
+            self.outbox.answered(usize::from(news.is_end()));
             return None;
         }
         let cause = format!("the server does not take the result: {trouble}");
@@ -91,7 +93,7 @@ impl Lane {
                 self.taken(&report, answer.cancel);
             } else if is_passing(&answer.code) {
                 if report.news.is_end() {
-                    self.shared.outbox.put_back(report);
+                    self.outbox.put_back(report);
                 }
                 passing = Some(Trouble::Away(format!("{} ({})", answer.detail, answer.code)));
             } else {
@@ -106,7 +108,7 @@ impl Lane {
 
     fn taken(&self, report: &Report, should_stop: bool) {
         if report.news.is_end() {
-            self.shared.outbox.answered(1);
+            self.outbox.answered(1);
         } else if should_stop && let Some(live) = self.shared.running.get(&report.token) {
             tracing::debug!(execution = %live.id.execution, job = %live.id.job, "asked to stop");
             live.cancel();
@@ -118,7 +120,7 @@ impl Lane {
         let (execution, job) = (report.id.execution, report.id.job);
         let (code, detail) = (&answer.code, &answer.detail);
         if report.news.is_end() {
-            self.shared.outbox.answered(1);
+            self.outbox.answered(1);
             tracing::warn!(
                 %execution, %job, %code, %detail,
                 "a result is dropped: the job is no longer this worker's, or had its answer"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::outbox::Outbox;
-use super::wire::Job;
+use super::wire::{Job, News, Report};
 use crate::engine::Timestamp;
 use crate::worker::{AttemptId, CancelToken, Clock, ProgressReport, ProgressSink};
 
@@ -128,12 +128,13 @@ impl Live {
         self.outbox.tell(&self.token, self.id, progress);
     }
 
-    /// Tells what was held back: the job has ended.
-    pub(super) fn flush(&self) {
+    /// Tells how the job ended, and before that what was held back.
+    pub(super) fn end(&self, news: News) {
         let mut signs = self.signs();
         if let Some(waiting) = signs.waiting.take() {
             self.tell(&mut signs, Some(waiting), self.clock.now());
         }
+        self.outbox.end(Report { token: self.token.clone(), id: self.id, news });
     }
 }
 

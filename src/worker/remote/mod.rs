@@ -28,7 +28,7 @@ use self::live::Running;
 use self::outbox::Outbox;
 use self::plan::Plan;
 use self::work::{Shutdown, Why, Work};
-use super::{BoxFuture, Registry};
+use super::{AttemptId, BoxFuture, Registry};
 
 mod address;
 mod backoff;
@@ -50,7 +50,8 @@ pub use builder::RemoteBuilder;
 pub use error::RemoteError;
 
 /// Requests with results that may be on their way at once: while the server makes those of one
-/// durable, the next are gathered and sent.
+/// durable, the next are gathered and sent. What is told of one job goes through one lane, so that its
+/// end overtakes nothing.
 const LANES: u64 = 2;
 
 /// A worker of a server that it reaches over HTTP.
@@ -67,9 +68,24 @@ struct Shared {
     name: String,
     registry: Registry,
     running: Running,
-    outbox: Arc<Outbox>,
+    /// One for each lane.
+    outboxes: Vec<Arc<Outbox>>,
     wait: Duration,
     lease: Duration,
+}
+
+impl Shared {
+    /// Where it is told what becomes of a job.
+    fn outbox(&self, job: AttemptId) -> Option<&Arc<Outbox>> {
+        let (execution, number) = job.execution.0.as_u64_pair();
+        let spread = execution ^ number ^ u64::from(job.job.0);
+        self.outboxes.get(usize::try_from(spread % LANES).unwrap_or_default())
+    }
+
+    /// How many ends the server has not answered.
+    fn unanswered(&self) -> usize {
+        self.outboxes.iter().map(|outbox| outbox.unanswered()).sum()
+    }
 }
 
 /// How a worker ended that somebody asked to.
@@ -117,8 +133,9 @@ impl RemoteWorker {
         let Self { shared, plan, grace, seed } = self;
         let mut shutdown: Shutdown<'_> = pin!(shutdown);
         let mut lanes = JoinSet::new();
-        for lane in 0..LANES {
-            lanes.spawn(Lane::new(shared.clone(), seed.rotate_left(16).wrapping_add(lane)).run());
+        for (outbox, lane) in shared.outboxes.iter().zip(1..) {
+            let seed = seed.rotate_left(16).wrapping_add(lane);
+            lanes.spawn(Lane::new(shared.clone(), outbox.clone(), seed).run());
         }
         let mut pulse = JoinSet::new();
         let pulsing = shared.clone();
@@ -135,12 +152,12 @@ impl RemoteWorker {
             }),
         };
         let unfinished = work.drain(late).await;
-        shared.outbox.close();
+        shared.outboxes.iter().for_each(|outbox| outbox.close());
         tokio::select! {
             () = async { while lanes.join_next().await.is_some() {} } => {}
             () = clock.sleep(grace) => {}
         }
-        let undelivered = shared.outbox.unanswered();
+        let undelivered = shared.unanswered();
         Ok(Ended { is_drained: why == Why::Drained, unfinished, undelivered })
     }
 }

@@ -15,7 +15,7 @@ use crate::worker::{AttemptId, ProgressReport};
 /// The bytes of payloads after which a request takes no further report. One larger report goes alone.
 const MAX_WEIGHT: usize = 1024 * 1024;
 
-/// What waits to be told. Shared by the jobs, which fill it, and the lanes, which empty it.
+/// What waits to be told. Shared by the jobs, which fill it, and the lane that empties it.
 #[derive(Default)]
 pub(super) struct Outbox {
     waiting: Mutex<Waiting>,
@@ -27,7 +27,7 @@ struct Waiting {
     /// The latest of each job that goes on; nothing for a mere sign of life.
     live: IndexMap<Arc<str>, (AttemptId, Option<ProgressReport>)>,
     ends: VecDeque<Report>,
-    /// Ends that a lane has taken, and the server has not answered.
+    /// Ends that the lane has taken, and the server has not answered.
     taken: usize,
     is_closed: bool,
 }
@@ -60,10 +60,9 @@ impl Outbox {
         waiting.ends.len().saturating_add(waiting.taken)
     }
 
-    /// Nothing comes in any more: lanes end when all is told.
+    /// Nothing comes in any more: its lane ends when all is told.
     pub(super) fn close(&self) {
         self.waiting().is_closed = true;
-        // One lane wakes the next.
         self.changed.notify_one();
     }
 
@@ -73,11 +72,7 @@ impl Outbox {
             {
                 let mut waiting = self.waiting();
                 let batch = waiting.batch();
-                let rest = !waiting.ends.is_empty() || !waiting.live.is_empty();
                 if !batch.is_empty() || waiting.is_closed {
-                    if rest || waiting.is_closed {
-                        self.changed.notify_one();
-                    }
                     return Some(batch).filter(|batch| !batch.is_empty());
                 }
             }
@@ -103,8 +98,6 @@ impl Outbox {
         let mut waiting = self.waiting();
         waiting.taken = waiting.taken.saturating_sub(1);
         waiting.ends.push_front(report);
-        drop(waiting);
-        self.changed.notify_one();
     }
 }
 
@@ -195,11 +188,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_closed_outbox_is_emptied_and_then_gives_nothing_to_every_lane() {
+    async fn a_closed_outbox_is_emptied_and_then_gives_nothing() {
         let outbox = Outbox::default();
         outbox.end(end("one", 1));
         outbox.close();
         assert_eq!(outbox.next().await.unwrap().len(), 1);
-        assert!(outbox.next().await.is_none() && outbox.next().await.is_none());
+        assert!(outbox.next().await.is_none());
     }
 }

@@ -12,7 +12,7 @@ use super::http::{Connection, Trouble};
 use super::live::{Live, PULSE};
 use super::plan::{Ask, Plan};
 use super::retry::Retry;
-use super::wire::{Job, Jobs, News, POLL, Poll, Report};
+use super::wire::{Job, Jobs, News, POLL, Poll};
 use crate::worker::registry::HANDLER_PANICKED;
 use crate::worker::{BoxFuture, JobContext, JobOutcome, SharedHandler};
 
@@ -107,7 +107,7 @@ impl Work {
 
     /// Asks for as many jobs as could begin.
     fn ask(&mut self) {
-        if self.pause.is_none() && self.shared.outbox.unanswered() >= MAX_UNANSWERED {
+        if self.pause.is_none() && self.shared.unanswered() >= MAX_UNANSWERED {
             self.pause = Some(self.shared.server.clock.sleep(PULSE));
         }
         while self.pause.is_none() && self.asked.len() < MAX_POLLS {
@@ -168,8 +168,9 @@ impl Work {
         if self.shared.running.get(&job.token).is_some() {
             return;
         }
+        let Some(outbox) = self.shared.outbox(id) else { return };
         let clock = self.shared.server.clock.clone();
-        let (live, cancel) = Live::new(&job, id, clock, self.shared.outbox.clone());
+        let (live, cancel) = Live::new(&job, id, clock, outbox.clone());
         let context = JobContext::new(id, job.job_type, job.input, cancel, live.clone());
         self.shared.running.enter(&live);
         let end = End { shared: self.shared.clone(), live };
@@ -248,14 +249,12 @@ struct End {
 
 impl End {
     fn tell(&self, news: News) {
-        let Live { id, token, .. } = &*self.live;
         if self.live.is_lost() {
-            let (execution, job) = (id.execution, id.job);
+            let (execution, job) = (self.live.id.execution, self.live.id.job);
             tracing::warn!(%execution, %job, "a result is dropped: the job had been lost");
             return;
         }
-        self.live.flush();
-        self.shared.outbox.end(Report { token: token.clone(), id: *id, news });
+        self.live.end(news);
     }
 }
 
