@@ -37,8 +37,7 @@ pub async fn open(path: &std::path::Path) -> Orchestrator {
     everstep
 }
 
-/// Gives back its input.
-pub struct Noop;
+struct Noop;
 
 impl everstep::worker::JobHandler for Noop {
     fn run(

@@ -21,7 +21,6 @@ mod chain;
 mod commit;
 mod control;
 mod disk;
-mod http;
 mod memory;
 mod past;
 mod recovery;
@@ -35,10 +34,9 @@ fn main() {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 9] = [
+    let sections: [(&str, fn()); 8] = [
         ("commit", commit::run),
         ("chain", chain::run),
-        ("http", http::run),
         ("control", control::run),
         ("shares", shares::run),
         ("recovery", recovery::run),
