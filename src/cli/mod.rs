@@ -46,6 +46,7 @@ mod validate;
 mod wait;
 mod watch;
 mod why;
+mod worker;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -115,6 +116,8 @@ enum Command {
     Start(start::StartArgs),
     /// Run the engine until it is told to stop
     Serve(serve::ServeArgs),
+    /// Run the commands bound in everstep.toml for a server elsewhere
+    Worker(worker::WorkerArgs),
     /// List executions
     #[command(visible_alias = "ls")]
     List(list::ListArgs),
@@ -225,6 +228,7 @@ async fn dispatch(context: &Context, command: Command) -> Outcome {
         Command::Run(arguments) => run::run(context, arguments).await,
         Command::Start(arguments) => start::run(context, arguments).await,
         Command::Serve(arguments) => serve::run(context, arguments).await,
+        Command::Worker(arguments) => worker::run(context, arguments).await,
         Command::List(arguments) => list::run(context, &arguments).await,
         Command::Show(arguments) => show::run(context, &arguments).await,
         Command::Watch(arguments) => watch::run(context, &arguments).await,

@@ -177,10 +177,7 @@ impl ProgressSink for Reporter {
         let now = self.beat();
         let mut gathered = self.gathered();
         let Gathered { waiting, sent_percent, .. } = &mut *gathered;
-        waiting.percent = report.percent.map(|percent| percent.min(100)).or(waiting.percent);
-        waiting.message = report.message.or(waiting.message.take());
-        waiting.processed = report.processed.or(waiting.processed);
-        waiting.total = report.total.or(waiting.total);
+        waiting.merge(report);
         let new_percent = waiting.percent.is_some() && waiting.percent != *sent_percent;
         let interval_ms = u64::try_from(self.place.interval.as_millis()).unwrap_or(u64::MAX);
         let interval_over = gathered.sent_at.is_none_or(|at| now.ms_since(at) >= interval_ms);

@@ -42,6 +42,16 @@ pub struct ProgressReport {
     pub total: Option<u64>,
 }
 
+impl ProgressReport {
+    /// Takes in a later report: what it says counts, what it leaves out stays.
+    pub(crate) fn merge(&mut self, later: Self) {
+        self.percent = later.percent.map(|percent| percent.min(100)).or(self.percent);
+        self.message = later.message.or(self.message.take());
+        self.processed = later.processed.or(self.processed);
+        self.total = later.total.or(self.total);
+    }
+}
+
 /// Where reports and heartbeats go. Neither waits nor fails: a report may be merged with later
 /// ones.
 pub trait ProgressSink: Send + Sync + 'static {

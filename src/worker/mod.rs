@@ -1,4 +1,5 @@
-//! What runs jobs: handlers in the process, and commands bound by the operator.
+//! What runs jobs: handlers in the process, commands bound by the operator, and both of them in
+//! another process that reaches the engine over HTTP.
 //!
 //! A worker gets a [`JobContext`] and ends with a [`JobOutcome`]. It knows nothing of workflows,
 //! states or the log.
@@ -9,11 +10,15 @@ use std::sync::Arc;
 use crate::engine::{ExecutionId, Failure, JobId};
 use crate::language::Json;
 
+mod clock;
 pub mod command;
 mod context;
 pub mod files;
 pub mod registry;
+#[cfg(feature = "remote")]
+pub mod remote;
 
+pub use clock::{Clock, SystemClock};
 pub use command::{CommandHandler, CommandSettings, Leftover, stop_leftovers};
 pub use context::{CancelToken, JobContext, ProgressReport, ProgressSink};
 pub use registry::{JobError, Registry};

@@ -9,6 +9,7 @@ mod pause;
 mod replay;
 mod retry;
 mod watch;
+mod worker;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -89,3 +89,31 @@ fn a_certificate_that_cannot_be_used_is_said_at_the_start() {
         assert!(matches!(started, Err(StartError::Tls { .. })), "{started:?}");
     }
 }
+
+#[cfg(feature = "remote")]
+#[test]
+fn a_remote_worker_comes_over_tls_to_a_server_that_its_authorities_vouch_for() {
+    use everstep::worker::remote::{RemoteError, RemoteWorker};
+    use everstep::worker::{JobContext, Registry};
+
+    let folder = tempfile::tempdir().unwrap();
+    let tokens = TokenFile::at(folder.path().join("tokens.json"));
+    tokens.create("crawler", Role::Worker, Timestamp(0), None).unwrap();
+    let server = Server::with(
+        |settings| {
+            settings.tokens = Some(tokens.path().to_owned());
+            settings.tls = Some(files());
+        },
+        |builder| builder,
+    );
+    let worker = || {
+        let mut registry = Registry::new();
+        registry.handle("x", |_: JobContext, input: serde_json::Value| async move { Ok(input) });
+        let url = format!("https://localhost:{}", server.address.port());
+        RemoteWorker::builder(url).registry(registry).token("everstep_wrong")
+    };
+    // That the token is looked at shows that the server was reached.
+    let known = worker().authorities(file("cert.pem")).build().unwrap();
+    let refused = server.runtime.block_on(known.run(std::future::pending()));
+    assert!(matches!(refused, Err(RemoteError::Refused { status: 401, .. })), "{refused:?}");
+}
