@@ -22,6 +22,8 @@ pub(super) struct Attempt {
     pub(super) token: Token,
     pub(super) cancel: CancelToken,
     pub(super) reporter: Arc<Reporter>,
+    /// How long its worker may be silent, when the workflow says so.
+    pub(super) heartbeat_seconds: Option<u64>,
     /// Where it runs.
     pub(super) seat: Seat,
 }
@@ -59,6 +61,7 @@ impl Attempt {
             job_type: self.job_type.clone(),
             input: self.input.clone(),
             lease_seconds,
+            heartbeat_seconds: self.heartbeat_seconds,
         }
     }
 

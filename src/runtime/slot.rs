@@ -224,6 +224,7 @@ impl Slot {
             token,
             cancel: cancel_token,
             reporter: reporter.clone(),
+            heartbeat_seconds: open.heartbeat_seconds,
             seat,
         };
         self.attempts.insert(job, Running { attempt, cancel, reporter });

@@ -110,6 +110,8 @@ pub struct RemoteJob {
     pub input: Json,
     /// For how long the worker may be silent.
     pub lease_seconds: u32,
+    /// For how long the handler may give no sign of life, when the workflow says so.
+    pub heartbeat_seconds: Option<u64>,
 }
 
 /// Whether a worker is to go on.

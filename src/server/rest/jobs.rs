@@ -163,6 +163,7 @@ struct Job<'j> {
     r#type: &'j str,
     input: &'j Json,
     lease_seconds: u32,
+    heartbeat_seconds: Option<u64>,
 }
 
 impl<'j> Job<'j> {
@@ -175,6 +176,7 @@ impl<'j> Job<'j> {
             r#type: &job.job_type,
             input: &job.input,
             lease_seconds: job.lease_seconds,
+            heartbeat_seconds: job.heartbeat_seconds,
         }
     }
 }

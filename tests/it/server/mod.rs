@@ -6,6 +6,7 @@ mod bad_requests;
 mod client;
 mod limits;
 mod program;
+mod remote_worker;
 mod rest;
 mod sfn;
 mod sfn_call;

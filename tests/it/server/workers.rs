@@ -54,7 +54,9 @@ fn a_job_is_taken_reported_and_brought_to_its_end() {
 #[test]
 fn several_reports_are_answered_each_by_itself() {
     let server = server();
-    (0..3).for_each(|n| drop(server.start("w", json!(n))));
+    for n in 0..3 {
+        server.start("w", json!(n));
+    }
     let mut jobs: Vec<Value> = Vec::new();
     while jobs.len() < 3 {
         let body = json!({"worker": "w1", "types": ["afar"], "max": 3 - jobs.len()});

@@ -84,7 +84,7 @@ fn a_worker_takes_tasks_of_an_activity_and_answers_them() {
             "ActivitySucceeded",
         ]
     );
-    let missing = json!({"activityArn": activity.replace(":a", ":b")});
+    let missing = json!({"activityArn": activity.replace("activity:a", "activity:b")});
     assert_eq!(server.aws_error("GetActivityTask", missing), "ActivityDoesNotExist");
 }
 
