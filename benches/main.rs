@@ -21,6 +21,7 @@ mod chain;
 mod commit;
 mod control;
 mod disk;
+mod http;
 mod memory;
 mod past;
 mod recovery;
@@ -34,9 +35,10 @@ fn main() {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 8] = [
+    let sections: [(&str, fn()); 9] = [
         ("commit", commit::run),
         ("chain", chain::run),
+        ("http", http::run),
         ("control", control::run),
         ("shares", shares::run),
         ("recovery", recovery::run),
