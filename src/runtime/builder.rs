@@ -171,11 +171,8 @@ impl Builder {
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let mut dispatch = dispatch(&registry, &limits, &shards, &controls, self.clock.clone());
-        if self.remote_workers {
-            dispatch.take_remote();
-        }
-        let dispatch = Arc::new(dispatch);
+        let around = (self.clock.clone(), self.remote_workers);
+        let dispatch = dispatch(&registry, &limits, &shards, &controls, around);
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());
@@ -283,15 +280,18 @@ fn dispatch(
     limits: &Limits,
     shards: &Shards,
     controls: &Controls,
-    clock: Arc<dyn Clock>,
-) -> Dispatch {
+    (clock, takes_remote): (Arc<dyn Clock>, bool),
+) -> Arc<Dispatch> {
     let (services, most) = (services(registry), limits.running_jobs);
-    let dispatch = Dispatch::new(services, most, shards.clone(), Handle::current(), clock);
+    let mut dispatch = Dispatch::new(services, most, shards.clone(), Handle::current(), clock);
+    if takes_remote {
+        dispatch.take_remote();
+    }
     dispatch.await_shards(shards.count());
     for job_type in controls.held().job_types.keys() {
         dispatch.hold(job_type, true);
     }
-    dispatch
+    Arc::new(dispatch)
 }
 
 /// Writes what shards have decided, and tells how that goes.

@@ -154,7 +154,10 @@ impl Dispatch {
     pub(super) fn job_types(&self) -> Vec<String> {
         let theirs = self.pools.keys().filter(|job_type| !job_type.starts_with(own_jobs::PREFIX));
         let mut types: Vec<String> = theirs.map(ToString::to_string).collect();
+        let afar = self.remote.job_types(self.clock.now());
+        types.extend(afar.iter().map(ToString::to_string));
         types.sort();
+        types.dedup();
         types
     }
 

@@ -248,7 +248,7 @@ impl Orchestrator {
         self.inner.tools.definitions.names()
     }
 
-    /// The job types that have a worker in this process, sorted.
+    /// The job types that have a worker, here or in a process that was heard of lately, sorted.
     #[must_use]
     pub fn job_types(&self) -> Vec<String> {
         self.inner.tools.dispatch.job_types()

@@ -184,7 +184,7 @@ impl Remote {
     }
 
     /// Takes attempts of these types that were left over and still count.
-    fn take_left(&self, wish: &Wish) -> Vec<Box<Attempt>> {
+    fn take_left(&self, wish: &Wish) -> Vec<Attempt> {
         let mut left_over = self.left_over.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         for job_type in &wish.job_types {
@@ -193,7 +193,7 @@ impl Remote {
                 && let Some(attempt) = queue.pop_front()
             {
                 if self.leases.hand_over(&attempt.proof(), &wish.worker) {
-                    taken.push(attempt);
+                    taken.push(*attempt);
                 }
             }
             if queue.is_empty() {
@@ -201,6 +201,11 @@ impl Remote {
             }
         }
         taken
+    }
+
+    /// The job types that workers take which were heard of lately.
+    pub(super) fn job_types(&self, now: Timestamp) -> Vec<Arc<str>> {
+        self.workers.job_types(now)
     }
 
     /// Whether a worker takes jobs of a type that was heard of lately.
@@ -230,21 +235,21 @@ impl Drop for Waiting {
 
 impl Waiting {
     /// Waits for all that is under way, and no more.
-    async fn rest(&mut self, got: &mut Vec<Box<Attempt>>) {
+    async fn rest(&mut self, got: &mut Vec<Attempt>) {
         self.dispatch.close_poll(self.id);
         loop {
             while let Ok(delivery) = self.deliveries.try_recv() {
-                got.extend(delivery);
+                got.extend(delivery.map(|attempt| *attempt));
             }
             if self.dispatch.under_way(self.id) == 0 {
                 // What was delivered before the last look is in the channel by now.
                 while let Ok(delivery) = self.deliveries.try_recv() {
-                    got.extend(delivery);
+                    got.extend(delivery.map(|attempt| *attempt));
                 }
                 return;
             }
             match self.deliveries.recv().await {
-                Some(delivery) => got.extend(delivery),
+                Some(delivery) => got.extend(delivery.map(|attempt| *attempt)),
                 None => return,
             }
         }
@@ -282,7 +287,9 @@ impl Orchestrator {
             let id = dispatch.begin_poll(wish, MOST_POLLS)?;
             let mut waiting = Waiting { id, dispatch: dispatch.clone(), deliveries };
             tokio::select! {
-                first = waiting.deliveries.recv() => got.extend(first.flatten()),
+                first = waiting.deliveries.recv() => {
+                    got.extend(first.flatten().map(|attempt| *attempt));
+                }
                 () = clock.sleep(poll.wait.min(LONGEST_POLL)) => {}
             }
             waiting.rest(&mut got).await;

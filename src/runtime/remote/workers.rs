@@ -92,6 +92,13 @@ impl Workers {
         self.known().values().any(takes)
     }
 
+    /// The job types that somebody takes who was heard of lately.
+    pub(super) fn job_types(&self, now: Timestamp) -> Vec<Arc<str>> {
+        let all = self.known();
+        let there = all.values().filter(|known| !known.is_draining && known.is_there(now));
+        there.flat_map(|known| known.job_types.iter().cloned()).collect()
+    }
+
     /// Everyone who is remembered.
     pub(super) fn all(&self) -> Vec<(Arc<str>, Known)> {
         self.known().iter().map(|(name, known)| (name.clone(), known.clone())).collect()

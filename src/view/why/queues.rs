@@ -61,7 +61,8 @@ impl Seen<'_> {
         };
         Reason {
             kind: if queue.of_process { ReasonKind::ProcessBusy } else { reason.kind },
-            limit: u64::try_from(queue.limit).ok(),
+            // Of workers of other processes nobody knows how many there could be.
+            limit: u64::try_from(queue.limit).ok().filter(|limit| *limit > 0),
             ahead: Some(queue.ahead),
             ..reason
         }

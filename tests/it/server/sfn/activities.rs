@@ -61,7 +61,7 @@ fn a_worker_takes_tasks_of_an_activity_and_answers_them() {
     let task = server.aws("GetActivityTask", wish.clone());
     assert_eq!(task["input"], "{\"n\":1}");
     let token = json!({"taskToken": task["taskToken"]});
-    assert_eq!(server.aws("SendTaskHeartbeat", token.clone()), json!({}));
+    assert_eq!(server.aws("SendTaskHeartbeat", token), json!({}));
     let failure = json!({"taskToken": task["taskToken"], "error": "Again", "cause": "not yet"});
     server.aws("SendTaskFailure", failure.clone());
     assert_eq!(server.aws_error("SendTaskFailure", failure), "TaskTimedOut");
