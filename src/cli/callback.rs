@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::engine::{BoundArgs, Engine};
+use super::engine::{BoundArgs, Engine, Workers};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;
@@ -90,7 +90,9 @@ async fn here(
 ) -> Result<(), Box<Fault>> {
     let mut signals = Signals::listen()?;
     let bounds = BoundArgs::default();
-    let engine = Engine::open_with(context, folder, None, &bounds, Registry::new()).await?;
+    let engine =
+        Engine::open_with(context, folder, None, &bounds, Registry::new(), Workers::Anywhere)
+            .await?;
     let told = tell(&engine.orchestrator, token, answer).await;
     engine.stop(&mut signals).await?;
     Ok(told?)

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::engine::{BoundArgs, Engine, who};
+use super::engine::{BoundArgs, Engine, Workers, who};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::live::Live;
@@ -98,6 +98,7 @@ async fn here(context: &Context, arguments: &CancelArgs, folder: &Path) -> Outco
         None,
         &BoundArgs::default(),
         Registry::new(),
+        Workers::Anywhere,
     )
     .await
     {

@@ -133,21 +133,23 @@ fn engine(config: Option<&Config>) -> Vec<Setting> {
 
 fn limits(config: Option<&Config>) -> Vec<Setting> {
     let file = config.map(|config| config.limits.clone()).unwrap_or_default();
-    let usual = Limits::default().engine;
+    let (usual, system) = (Limits::default().engine, Limits::default());
     macro_rules! all {
-        ($($key:literal $field:ident,)*) => {
-            vec![$(of_file($key, file.$field.map(|n| n.to_string()), usual.$field.to_string()),)*]
+        ($($usual:ident: $key:literal $field:ident,)*) => {
+            vec![$(of_file($key, file.$field.map(|n| n.to_string()), $usual.$field.to_string()),)*]
         };
     }
     all! {
-        "limits.payload_bytes" payload_bytes,
-        "limits.history_events" history_events,
-        "limits.map_items" map_items,
-        "limits.fork_concurrency" fork_concurrency,
-        "limits.map_run_concurrency" map_run_concurrency,
-        "limits.items_bytes" items_bytes,
-        "limits.child_depth" child_depth,
-        "limits.lost_attempts" lost_attempts,
+        usual: "limits.payload_bytes" payload_bytes,
+        usual: "limits.history_events" history_events,
+        usual: "limits.map_items" map_items,
+        usual: "limits.fork_concurrency" fork_concurrency,
+        usual: "limits.map_run_concurrency" map_run_concurrency,
+        usual: "limits.items_bytes" items_bytes,
+        usual: "limits.child_depth" child_depth,
+        usual: "limits.lost_attempts" lost_attempts,
+        system: "limits.running_jobs" running_jobs,
+        system: "limits.waiting_executions" waiting_executions,
     }
 }
 

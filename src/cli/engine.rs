@@ -31,6 +31,15 @@ pub(super) struct Engine {
     http: Option<HttpServer>,
 }
 
+/// Whose workers may have jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Workers {
+    /// Those of this process.
+    Here,
+    /// Those of other processes too.
+    Anywhere,
+}
+
 impl Engine {
     /// Opens the data folder and goes on with what is in it.
     ///
@@ -41,12 +50,13 @@ impl Engine {
         data: &Path,
         config: Option<&Config>,
         bounds: &BoundArgs,
+        workers: Workers,
     ) -> Result<Self, Box<Fault>> {
         let mut registry = Registry::new();
         if let Some(config) = config {
             config.bind(&mut registry, Some(data));
         }
-        Self::open_with(context, data, config, bounds, registry).await
+        Self::open_with(context, data, config, bounds, registry, workers).await
     }
 
     /// Opens it with these handlers.
@@ -59,6 +69,7 @@ impl Engine {
         config: Option<&Config>,
         bounds: &BoundArgs,
         registry: Registry,
+        workers: Workers,
     ) -> Result<Self, Box<Fault>> {
         let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
         let store = SledStore::open(data, options).map_err(|error| in_use(error, data))?;
@@ -72,6 +83,7 @@ impl Engine {
         stop_leftovers(context, data).await;
         let mut limits = Limits::default();
         let mut builder = Orchestrator::builder().registry(registry);
+        builder = builder.remote_workers(workers == Workers::Anywhere);
         if let Some(engine) = config.map(|config| &config.engine) {
             limits.stop_grace = engine.grace.unwrap_or(limits.stop_grace);
             if let Some(shards) = engine.shards {

@@ -171,6 +171,8 @@ impl From<runtime::Error> for Box<Fault> {
                 fault(Exit::NotFound).hint("everstep start FILE, which makes it known too")
             }
             Error::NoSuchJobType { .. } => fault(Exit::NotFound).hint("everstep validate FILE"),
+            Error::NoSuchWorker { .. } => fault(Exit::NotFound),
+            Error::NoRemoteWorkers | Error::TooManyPolls { .. } => fault(Exit::NotAllowed),
             Error::AlreadyPaused { .. } | Error::NotPaused { .. } => {
                 fault(Exit::NotAllowed).hint("everstep pause --list")
             }

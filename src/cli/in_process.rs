@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::engine::{BoundArgs, Engine};
+use super::engine::{BoundArgs, Engine, Workers};
 use super::exit::Exit;
 use super::fault::{Fault, Outcome};
 use super::run;
@@ -38,7 +38,8 @@ pub(super) async fn run(
         config = Some(last);
     }
     let mut signals = Signals::listen()?;
-    let engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;
+    let engine =
+        Engine::open(context, &folder, config.as_ref(), &arguments.bounds, Workers::Here).await?;
     let everstep = &engine.orchestrator;
     let driven = async {
         let id = begin(everstep).await?;

@@ -67,20 +67,22 @@ impl ListenArgs {
                 return Err(StartError::Tls { reason }.into());
             }
         };
-        let usual = HttpLimits::default();
+        let limits = HttpLimits::default();
         Ok(Some(Settings {
             listen,
             hosts: if self.hosts.is_empty() { file.hosts } else { self.hosts.clone() },
             tokens: Some(tokens(self.tokens.as_deref(), config, data)),
             tls,
             insecure: self.insecure,
+            region: file.region.unwrap_or(usual.region),
+            account: file.account.unwrap_or(usual.account),
             data: Some(data.to_owned()),
             limits: HttpLimits {
-                connections: file.connections.unwrap_or(usual.connections),
-                streams: file.streams.unwrap_or(usual.streams),
-                streams_of_one: file.streams_of_one.unwrap_or(usual.streams_of_one),
-                requests_per_second: file.requests_per_second.unwrap_or(usual.requests_per_second),
-                ..usual
+                connections: file.connections.unwrap_or(limits.connections),
+                streams: file.streams.unwrap_or(limits.streams),
+                streams_of_one: file.streams_of_one.unwrap_or(limits.streams_of_one),
+                requests_per_second: file.requests_per_second.unwrap_or(limits.requests_per_second),
+                ..limits
             },
         }))
     }

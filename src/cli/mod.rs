@@ -26,6 +26,7 @@ mod live;
 mod log;
 mod moment;
 mod ndjson;
+mod notify;
 mod pause;
 mod progress;
 mod replay;
@@ -54,7 +55,7 @@ use clap::{Args, Parser, Subcommand};
 use self::exit::Exit;
 use self::fault::{Fault, Outcome};
 use self::ui::{BesideBars, ColorChoice, Output, Ui, Wishes};
-use crate::telemetry::{self, Verbosity};
+use crate::telemetry::{self, LogFormat, Verbosity};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -98,6 +99,9 @@ struct Global {
     /// Say more; twice: say everything
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     verbose: u8,
+    /// How log lines are written
+    #[arg(long, global = true, value_enum, default_value = "text", env = "EVERSTEP_LOG_FORMAT")]
+    log_format: LogFormat,
     /// Never ask anything
     #[arg(long, global = true)]
     no_input: bool,
@@ -212,7 +216,7 @@ fn context(global: &Global) -> Context {
         (false, _) => Verbosity::Debug,
     };
     let beside = BesideBars(ui.bars.clone());
-    telemetry::init(verbosity, move || beside.clone());
+    telemetry::init(verbosity, global.log_format, move || beside.clone());
     Context { ui, data: global.data.clone(), no_input: global.no_input }
 }
 

@@ -12,18 +12,12 @@ use crate::engine::Timestamp;
 pub(super) fn since(text: &str) -> Result<Timestamp, Box<Fault>> {
     span_ms(text)
         .map(|ms| Timestamp(now().0.saturating_sub(ms)))
-        .or_else(|| rfc_3339(text))
+        .or_else(|| Timestamp::from_rfc_3339(text))
         .ok_or_else(|| {
             let message = format!("{text:?} is neither a time nor a time span");
             Fault::new("BAD_TIME", Exit::Usage, message)
                 .hint("write 2026-11-23T15:06:32Z, or how long ago: 90s, 30m, 2h, 7d")
         })
-}
-
-/// A time as events have it.
-pub(super) fn rfc_3339(text: &str) -> Option<Timestamp> {
-    let moment: jiff::Timestamp = text.parse().ok()?;
-    u64::try_from(moment.as_millisecond()).ok().map(Timestamp)
 }
 
 /// `90s`, `30m`, `2h` or `7d`, in milliseconds.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
 
-use super::moment::rfc_3339;
-use crate::engine::Event;
+use crate::engine::{Event, Timestamp};
 use crate::store::{Record, Stream};
 use crate::view::{ExportedEvent, ExportedFields};
 
@@ -28,7 +27,8 @@ pub(super) fn record(line: &str) -> serde_json::Result<Record> {
     }
     let event = serde_json::to_string(&IndexMap::from([(line.event, fields)]))?;
     let event: Event = serde_json::from_str(&event)?;
-    let time = rfc_3339(&line.time).ok_or_else(|| malformed("the time cannot be read"))?;
+    let time =
+        Timestamp::from_rfc_3339(&line.time).ok_or_else(|| malformed("the time cannot be read"))?;
     let stream = line.execution.map_or(Stream::nil(), |id| id.0);
     let ExportedEvent { sequence, position, .. } = line;
     Ok(Record { stream, sequence, position, time, event: Arc::new(event) })
@@ -44,7 +44,7 @@ mod tests {
 
     use super::*;
     use crate::engine::event::{ExecutionCompleted, JobScheduled, JobStarted};
-    use crate::engine::{Data, FrameId, JobId, Timestamp, Token};
+    use crate::engine::{Data, FrameId, JobId, Token};
     use crate::language::Json;
 
     fn record_of(event: impl Into<Event>) -> Record {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::engine::{BoundArgs, Engine, is_unfinished};
+use super::engine::{BoundArgs, Engine, Workers, is_unfinished};
 use super::exit::Exit;
 use super::fault::{self, Fault, Outcome};
 use super::progress::Progress;
@@ -87,7 +87,9 @@ pub(super) async fn run(context: &Context, arguments: RunArgs) -> Outcome {
     }
     let plan = plan(context, &arguments)?;
     let mut signals = Signals::listen()?;
-    let engine = Engine::open(context, &plan.data, plan.config.as_ref(), &arguments.bounds).await?;
+    let engine =
+        Engine::open(context, &plan.data, plan.config.as_ref(), &arguments.bounds, Workers::Here)
+            .await?;
     remember(&plan.data, plan.workflow.as_deref(), plan.config.as_ref());
     let outcome = drive(context, &arguments, &plan, &engine, &mut signals).await;
     let was_interrupted = matches!(outcome, Ok(Exit::Interrupted));

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::engine::{BoundArgs, Engine};
+use super::engine::{BoundArgs, Engine, Workers};
 use super::exit::Exit;
 use super::fault::Outcome;
 use super::listen::ListenArgs;
+use super::notify::Manager;
 use super::signals::Signals;
 use super::{Context, data, pause, wait};
 use crate::config::Config;
@@ -26,8 +27,13 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let config = Config::choose(arguments.config.as_deref(), None)?;
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
-    let mut engine = Engine::open(context, &folder, config.as_ref(), &arguments.bounds).await?;
     let listen = &arguments.listen;
+    let workers = match listen.settings(config.as_ref(), &folder)? {
+        Some(_) => Workers::Anywhere,
+        None => Workers::Here,
+    };
+    let bounds = &arguments.bounds;
+    let mut engine = Engine::open(context, &folder, config.as_ref(), bounds, workers).await?;
     if let Err(fault) = listen.listen(context, config.as_ref(), &folder, &mut engine).await {
         engine.stop(&mut signals).await?;
         return Err(fault);
@@ -35,7 +41,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let report = engine.orchestrator.recovery_report().clone();
     let types = engine.orchestrator.job_types();
     let types = if types.is_empty() { "none".to_owned() } else { types.join(", ") };
-    context.ui.say(&format!(
+    let ready = format!(
         "everstep {} is ready: data {}, {} events, {} unfinished executions go on, \
          recovered in {}; job types: {types}",
         env!("CARGO_PKG_VERSION"),
@@ -43,15 +49,26 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
         report.events,
         report.executions,
         duration(report.took_ms),
-    ));
+    );
+    context.ui.say(&ready);
     if let Some(held) = pause::held_words(&engine.orchestrator.paused().await?) {
         let flag = wait::data_flag(context);
         context.ui.say(&format!("  paused: {held}; see everstep pause --list{flag}"));
     }
+    let manager = Manager::find();
+    manager.iter().for_each(|manager| manager.ready(&ready));
+    let watch = async {
+        match &manager {
+            Some(manager) => manager.keep_watch(&engine.orchestrator).await,
+            None => std::future::pending().await,
+        }
+    };
     let failure = tokio::select! {
         () = signals.next() => None,
         error = engine.orchestrator.failed() => Some(error),
+        () = watch => None,
     };
+    manager.iter().for_each(Manager::stopping);
     if let Some(error) = failure {
         return Err(error.into());
     }

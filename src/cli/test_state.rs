@@ -136,6 +136,9 @@ fn refused(error: &TestError, program: &Program) -> Box<Fault> {
         }
         TestError::TakesNoMock { .. } => fault(Exit::Usage).hint("leave the option out"),
         TestError::MockIsNoArray => fault(Exit::Usage).hint("--result '[1, 2, 3]'"),
-        TestError::TooLarge { .. } | TestError::Refused { .. } => fault(Exit::Other),
+        TestError::NeedsItems
+        | TestError::TooManyFail { .. }
+        | TestError::TooLarge { .. }
+        | TestError::Refused { .. } => fault(Exit::Other),
     }
 }

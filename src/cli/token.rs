@@ -12,7 +12,7 @@ use super::wait::now;
 use super::{Context, data, listen};
 use crate::config::Config;
 use crate::engine::Timestamp;
-use crate::server::http::{Role, TokenEntry, TokenFile};
+use crate::server::http::{AccessKeyEntry, Role, TokenEntry, TokenFile};
 
 #[derive(clap::Subcommand)]
 pub(super) enum TokenCommand {
@@ -23,6 +23,9 @@ pub(super) enum TokenCommand {
         /// What that one may do: viewer, operator, worker or admin
         #[arg(long)]
         role: Role,
+        /// Make an access key instead, for AWS SDKs: an id and a secret that requests are signed with
+        #[arg(long)]
+        aws: bool,
         /// For how long it is good: 12h, 90d
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -69,31 +72,46 @@ struct Created<'t> {
 }
 
 #[derive(Serialize)]
+struct CreatedKey<'k> {
+    name: &'k str,
+    role: Role,
+    access_key_id: &'k str,
+    secret_access_key: &'k str,
+    expires_at: Option<String>,
+    file: String,
+}
+
+#[derive(Serialize)]
 struct Row {
     name: String,
     role: Role,
     created_at: String,
     expires_at: Option<String>,
     is_expired: bool,
+    /// Of an access key, what requests name it by.
+    access_key_id: Option<String>,
 }
 
 pub(super) fn run(context: &Context, command: &TokenCommand) -> Outcome {
     match command {
-        TokenCommand::Create { name, role, expires, place } => {
-            create(context, name, *role, expires.as_deref(), &place.open(context)?)
+        TokenCommand::Create { name, role, aws, expires, place } => {
+            let wish = Wish { name, role: *role, aws: *aws };
+            create(context, &wish, expires.as_deref(), &place.open(context)?)
         }
         TokenCommand::List { place } => list(context, &place.open(context)?),
         TokenCommand::Revoke { name, place } => revoke(context, name, &place.open(context)?),
     }
 }
 
-fn create(
-    context: &Context,
-    name: &str,
+/// What is to be made.
+struct Wish<'w> {
+    name: &'w str,
     role: Role,
-    expires: Option<&str>,
-    file: &TokenFile,
-) -> Outcome {
+    aws: bool,
+}
+
+fn create(context: &Context, wish: &Wish<'_>, expires: Option<&str>, file: &TokenFile) -> Outcome {
+    let Wish { name, role, aws } = *wish;
     let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@".contains(&byte);
     if !(1..=128).contains(&name.len()) || !name.bytes().all(is_good) {
         let message = format!("{name:?} is no name");
@@ -111,21 +129,62 @@ fn create(
         make_folder(folder)?;
     }
     let is_first = !file.exists();
-    let token = file.create(name, role, now(), expires)?;
-    let ui = &context.ui;
+    if aws {
+        print_access_key(context, &file.create_access_key(name, role, now(), expires)?, file)?;
+    } else {
+        let token = file.create(name, role, now(), expires)?;
+        print_token(context, wish, (&token, expires), file)?;
+    }
+    if is_first {
+        context.ui.say("from now on everybody needs a token, also on this machine");
+    }
+    Ok(Exit::Done)
+}
+
+fn print_token(
+    context: &Context,
+    wish: &Wish<'_>,
+    (token, expires): (&str, Option<Timestamp>),
+    file: &TokenFile,
+) -> Result<(), Box<Fault>> {
+    let (ui, path) = (&context.ui, file.path().display());
     if ui.is_json() {
         let expires_at = expires.map(|at| at.to_string());
-        let file = file.path().display().to_string();
-        let created = Created { name, role, token: &token, expires_at, file };
+        let Wish { name, role, .. } = *wish;
+        let created = Created { name, role, token, expires_at, file: path.to_string() };
         ui.document("everstep.token/v1", &created)?;
     } else {
         ui.print(&format!("{token}\n"))?;
     }
-    ui.say(&format!("keep it: only its digest is in {}", file.path().display()));
-    if is_first {
-        ui.say("from now on everybody needs a token, also on this machine");
+    ui.say(&format!("keep it: only its digest is in {path}"));
+    Ok(())
+}
+
+/// As the environment of AWS SDKs has it.
+fn print_access_key(
+    context: &Context,
+    key: &AccessKeyEntry,
+    file: &TokenFile,
+) -> Result<(), Box<Fault>> {
+    let (ui, path) = (&context.ui, file.path().display());
+    if ui.is_json() {
+        let created = CreatedKey {
+            name: &key.name,
+            role: key.role,
+            access_key_id: &key.access_key_id,
+            secret_access_key: &key.secret_access_key,
+            expires_at: key.expires_ms.map(|at| Timestamp(at).to_string()),
+            file: path.to_string(),
+        };
+        ui.document("everstep.access_key/v1", &created)?;
+    } else {
+        let (id, secret) = (&key.access_key_id, &key.secret_access_key);
+        ui.print(&format!("AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={secret}\n"))?;
     }
-    Ok(Exit::Done)
+    ui.say(&format!(
+        "the secret stands in {path}, because signatures cannot be checked without it"
+    ));
+    Ok(())
 }
 
 /// Makes the data folder, when there is none yet.
@@ -144,14 +203,23 @@ fn list(context: &Context, file: &TokenFile) -> Outcome {
         created_at: Timestamp(entry.created_ms).to_string(),
         expires_at: entry.expires_ms.map(|at| Timestamp(at).to_string()),
         is_expired: entry.expires_ms.is_some_and(|at| at <= now.0),
+        access_key_id: None,
     };
-    let rows: Vec<Row> = file.list()?.into_iter().map(row).collect();
+    let mut rows: Vec<Row> = file.list()?.into_iter().map(row).collect();
+    rows.extend(file.access_keys()?.into_iter().map(|key| Row {
+        name: key.name,
+        role: key.role,
+        created_at: Timestamp(key.created_ms).to_string(),
+        expires_at: key.expires_ms.map(|at| Timestamp(at).to_string()),
+        is_expired: key.expires_ms.is_some_and(|at| at <= now.0),
+        access_key_id: Some(key.access_key_id),
+    }));
     let ui = &context.ui;
     if ui.is_json() {
         ui.items("everstep.tokens/v1", &rows)?;
         return Ok(Exit::Done);
     }
-    let mut table = Table::new(&["NAME", "ROLE", "CREATED", "EXPIRES"]);
+    let mut table = Table::new(&["NAME", "ROLE", "CREATED", "EXPIRES", "ACCESS KEY"]);
     for row in rows {
         let expires = row.expires_at.unwrap_or_else(|| "never".to_owned());
         let colour = if row.is_expired { Colour::Bad } else { Colour::Plain };
@@ -161,6 +229,7 @@ fn list(context: &Context, file: &TokenFile) -> Outcome {
             Cell::new(row.role.as_str()),
             Cell::new(row.created_at),
             Cell::painted(colour, expires),
+            Cell::new(row.access_key_id.unwrap_or_default()),
         ]);
     }
     ui.print(&table.text(ui))?;

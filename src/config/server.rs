@@ -65,6 +65,10 @@ pub struct ServerConfig {
     pub tls_cert: Option<PathBuf>,
     /// The private key, as an absolute path.
     pub tls_key: Option<PathBuf>,
+    /// The region in names of the Step Functions API.
+    pub region: Option<String>,
+    /// The account in such names.
+    pub account: Option<String>,
     /// Connections at once, 1 to 1,000,000.
     pub connections: Option<usize>,
     /// Streams and long polls at once, 1 to 1,000,000.
@@ -83,6 +87,8 @@ pub(super) struct RawServer {
     tokens: Option<Spanned<String>>,
     tls_cert: Option<Spanned<String>>,
     tls_key: Option<Spanned<String>>,
+    region: Option<Spanned<String>>,
+    account: Option<Spanned<String>>,
     connections: Option<Spanned<u64>>,
     streams: Option<Spanned<u64>>,
     streams_of_one: Option<Spanned<u64>>,
@@ -99,6 +105,8 @@ impl Checker<'_> {
             tokens: self.folder(raw.tokens.as_ref(), "tokens")?,
             tls_cert: self.folder(raw.tls_cert.as_ref(), "tls_cert")?,
             tls_key: self.folder(raw.tls_key.as_ref(), "tls_key")?,
+            region: self.word(raw.region.as_ref(), "region")?,
+            account: self.word(raw.account.as_ref(), "account")?,
             connections: self.size(raw.connections.as_ref(), "connections", CONNECTIONS)?,
             streams: self.size(raw.streams.as_ref(), "streams", STREAMS)?,
             streams_of_one: self.size(of_one, "streams_of_one", STREAMS)?,
@@ -114,6 +122,26 @@ impl Checker<'_> {
             })
         };
         raw.map(read).transpose()
+    }
+
+    /// Part of a name that the Step Functions API makes.
+    fn word(
+        &self,
+        raw: Option<&Spanned<String>>,
+        key: &str,
+    ) -> Result<Option<String>, ConfigError> {
+        let Some(raw) = raw else { return Ok(None) };
+        let is_good = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let word = raw.get_ref();
+        if (1..=32).contains(&word.len()) && word.bytes().all(is_good) {
+            return Ok(Some(word.clone()));
+        }
+        Err(self.invalid(
+            &raw.span(),
+            &format!("`{key}` is no part of an ARN"),
+            "it stands in every name that the Step Functions API makes",
+            "write 1 to 32 letters, digits or '-', as region = \"eu-west-1\"",
+        ))
     }
 
     fn hosts(&self, raw: Option<&Spanned<Vec<String>>>) -> Result<Vec<String>, ConfigError> {

@@ -35,6 +35,8 @@ fn every_key_is_read() {
         tokens = "tokens.json"
         tls_cert = "cert.pem"
         tls_key = "key.pem"
+        region = "eu-west-1"
+        account = "123456789012"
         connections = 10
         streams = 9
         streams_of_one = 8
@@ -68,6 +70,8 @@ fn every_key_is_read() {
             tokens: Some(base.join("tokens.json")),
             tls_cert: Some(base.join("cert.pem")),
             tls_key: Some(base.join("key.pem")),
+            region: Some("eu-west-1".into()),
+            account: Some("123456789012".into()),
             connections: Some(10),
             streams: Some(9),
             streams_of_one: Some(8),

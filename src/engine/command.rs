@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
+use super::catalogue::StartedAs;
 use super::child::{ChildEnd, Parent};
-use super::event::Failure;
+use super::event::{Failure, MapRunWish};
 use super::execution::Timer;
 use super::id::{ExecutionId, JobId, Timestamp, Token};
 use super::pause::{PauseScope, PauseWish};
@@ -143,6 +146,15 @@ pub enum Command {
         /// Set when its whole workflow is paused: it goes on paused.
         pause: Option<PauseWish>,
     },
+    /// Change an open run of a distributed Map.
+    ChangeMapRun {
+        /// Which.
+        run: Uuid,
+        /// What is to be otherwise.
+        wish: MapRunWish,
+        /// Who asks.
+        by: Arc<str>,
+    },
     /// Try again now what waits to be tried again.
     SkipBackoff,
     /// Begin nothing more, until resumed.
@@ -190,6 +202,8 @@ pub struct StartExecution {
     pub parent: Option<Parent>,
     /// The execution that it repeats.
     pub rerun_of: Option<ExecutionId>,
+    /// The published version that it is started as.
+    pub started_as: Option<StartedAs>,
     /// Set when its whole workflow is paused: it begins paused.
     pub pause: Option<PauseWish>,
 }
@@ -198,7 +212,16 @@ impl StartExecution {
     /// One that has no name, and that no other execution begins.
     pub fn new(workflow: impl Into<Arc<str>>, definition: DefinitionHash, input: Json) -> Self {
         let workflow = workflow.into();
-        Self { workflow, definition, name: None, input, parent: None, rerun_of: None, pause: None }
+        Self {
+            workflow,
+            definition,
+            name: None,
+            input,
+            parent: None,
+            rerun_of: None,
+            started_as: None,
+            pause: None,
+        }
     }
 }
 
@@ -230,6 +253,7 @@ impl Command {
             Self::Advance => "to go on",
             Self::CancelExecution { .. } => "to cancel",
             Self::RedriveExecution { .. } => "to retry",
+            Self::ChangeMapRun { .. } => "to change a map run",
             Self::SkipBackoff => "to retry now",
             Self::PauseExecution { .. } => "to pause",
             Self::ResumeExecution { .. } => "to resume",

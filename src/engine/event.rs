@@ -1,98 +1,22 @@
 //! What happened. Every change of an execution is one of these, recorded before it is visible.
-//!
-//! Each body is a struct of its own, stored alone under its own tag: bincode cannot read bodies
-//! whose fields changed, so a released struct is frozen and a change makes a new schema version
-//! (see `store/upcast.rs` and `docs/EVENT_FORMAT.md`). Nothing here needs evaluating: decide has
-//! put the results of expressions in.
+//! A released body is frozen (`docs/EVENT_FORMAT.md`); decide has put results of expressions in.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::catalogue::{Routing, Setup, StartedAs, Tag};
 use super::child::{Child, Ending, Parent};
 use super::cleanup::EndSummary;
+pub use super::event_data::{Data, KeptPart, MapRunChange, MapRunWish};
+use super::event_table::events;
 pub use super::failure::{Failure, MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
 pub(crate) use super::failure::{cut, cut_shared};
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 use super::pause::PauseScope;
 use super::place::Place;
 use crate::language::{DefinitionHash, Json, StateName};
-
-/// Data that an event records. What the fold already holds is not written again, so a large input
-/// that passes through ten states costs its bytes once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Data {
-    /// What the frame holds: of an entered state the last state's output, else the state's input.
-    Kept,
-    /// The result that the state's job, branches or items gave.
-    Result,
-    /// New data.
-    New(Json),
-}
-
-/// A part of a Parallel or Map that is not done again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptPart {
-    /// Which branch, item or batch, from 0.
-    pub index: u32,
-    /// Its output: `Kept` stays with the execution that was this part.
-    pub output: Data,
-    /// Failures that were caught or tolerated in it.
-    pub errors: u32,
-}
-
-/// Declares the event enum and its structs in one table: variant, what it says, its fields.
-macro_rules! events {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* })*) => {
-        /// A recorded fact about one execution.
-        ///
-        /// Serializes for people and tools, as `{"WaitEnded": {…}}`; the log stores the bodies
-        /// alone, under their tags.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        pub enum Event {
-            $($(#[$doc])* $name($name),)*
-        }
-
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-            pub struct $name {
-                $($(#[$field_doc])* pub $field: $type,)*
-            }
-
-            impl From<$name> for Event {
-                fn from(body: $name) -> Self {
-                    Self::$name(body)
-                }
-            }
-        )*
-
-        impl Event {
-            /// The event's name, as people and `log grep` write it.
-            #[must_use]
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$name(_) => stringify!($name),)*
-                }
-            }
-
-            /// The fields as JSON for people and tools. Tokens are left out.
-            #[must_use]
-            pub fn to_json(&self) -> serde_json::Value {
-                let body = match self {
-                    $(Self::$name(body) => serde_json::to_value(body),)*
-                };
-                let mut body = body.unwrap_or_default();
-                if let Some(fields) = body.as_object_mut() {
-                    fields.shift_remove("token");
-                    fields.shift_remove("callback");
-                }
-                body
-            }
-        }
-    };
-}
 
 events! {
     /// A definition became known under its content hash. Recorded in a history of its own, once.
@@ -122,6 +46,8 @@ events! {
         place: Option<Place>,
         /// The execution that it repeats.
         rerun_of: Option<ExecutionId>,
+        /// The published version that it was started as.
+        started_as: Option<StartedAs>,
     }
     /// An execution that had ended goes on: from the entrance of a step on, all is done again.
     ExecutionRedriven {
@@ -148,8 +74,7 @@ events! {
         /// Progress of the whole execution from now on, in percent: it may be less than before.
         progress: u8,
     }
-    /// Parts of a Parallel or Map that an earlier attempt of the execution had done are not done
-    /// again.
+    /// Parts of a Parallel or Map that had been done before a redrive are not done again.
     PartsKept {
         /// The frame that stands in the Parallel or Map.
         frame: FrameId,
@@ -336,6 +261,13 @@ events! {
         frame: FrameId,
         /// The execution.
         child: ExecutionId,
+    }
+    /// Somebody changed how many executions of a map run are at work at once, or how many may fail.
+    MapRunChanged {
+        /// The frame that stands in the Map.
+        frame: FrameId,
+        /// What is otherwise from now on.
+        change: MapRunChange,
     }
     /// An execution that was asked to stop has ended, or never began.
     ChildStopped {
@@ -537,8 +469,7 @@ events! {
         /// Why.
         reason: Arc<str>,
     }
-    /// The execution, which has ended, was deleted: the last event of its history, which stays when
-    /// compaction has taken all others away.
+    /// The execution, which has ended, was deleted: the last event, which compaction leaves.
     ExecutionDeleted {
         /// Who deleted it.
         by: Arc<str>,
@@ -561,8 +492,7 @@ events! {
         /// Who.
         by: Arc<str>,
     }
-    /// Somebody paused a workflow: each execution of it is paused, and begins so. Recorded in a
-    /// history that is no execution's, as the three that follow.
+    /// Somebody paused a workflow: its executions are, and begin so. In a history of its own.
     WorkflowPaused {
         /// Which.
         workflow: Arc<str>,
@@ -593,5 +523,74 @@ events! {
         job_type: Arc<str>,
         /// Who.
         by: Arc<str>,
+    }
+    /// A client of AWS set a workflow up, or anew. In a history of its own, as all that follow.
+    MachineSettled {
+        /// Which.
+        workflow: Arc<str>,
+        /// How.
+        setup: Setup,
+    }
+    /// A workflow was removed for clients of that API.
+    MachineRemoved {
+        /// Which.
+        workflow: Arc<str>,
+        /// How many versions of it had been deployed.
+        deployed: u64,
+    }
+    /// A version of a workflow was published.
+    VersionPublished {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its number.
+        version: u64,
+        /// What it runs.
+        definition: DefinitionHash,
+        /// The revision of the workflow that was published.
+        revision: Arc<str>,
+        /// What it is for.
+        description: Option<Arc<str>>,
+    }
+    /// A version that was published is no longer.
+    VersionRetired {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its number.
+        version: u64,
+    }
+    /// An alias leads to these versions from now on.
+    AliasSettled {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its name.
+        alias: Arc<str>,
+        /// What it is for.
+        description: Option<Arc<str>>,
+        /// To which versions, and how often.
+        routes: Vec<Routing>,
+    }
+    /// An alias is no longer.
+    AliasRemoved {
+        /// Of which.
+        workflow: Arc<str>,
+        /// Its name.
+        alias: Arc<str>,
+    }
+    /// An activity was created.
+    ActivityCreated {
+        /// Its name, which is a job type.
+        activity: Arc<str>,
+    }
+    /// An activity is no longer.
+    ActivityRemoved {
+        /// Its name.
+        activity: Arc<str>,
+    }
+    /// A resource has these tags from now on, and no others.
+    TagsSettled {
+        /// Which, as `activity:NAME`.
+        resource: Arc<str>,
+        /// All of them.
+        tags: Vec<Tag>,
     }
 }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::catalogue::StartedAs;
 use super::child::{Child, ChildWait, Ending, Link, Parent};
 use super::cleanup::{Cancel, Cleanup, EndSummary};
 use super::event::Failure;
@@ -91,6 +92,8 @@ pub struct Execution {
     pub admitted_at: Option<Timestamp>,
     /// The execution that it repeats.
     pub rerun_of: Option<ExecutionId>,
+    /// The published version that it was started as.
+    pub started_as: Option<StartedAs>,
     /// Its input.
     pub input: Json,
     /// Its output, once completed.
@@ -168,6 +171,7 @@ impl Execution {
             asked_for_place: 0,
             admitted_at: None,
             rerun_of: None,
+            started_as: None,
             input: Json::null(),
             output: None,
             failure: None,

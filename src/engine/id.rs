@@ -34,6 +34,15 @@ impl ExecutionId {
             .collect()
     }
 
+    /// When the id was made: a moment before the execution began.
+    #[must_use]
+    pub fn made_at(&self) -> Option<Timestamp> {
+        let (seconds, nanoseconds) = self.0.get_timestamp()?.to_unix();
+        Some(Timestamp(
+            seconds.saturating_mul(1000).saturating_add(u64::from(nanoseconds) / 1_000_000),
+        ))
+    }
+
     /// The first letters of the handle: what lists show.
     #[must_use]
     pub fn short(&self) -> String {
@@ -139,6 +148,15 @@ impl Timestamp {
     #[must_use]
     pub fn ms_since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Timestamp {
+    /// Reads a time in RFC 3339; none when it is none, or before 1970.
+    #[must_use]
+    pub fn from_rfc_3339(text: &str) -> Option<Self> {
+        let moment: jiff::Timestamp = text.parse().ok()?;
+        u64::try_from(moment.as_millisecond()).ok().map(Self)
     }
 }
 

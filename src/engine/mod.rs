@@ -9,13 +9,16 @@
 //! tokens and chance come in with commands.
 
 mod apply;
+pub mod catalogue;
 pub mod child;
 pub mod cleanup;
 pub mod command;
 pub mod decide;
 pub mod effect;
 pub mod event;
+mod event_data;
 mod event_kind;
+mod event_table;
 pub mod execution;
 mod failure;
 pub mod held;
@@ -42,6 +45,7 @@ pub mod test_state;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::Catalogue;
 pub use child::{Child, ChildEnd, ChildWait, Ending, Link, Parent};
 pub use cleanup::{Cleanup, EndSummary};
 pub use command::{Command, StartExecution};

@@ -108,6 +108,12 @@ pub enum Rejection {
         /// The timer.
         timer: Timer,
     },
+    /// The execution has no such map run, or it is not open.
+    #[error("the execution has no open map run {run}")]
+    NoOpenMapRun {
+        /// Its id.
+        run: uuid::Uuid,
+    },
     /// There is nothing to go on with.
     #[error("nothing is left to do")]
     NothingToDo,
@@ -219,6 +225,7 @@ impl Rejection {
             Self::StaleToken { .. } => "STALE_TOKEN",
             Self::NotPending { .. } => "NOT_PENDING",
             Self::NotDue { .. } => "NOT_DUE",
+            Self::NoOpenMapRun { .. } => "NO_OPEN_MAP_RUN",
             Self::NothingToDo => "NOTHING_TO_DO",
             Self::PlaceKeyFailed { .. } => "PLACE_KEY_FAILED",
             Self::PlaceTaken { .. } => "PLACE_TAKEN",

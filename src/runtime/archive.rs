@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::catalogue::Catalogue;
 use super::controls::Controls;
 use super::definitions::Definitions;
 use super::error::Error;
@@ -32,7 +33,8 @@ impl Archive {
     pub async fn open(store: Arc<dyn EventStore>) -> Result<Self, Error> {
         let definitions = Definitions::default();
         let controls = Controls::default();
-        let recovered = recovery::recover(&*store, &definitions, &controls).await?;
+        let catalogue = Catalogue::default();
+        let recovered = recovery::recover(&*store, &definitions, &controls, &catalogue).await?;
         let recovery::Recovered { live, finished, .. } = recovered;
         Ok(Self { store, definitions, controls, live, finished })
     }

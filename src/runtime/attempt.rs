@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::clock::Clock;
+use super::remote::{Lease, RemoteJob, Seat, USUAL_LEASE_SECONDS};
 use super::shards::{Note, Shards};
 use super::tasks;
-use crate::engine::{Command, Timestamp, Token};
+use crate::engine::{CallbackToken, Command, Timestamp, Token};
 use crate::language::Json;
 use crate::worker::{AttemptId, CancelToken, JobContext, ProgressReport, ProgressSink};
 
@@ -21,6 +22,8 @@ pub(super) struct Attempt {
     pub(super) token: Token,
     pub(super) cancel: CancelToken,
     pub(super) reporter: Arc<Reporter>,
+    /// Where it runs.
+    pub(super) seat: Seat,
 }
 
 impl Attempt {
@@ -33,6 +36,44 @@ impl Attempt {
             self.cancel.clone(),
             self.reporter.clone(),
         )
+    }
+
+    /// What proves to have it.
+    pub(super) fn proof(&self) -> CallbackToken {
+        let AttemptId { execution, job, .. } = self.id;
+        CallbackToken { execution, job, token: self.token }
+    }
+
+    /// What a worker afar gets.
+    pub(super) fn remote_job(&self) -> RemoteJob {
+        let AttemptId { execution, job, attempt } = self.id;
+        let lease_seconds = match &self.seat {
+            Seat::Afar { lease_seconds, .. } => *lease_seconds,
+            Seat::Here => USUAL_LEASE_SECONDS,
+        };
+        RemoteJob {
+            token: self.proof().to_string(),
+            execution,
+            job,
+            attempt,
+            job_type: self.job_type.clone(),
+            input: self.input.clone(),
+            lease_seconds,
+        }
+    }
+
+    /// How a worker afar has it; none of one here.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        let Seat::Afar { worker, lease_seconds, .. } = &self.seat else { return None };
+        Some(Lease {
+            id: self.id,
+            proof: self.proof(),
+            job_type: self.job_type.clone(),
+            worker: worker.clone(),
+            seconds: *lease_seconds,
+            cancel: self.cancel.clone(),
+            reporter: self.reporter.clone(),
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 
 use super::attempt::ReporterPlace;
+use super::catalogue::Catalogue;
 use super::checkpoint::{CheckpointWriter, Rounds};
 use super::clock::{Clock, IdSource, RandomIds, SystemClock};
 use super::committer::{Committer, Health, Unit};
@@ -43,6 +44,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     worker_name: Arc<str>,
+    remote_workers: bool,
 }
 
 impl Default for Builder {
@@ -55,6 +57,7 @@ impl Default for Builder {
             shards: cores,
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds::default()),
+            remote_workers: false,
             worker_name: format!("in-process {}", std::process::id()).into(),
         }
     }
@@ -94,6 +97,15 @@ impl Builder {
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Lets workers of other processes have jobs (see [`Orchestrator::poll_jobs`]). An execution may
+    /// then begin although nobody serves its job types yet: its jobs wait for a worker. And attempts
+    /// that such workers have outlive this process.
+    #[must_use]
+    pub fn remote_workers(mut self, allowed: bool) -> Self {
+        self.remote_workers = allowed;
         self
     }
 
@@ -149,7 +161,9 @@ impl Builder {
         let epoch = store.acquire().await?;
         let definitions = Arc::new(Definitions::default());
         let controls = Arc::new(Controls::default());
-        let recovered = recover(&*store, &definitions, &controls, &*self.clock).await?;
+        let catalogue = Arc::new(Catalogue::default());
+        let recovered =
+            recover(&*store, &definitions, (&controls, &catalogue), &*self.clock).await?;
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
@@ -157,7 +171,11 @@ impl Builder {
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let dispatch = dispatch(&registry, &limits, &shards, &controls);
+        let mut dispatch = dispatch(&registry, &limits, &shards, &controls, self.clock.clone());
+        if self.remote_workers {
+            dispatch.take_remote();
+        }
+        let dispatch = Arc::new(dispatch);
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());
@@ -178,6 +196,7 @@ impl Builder {
             store,
             definitions,
             controls,
+            catalogue,
             names: Arc::default(),
             places: Arc::new(places),
             figures: Arc::default(),
@@ -197,6 +216,7 @@ impl Builder {
             deploying: Arc::new(Mutex::new(())),
             redriving: Arc::new(Mutex::new(())),
             controlling: Arc::new(Mutex::new(())),
+            cataloguing: Arc::new(Mutex::new(())),
             rounds,
             rounds_done: rounds_out,
             durable: durable_out,
@@ -219,11 +239,11 @@ pub(super) fn milliseconds(span: Duration) -> u64 {
 async fn recover(
     store: &dyn EventStore,
     definitions: &Definitions,
-    controls: &Controls,
+    (controls, catalogue): (&Controls, &Catalogue),
     clock: &dyn Clock,
 ) -> Result<Recovered, Error> {
     let began = clock.now();
-    let mut recovered = recovery::recover(store, definitions, controls).await?;
+    let mut recovered = recovery::recover(store, definitions, controls, catalogue).await?;
     recovered.report.took_ms = clock.now().ms_since(began);
     Ok(recovered)
 }
@@ -263,9 +283,10 @@ fn dispatch(
     limits: &Limits,
     shards: &Shards,
     controls: &Controls,
-) -> Arc<Dispatch> {
+    clock: Arc<dyn Clock>,
+) -> Dispatch {
     let (services, most) = (services(registry), limits.running_jobs);
-    let dispatch = Arc::new(Dispatch::new(services, most, shards.clone(), Handle::current()));
+    let dispatch = Dispatch::new(services, most, shards.clone(), Handle::current(), clock);
     dispatch.await_shards(shards.count());
     for job_type in controls.held().job_types.keys() {
         dispatch.hold(job_type, true);

@@ -10,6 +10,7 @@ use async_channel::{Receiver, Sender};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::catalogue::Catalogue;
 use super::controls::Controls;
 use super::definitions::Definitions;
 use super::names::Names;
@@ -67,6 +68,7 @@ pub(super) struct CheckpointWriter {
     store: Arc<dyn EventStore>,
     definitions: Arc<Definitions>,
     controls: Arc<Controls>,
+    catalogue: Arc<Catalogue>,
     names: Arc<Names>,
     parts: Receiver<Saved>,
     shards: usize,
@@ -80,6 +82,7 @@ impl CheckpointWriter {
             store: tools.store.clone(),
             definitions: tools.definitions.clone(),
             controls: tools.controls.clone(),
+            catalogue: tools.catalogue.clone(),
             names: tools.names.clone(),
             parts,
             shards: tools.shards.count(),
@@ -147,6 +150,6 @@ impl CheckpointWriter {
             bytes: serde_json::to_vec(&versions).unwrap_or_default(),
         };
         let definitions = self.definitions.saved().into_iter().map(snapshot);
-        definitions.chain(self.controls.snapshot()).collect()
+        definitions.chain(self.controls.snapshot()).chain(self.catalogue.snapshot()).collect()
     }
 }

@@ -147,10 +147,15 @@ fn reported(execution: ExecutionId, command: Command) -> Note {
     Note::Reported { execution, command }
 }
 
-/// The job types of a program that nobody here serves.
+/// The job types of a program that nobody here serves. Activities have workers of their own, which
+/// come when they come.
 pub(super) fn unserved(tools: &Tools, program: &Program) -> Vec<String> {
     let job_types = program.workflow.job_types();
-    let unserved = job_types.iter().filter(|job_type| !tools.dispatch.serves(job_type));
+    let said = tools.catalogue.said();
+    let is_served = |job_type: &str| {
+        tools.dispatch.may_serve(job_type) || said.activities.contains_key(job_type)
+    };
+    let unserved = job_types.iter().filter(|job_type| !is_served(job_type));
     unserved.map(ToString::to_string).collect()
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::controls;
+use super::{catalogue, controls};
 use crate::engine::Program;
 use crate::engine::event::DefinitionStored;
 use crate::language::DefinitionHash;
@@ -47,7 +47,8 @@ pub(super) fn is_execution_stream(stream: Stream) -> bool {
 
 /// Whether a stream holds a workflow's versions.
 pub(super) fn is_definition_stream(stream: Stream) -> bool {
-    !is_execution_stream(stream) && stream != controls::stream()
+    let others = [controls::stream(), catalogue::stream()];
+    !is_execution_stream(stream) && !others.contains(&stream)
 }
 
 impl Definitions {

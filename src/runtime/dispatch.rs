@@ -1,4 +1,4 @@
-//! Hands jobs to in-process workers.
+//! Hands jobs to workers, of this process and of others.
 //!
 //! Each job type has a number of slots, and so has the process. A job that finds both free is
 //! started in the same decision that schedules it; others queue, in order (see `slots.rs`). A worker
@@ -15,7 +15,10 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::attempt::Attempt;
+use super::clock::Clock;
+use super::error::Error;
 use super::figures::JobTypeFigures;
+use super::remote::{Leases, PollId, Remote, Seat, Wish};
 use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
 use super::tasks;
@@ -35,6 +38,8 @@ pub(super) struct Offer {
     pub(super) ticket: u64,
     /// Since when it has queued.
     pub(super) since: Option<Instant>,
+    /// Where it is to run, once it may.
+    pub(super) seat: Seat,
 }
 
 /// A job type's handler, and how many attempts of it may run at once.
@@ -50,7 +55,11 @@ pub(super) struct Dispatch {
     slots: Mutex<Slots>,
     shards: Shards,
     runtime: Handle,
-    /// How many attempts are with workers.
+    remote: Remote,
+    /// Whether workers of other processes may have jobs.
+    takes_remote: bool,
+    clock: Arc<dyn Clock>,
+    /// How many attempts are with workers here.
     running: watch::Sender<usize>,
 }
 
@@ -72,6 +81,7 @@ impl Dispatch {
         most: usize,
         shards: Shards,
         runtime: Handle,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         let types = services.iter().map(|service| (service.job_type.clone(), service.concurrency));
         let slots = Mutex::new(Slots::new(most, types));
@@ -80,7 +90,64 @@ impl Dispatch {
             .map(|service| (service.job_type.clone(), Arc::new(Pool::new(service))))
             .collect();
         let (running, _) = watch::channel(0);
-        Self { pools, slots, shards, runtime, running }
+        let leases = Arc::new(Leases::new(clock.clone(), shards.clone(), runtime.clone()));
+        let remote = Remote::new(leases);
+        Self { pools, slots, shards, runtime, remote, takes_remote: false, clock, running }
+    }
+
+    /// From now on workers of other processes may have jobs.
+    pub(super) fn take_remote(&mut self) {
+        self.takes_remote = true;
+        self.slots().take_remote();
+    }
+
+    /// Whether workers of other processes may have jobs.
+    pub(super) fn takes_remote(&self) -> bool {
+        self.takes_remote
+    }
+
+    /// What is known of work afar.
+    pub(super) fn remote(&self) -> &Remote {
+        &self.remote
+    }
+
+    /// A worker of another process waits for jobs.
+    ///
+    /// # Errors
+    /// None may, or `most` wait already.
+    pub(super) fn begin_poll(&self, wish: Wish, most: usize) -> Result<PollId, Error> {
+        if !self.takes_remote {
+            return Err(Error::NoRemoteWorkers);
+        }
+        let (id, next) = {
+            let mut slots = self.slots();
+            if slots.demand().len() >= most {
+                return Err(Error::TooManyPolls { most });
+            }
+            slots.begin_poll(wish)
+        };
+        self.start(next);
+        Ok(id)
+    }
+
+    /// A poll asks for no more; it may be answered once nothing is under way to it.
+    pub(super) fn close_poll(&self, id: PollId) {
+        self.slots().demand().close(id);
+    }
+
+    /// How many jobs are under way to a poll.
+    pub(super) fn under_way(&self, id: PollId) -> usize {
+        self.slots().demand().under_way(id)
+    }
+
+    /// A poll waits no more.
+    pub(super) fn end_poll(&self, id: PollId) {
+        self.slots().demand().remove(id);
+    }
+
+    /// No poll of a worker gets more.
+    pub(super) fn close_polls_of(&self, worker: &str) {
+        self.slots().demand().close_all_of(Some(worker));
     }
 
     /// The job types that have a worker, sorted; not those that are ours.
@@ -91,9 +158,9 @@ impl Dispatch {
         types
     }
 
-    /// Whether a job type has a worker.
-    pub(super) fn serves(&self, job_type: &str) -> bool {
-        self.pools.contains_key(job_type)
+    /// Whether a job of this type can come to a worker, now or later.
+    pub(super) fn may_serve(&self, job_type: &str) -> bool {
+        self.takes_remote || self.pools.contains_key(job_type)
     }
 
     /// No more attempts begin.
@@ -108,13 +175,13 @@ impl Dispatch {
     }
 
     /// Takes the slots for a job that is being scheduled, if they are free.
-    pub(super) fn try_reserve(&self, job_type: &str) -> bool {
+    pub(super) fn try_reserve(&self, job_type: &str) -> Option<Seat> {
         self.slots().try_reserve(job_type)
     }
 
     /// Gives reserved slots back: their attempt ended, or never began.
-    pub(super) fn give_back(&self, job_type: &str) {
-        let next = self.slots().give_back(job_type);
+    pub(super) fn give_back(&self, job_type: &str, seat: &Seat) {
+        let next = self.slots().give_back(job_type, seat);
         self.start(next);
     }
 
@@ -158,6 +225,25 @@ impl Dispatch {
     pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
         let mut figures = self.slots().figures();
         figures.retain(|figures| !figures.job_type.starts_with(own_jobs::PREFIX));
+        for of in &mut figures {
+            let afar = self.remote.leases.running(&of.job_type);
+            of.slots += afar;
+            of.running += afar;
+            of.is_served = self.pools.contains_key(&of.job_type)
+                || self.remote.serves(&of.job_type, self.clock.now());
+        }
+        figures
+    }
+
+    /// The same of workers here alone.
+    pub(super) fn own_figures(&self) -> Vec<JobTypeFigures> {
+        let mut figures = self.slots().figures();
+        figures.retain(|of| {
+            self.pools.contains_key(&of.job_type) && !of.job_type.starts_with(own_jobs::PREFIX)
+        });
+        for of in &mut figures {
+            of.slots = self.pools.get(&of.job_type).map_or(0, |pool| pool.limit);
+        }
         figures
     }
 
@@ -176,8 +262,26 @@ impl Dispatch {
         }
     }
 
-    /// Runs an attempt whose start is durable and whose slot is reserved.
+    /// Runs an attempt whose start is durable and whose seat is reserved.
     pub(super) fn run(self: &Arc<Self>, attempt: Attempt) {
+        match attempt.seat {
+            Seat::Here => self.run_here(attempt),
+            Seat::Afar { poll, .. } => self.lend(poll, Box::new(attempt)),
+        }
+    }
+
+    /// Gives an attempt to the worker that polls; or keeps it for the next, when that has gone.
+    fn lend(&self, poll: PollId, attempt: Box<Attempt>) {
+        if let Some(lease) = attempt.lease() {
+            self.remote.leases.begin(lease);
+        }
+        let delivered = self.slots().demand().deliver(poll, attempt);
+        if let Err(attempt) = delivered {
+            self.remote.leave(attempt);
+        }
+    }
+
+    fn run_here(self: &Arc<Self>, attempt: Attempt) {
         let Some(pool) = self.pools.get(&attempt.job_type) else { return };
         self.running.send_modify(|running| *running += 1);
         // A slot is reserved, so the channel has room.
@@ -194,6 +298,8 @@ impl Dispatch {
         for pool in self.pools.values() {
             pool.attempts_in.close();
         }
+        self.slots().demand().close_all_of(None);
+        self.remote.leases.close();
     }
 }
 
@@ -231,13 +337,14 @@ async fn work(dispatch: Arc<Dispatch>, pool: Arc<Pool>) {
         let execution = attempt.id.execution;
         dispatch.shards.note(execution, Note::Reported { execution, command });
         dispatch.running.send_modify(|running| *running -= 1);
-        dispatch.give_back(&attempt.job_type);
+        dispatch.give_back(&attempt.job_type, &attempt.seat);
     }
     pool.workers.fetch_sub(1, Ordering::SeqCst);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock::SystemClock;
     use super::super::shards::Lanes;
     use super::*;
     use crate::worker::{JobContext, Registry};
@@ -252,7 +359,8 @@ mod tests {
             concurrency: slots,
         };
         let (shards, mut lanes) = Shards::new(1, 4);
-        (Dispatch::new(vec![service], 64, shards, Handle::current()), lanes.remove(0))
+        let clock = Arc::new(SystemClock);
+        (Dispatch::new(vec![service], 64, shards, Handle::current(), clock), lanes.remove(0))
     }
 
     fn offer(job: u32) -> Offer {
@@ -265,6 +373,7 @@ mod tests {
             ticket: 0,
             since: None,
             scheduled_at: Timestamp(0),
+            seat: Seat::Here,
         }
     }
 
@@ -296,18 +405,18 @@ mod tests {
         assert_eq!((given_out(&lanes).len(), dispatch.queued("work")), (0, 5));
         dispatch.hold("work", false);
         assert_eq!(jobs(&given_out(&lanes)), [1, 2]);
-        (0..3).for_each(|_| dispatch.give_back("work"));
+        (0..3).for_each(|_| dispatch.give_back("work", &Seat::Here));
         assert_eq!(jobs(&given_out(&lanes)), [3, 4, 5]);
     }
 
     #[tokio::test]
     async fn a_paused_type_reserves_no_slot_and_a_slot_that_comes_back_stays_free() {
         let (dispatch, lanes) = dispatch(1);
-        assert!(dispatch.try_reserve("work"));
+        assert_eq!(dispatch.try_reserve("work"), Some(Seat::Here));
         dispatch.offer(offer(1));
         dispatch.hold("work", true);
-        dispatch.give_back("work");
-        assert!(given_out(&lanes).is_empty() && !dispatch.try_reserve("work"));
+        dispatch.give_back("work", &Seat::Here);
+        assert!(given_out(&lanes).is_empty() && dispatch.try_reserve("work").is_none());
         dispatch.hold("work", false);
         assert_eq!(jobs(&given_out(&lanes)), [1]);
     }

@@ -78,6 +78,23 @@ pub enum Error {
         /// The job types there are.
         known: Vec<String>,
     },
+    /// There is no such worker.
+    #[error("there is no worker {name:?}{}; known: {}", did_you_mean(name, known), list(known))]
+    NoSuchWorker {
+        /// What was asked for.
+        name: String,
+        /// The workers of other processes that are known.
+        known: Vec<String>,
+    },
+    /// Workers of other processes get no jobs here.
+    #[error("this system gives no jobs to workers of other processes")]
+    NoRemoteWorkers,
+    /// Too many workers wait for jobs.
+    #[error("{most} workers wait for jobs already")]
+    TooManyPolls {
+        /// How many may.
+        most: usize,
+    },
     /// The workflow or job type is paused already.
     #[error("{what} is paused already, by {by} since {since}")]
     AlreadyPaused {
@@ -125,8 +142,8 @@ pub enum Error {
         /// Who has it.
         execution: ExecutionId,
     },
-    /// A text that is no callback's token.
-    #[error("the text is not the token of a callback")]
+    /// A text that is no token of a callback or an attempt.
+    #[error("the text is not the token of a callback or an attempt")]
     BadToken,
     /// The store failed. After this nothing more is acknowledged.
     #[error(transparent)]
@@ -157,6 +174,9 @@ impl Error {
             Self::AmbiguousHandle { .. } => "AMBIGUOUS_HANDLE",
             Self::NoSuchWorkflow { .. } => "NO_SUCH_WORKFLOW",
             Self::NoSuchJobType { .. } => "NO_SUCH_JOB_TYPE",
+            Self::NoSuchWorker { .. } => "NO_SUCH_WORKER",
+            Self::NoRemoteWorkers => "NO_REMOTE_WORKERS",
+            Self::TooManyPolls { .. } => "TOO_MANY_POLLS",
             Self::AlreadyPaused { .. } => "PAUSED",
             Self::NotPaused { .. } => "NOT_PAUSED",
             Self::UnknownJobTypes { .. } => "UNKNOWN_JOB_TYPES",

@@ -113,6 +113,8 @@ pub struct JobTypeFigures {
     pub waiting: usize,
     /// For how long the oldest of those has waited.
     pub oldest: Option<Duration>,
+    /// Whether anybody serves it: here, or as a worker that was heard of lately.
+    pub is_served: bool,
 }
 
 /// Executions that have not ended, and their jobs.

@@ -16,6 +16,7 @@ mod attempt;
 mod builder;
 mod callbacks;
 mod cancel;
+mod catalogue;
 mod checkpoint;
 mod children;
 mod clock;
@@ -39,6 +40,7 @@ mod queues;
 mod read;
 mod recent;
 mod recovery;
+mod remote;
 mod results;
 mod retry;
 mod saving;
@@ -67,6 +69,10 @@ pub use places::PlaceQueue;
 pub use queues::Queues;
 pub use read::{read_execution, read_execution_at};
 pub use recovery::RecoveryReport;
+pub use remote::{
+    LONGEST_LEASE_SECONDS, LONGEST_POLL, MOST_POLLED, MOST_POLLED_TYPES, Poll, Polled, RemoteJob,
+    RemoteOutcome, SHORTEST_LEASE_SECONDS, Standing, USUAL_LEASE_SECONDS, WorkerFigures,
+};
 pub use retry::Rerun;
 pub use slots::{FullSlots, JobQueue};
 pub use starting::Begun;

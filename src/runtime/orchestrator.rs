@@ -50,6 +50,8 @@ pub(super) struct Inner {
     pub(super) redriving: Arc<Mutex<()>>,
     /// Held while something is paused or resumed in the whole system.
     pub(super) controlling: Arc<Mutex<()>>,
+    /// Held while the catalogue is changed: read, decided on, and not moved meanwhile.
+    pub(super) cataloguing: Arc<Mutex<()>>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) rounds_done: watch::Receiver<u64>,
     pub(super) durable: watch::Receiver<Position>,
@@ -147,7 +149,7 @@ impl Orchestrator {
         }
         let stored = DefinitionStored { name: name.into(), hash, source: workflow.source.clone() };
         let now = self.inner.tools.clock.now();
-        self.record(stream_of(name), known + 1, now, stored.clone().into()).await?;
+        self.record(stream_of(name), known + 1, now, vec![stored.clone().into()]).await?;
         self.inner.tools.definitions.add(stored, Arc::new(Program::new(workflow)));
         self.inner.tools.admit(self.inner.tools.places.limit_changed(name));
         Ok(Deployed { definition: hash, version: known + 1, is_new: true })
@@ -455,15 +457,15 @@ impl Orchestrator {
         working.await.map_err(|_| self.gone())?
     }
 
-    /// Records an event in a history that no shard owns. On return it is durable.
+    /// Records events, all or none, in a history that no shard owns. On return it is durable.
     pub(super) async fn record(
         &self,
         stream: Stream,
         sequence: u64,
         time: Timestamp,
-        event: Event,
+        events: Vec<Event>,
     ) -> Result<(), Error> {
-        let transition = Transition { stream, first_sequence: sequence, time, events: vec![event] };
+        let transition = Transition { stream, first_sequence: sequence, time, events };
         let accepted = Accepted { execution: ExecutionId(stream), sequence };
         let (reply, answer) = oneshot::channel();
         let releases = vec![Release::Accepted(reply, accepted)];

@@ -11,7 +11,7 @@ use super::error::Error;
 use super::orchestrator::{Deployed, Orchestrator, Start, check_name};
 use super::shards::Request;
 use super::summary::{Rows, Summary};
-use crate::engine::{Execution, ExecutionId, Status};
+use crate::engine::{Execution, ExecutionId, Status, Timestamp};
 use crate::language::{self, Format};
 use crate::store::NameKey;
 
@@ -20,11 +20,13 @@ const READ: usize = 1000;
 /// Rows of the store that one page looks at: a filter that hardly anything fits gives short pages,
 /// and not a request that takes minutes.
 const MOST_READ: usize = 50_000;
+/// How long after its id was made an execution begins at the latest, in milliseconds.
+const SHORTLY_MS: u64 = 60_000;
 /// The most rows of a page.
 pub const MOST_ROWS: usize = 1000;
 
 /// Which executions are wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// By who began them.
     pub rows: Rows,
@@ -34,6 +36,8 @@ pub struct Filter {
     pub workflow: Option<String>,
     /// With this text in the name, handle, id, workflow, step, message or error, whatever the case.
     pub text: Option<String>,
+    /// Begun at this moment or later.
+    pub since: Option<Timestamp>,
 }
 
 impl Filter {
@@ -43,7 +47,15 @@ impl Filter {
         self.rows.has(row)
             && (self.statuses.is_empty() || self.statuses.contains(&row.status))
             && self.workflow.as_deref().is_none_or(|workflow| workflow == &*row.workflow)
+            && self.since.is_none_or(|since| row.started_at >= since)
             && self.text.as_deref().is_none_or(|text| says(row, &text.to_lowercase()))
+    }
+
+    /// Whether everything from this place of the list on began too early: an id is made shortly
+    /// before its execution begins.
+    fn ends_before(&self, id: ExecutionId) -> bool {
+        let too_early = |since| id.made_at().is_some_and(|made| made.plus_ms(SHORTLY_MS) < since);
+        self.since.is_some_and(too_early)
     }
 }
 
@@ -118,6 +130,9 @@ impl Orchestrator {
             let fitting: Vec<Summary> = read_rows.filter(|row| filter.has(row)).collect();
             found += fitting.len();
             rows.extend(fitting);
+            if filter.ends_before(last) {
+                return Ok(None);
+            }
             if found > limit || read >= MOST_READ {
                 return Ok(Some(last));
             }
@@ -163,22 +178,6 @@ impl Orchestrator {
         Ok(Deployed { definition: workflow.hash, version, is_new })
     }
 
-    /// Whether a start would be taken as things are now.
-    ///
-    /// # Errors
-    /// As [`Orchestrator::start_with`].
-    pub async fn can_start(&self, start: &Start) -> Result<(), Error> {
-        self.check_open()?;
-        if let Some(name) = &start.name {
-            check_name(name)?;
-            let known = self.named(NameKey::of(&start.workflow, name)).await?;
-            if let Some(known) = known {
-                return self.stand_in(known, start, name.clone()).await.map(drop);
-            }
-        }
-        self.newest(&start.workflow).map(drop)
-    }
-
     /// The execution of a workflow that was started under a name.
     ///
     /// # Errors
@@ -189,6 +188,26 @@ impl Orchestrator {
         name: &str,
     ) -> Result<Option<ExecutionId>, Error> {
         self.named(NameKey::of(workflow, name)).await
+    }
+
+    /// Whether a start would be taken as things are now.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start_with`].
+    pub async fn can_start(&self, start: &Start) -> Result<(), Error> {
+        self.check_open()?;
+        if let Some(name) = &start.name {
+            check_name(name)?;
+            let known = self.named(NameKey::of(&start.workflow, name)).await?;
+            if let Some(known) = known {
+                match self.stand_in(known, start, name.clone()).await {
+                    // It has just gone, so its name is free.
+                    Err(Error::Deleted { .. }) => {}
+                    stand_in => return stand_in.map(drop),
+                }
+            }
+        }
+        self.newest(&start.workflow).map(drop)
     }
 }
 

@@ -165,7 +165,7 @@ impl Orchestrator {
         }
         let event = control.event();
         let (sequence, time) = (controls.next_sequence(), self.tools().clock.now());
-        self.record(controls::stream(), sequence, time, event.clone()).await?;
+        self.record(controls::stream(), sequence, time, vec![event.clone()]).await?;
         controls.apply(&event, sequence, time);
         if control.kind == Kind::JobType {
             self.tools().dispatch.hold(&control.name, control.pauses);
@@ -228,6 +228,7 @@ impl Control {
 mod tests {
     use serde_json::{Value, json};
 
+    use super::super::remote::Seat;
     use super::*;
     use crate::engine::{JobId, Timestamp};
     use crate::language::Format;
@@ -290,6 +291,7 @@ mod tests {
             ticket,
             since: None,
             scheduled_at: Timestamp(0),
+            seat: Seat::Here,
         };
         system.tools().shards.note(id, Note::StartReserved(offer));
         assert_eq!(started(&system, id).await, 1);

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::catalogue::{self, Catalogue};
 use super::controls::{self, Controls};
 use super::definitions::{Definitions, SavedVersions, is_definition_stream};
 use super::summary::Summary;
@@ -52,9 +53,10 @@ pub(super) async fn recover(
     store: &dyn EventStore,
     definitions: &Definitions,
     controls: &Controls,
+    catalogue: &Catalogue,
 ) -> Result<Recovered, Error> {
     let (snapshots, from) = store.read_checkpoint().await?;
-    let (mut recovered, mut next) = match restore(snapshots, definitions, controls) {
+    let (mut recovered, mut next) = match restore(snapshots, definitions, controls, catalogue) {
         Some(restored) => (restored, from),
         // A checkpoint is only a cache: without it the whole log is read.
         None => (Recovered::default(), 1),
@@ -68,7 +70,11 @@ pub(super) async fn recover(
         next = newest + 1;
         for record in &records {
             recovered.take_up(record, store).await?;
-            recovered.take(record, definitions, controls);
+            if record.event.is_of_catalogue() {
+                catalogue.apply(&record.event, record.sequence, record.time);
+            } else {
+                recovered.take(record, definitions, controls);
+            }
         }
     }
     recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
@@ -80,20 +86,26 @@ fn restore(
     snapshots: Vec<Snapshot>,
     definitions: &Definitions,
     controls: &Controls,
+    catalogue: &Catalogue,
 ) -> Option<Recovered> {
     let mut recovered = Recovered::default();
-    let (mut versions, mut held) = (Vec::new(), None);
+    let (mut versions, mut held, mut said) = (Vec::new(), None, None);
     for snapshot in snapshots {
         if is_definition_stream(snapshot.stream) {
             let saved: SavedVersions = serde_json::from_slice(&snapshot.bytes).ok()?;
             versions.extend(saved.0);
         } else if snapshot.stream == controls::stream() {
             held = Some(snapshot.bytes);
+        } else if snapshot.stream == catalogue::stream() {
+            said = Some(snapshot.bytes);
         } else {
             recovered.add(decode_execution(&snapshot.bytes).ok()?);
         }
     }
     if held.is_some_and(|held| !controls.restore(&held)) {
+        return None;
+    }
+    if said.is_some_and(|said| !catalogue.restore(&said)) {
         return None;
     }
     for stored in versions {

@@ -13,6 +13,8 @@ use super::error::Error;
 use super::orchestrator::{Orchestrator, Start};
 use super::read::read_whole;
 use super::shards::Request;
+use crate::engine::catalogue::StartedAs;
+use crate::engine::event::MapRunWish;
 use crate::engine::{
     Command, Execution, ExecutionId, Program, RedrivePlan, RedriveRequest, Rejection, redrive,
 };
@@ -31,12 +33,14 @@ pub struct Rerun {
 }
 
 /// Where an execution that people start comes from.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Origin {
     /// The execution that it repeats.
     pub(super) rerun_of: Option<ExecutionId>,
     /// The version to run; the newest when that is not said.
     pub(super) version: Option<DefinitionHash>,
+    /// The published version that it is.
+    pub(super) started_as: Option<StartedAs>,
 }
 
 impl Orchestrator {
@@ -116,6 +120,21 @@ impl Orchestrator {
         self.command(execution, Command::SkipBackoff).await.map(drop)
     }
 
+    /// Changes an open run of a distributed Map. On return the change is durable.
+    ///
+    /// # Errors
+    /// There is no such execution, it has ended, or the run is not open.
+    pub async fn change_map_run(
+        &self,
+        execution: ExecutionId,
+        run: uuid::Uuid,
+        wish: MapRunWish,
+        by: &str,
+    ) -> Result<(), Error> {
+        let command = Command::ChangeMapRun { run, wish, by: by.into() };
+        self.command(execution, command).await.map(drop)
+    }
+
     /// Starts a new execution of the same workflow with the same input, which knows the one that it
     /// repeats.
     ///
@@ -131,7 +150,7 @@ impl Orchestrator {
             name: rerun.name,
         };
         let version = rerun.same_version.then_some(known.definition);
-        let origin = Origin { rerun_of: Some(execution), version };
+        let origin = Origin { rerun_of: Some(execution), version, started_as: None };
         Ok(self.start_from(start, origin).await?.execution)
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::align::Alignment;
 use super::attempt::ReporterPlace;
+use super::catalogue::Catalogue;
 use super::children::{end_note, progress_note, set_aside_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
@@ -31,7 +32,7 @@ use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
 use super::summary::{Summary, name_key};
 use crate::engine::{
-    Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp,
+    Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp, Token,
     effects_after, pending_effects,
 };
 use crate::store::{EventStore, NameKey};
@@ -53,6 +54,7 @@ pub(super) struct Tools {
     pub(super) store: Arc<dyn EventStore>,
     pub(super) definitions: Arc<Definitions>,
     pub(super) controls: Arc<Controls>,
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) names: Arc<Names>,
     pub(super) places: Arc<Places>,
     pub(super) figures: Arc<Figures>,
@@ -256,6 +258,9 @@ impl Shard {
                 saving.round = saving.round.max(round);
                 saving.todo.append(&mut self.dirty);
             }
+            Note::LeaseLapsed { execution, job, token } => {
+                self.lose_lapsed(execution, job, token);
+            }
             Note::Stop => self.lose_all_attempts(),
         }
     }
@@ -447,7 +452,8 @@ impl Shard {
     fn resume(&mut self, id: ExecutionId) {
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let owed = pending_effects(&slot.execution);
-        let cut_off: Vec<JobId> = slot.jobs_with_workers();
+        let cut_off: Vec<JobId> = slot.jobs_with_workers(&self.tools);
+        slot.lend_again(&self.tools);
         // Jobs that wait are offered after the lost ones are scheduled again, so that each is
         // offered once.
         let mut decided = Decided { recovers: true, ..Decided::default() };
@@ -467,9 +473,9 @@ impl Shard {
     }
 
     fn start_reserved(&mut self, offer: &Offer) {
-        let Offer { execution, job, attempt, job_type, .. } = offer;
+        let Offer { execution, job, attempt, job_type, seat, .. } = offer;
         let Some(slot) = self.slots.get_mut(execution) else {
-            return self.tools.dispatch.give_back(job_type);
+            return self.tools.dispatch.give_back(job_type, seat);
         };
         if self.tools.dispatch.put_back(offer) {
             return;
@@ -478,10 +484,10 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let mut decided = Decided::default();
         let now = self.tools.clock.now();
-        if slot.start(&self.tools, now, (*job, *attempt), &mut decided) {
+        if slot.start(&self.tools, now, (*job, *attempt), seat.clone(), &mut decided) {
             self.hand_on(*execution, first_sequence, decided);
         } else {
-            self.tools.dispatch.give_back(job_type);
+            self.tools.dispatch.give_back(job_type, seat);
             if decided.panicked {
                 drop(self.set_aside_after_panic(*execution, first_sequence, false));
             }
@@ -539,11 +545,21 @@ impl Shard {
         }
     }
 
+    /// A worker of another process is silent: its attempt is lost, if it is still that one.
+    fn lose_lapsed(&mut self, execution: ExecutionId, job: JobId, token: Token) {
+        let Some(slot) = self.slots.get(&execution) else { return };
+        let open = slot.execution.jobs.get(&job);
+        if open.is_some_and(|open| open.token == Some(token)) {
+            let command = Command::LoseAttempts { jobs: vec![job], stopped: false };
+            drop(self.decide_on(execution, command, None));
+        }
+    }
+
     fn lose_all_attempts(&mut self) {
         let busy: Vec<(ExecutionId, Vec<JobId>)> = self
             .slots
             .iter()
-            .map(|(id, slot)| (*id, slot.jobs_with_workers()))
+            .map(|(id, slot)| (*id, slot.jobs_with_workers(&self.tools)))
             .filter(|(_, jobs)| !jobs.is_empty())
             .collect();
         for (id, jobs) in busy {

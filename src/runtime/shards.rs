@@ -12,7 +12,7 @@ use super::error::Error;
 use super::figures::Unfinished;
 use super::page::Filter;
 use super::summary::Summary;
-use crate::engine::{Command, Execution, ExecutionId, Program};
+use crate::engine::{Command, Execution, ExecutionId, JobId, Program, Token};
 
 /// A request from outside. Its lane is bounded: callers wait when a shard is behind.
 pub(super) enum Request {
@@ -90,7 +90,9 @@ pub(super) enum Note {
     Deleted(ExecutionId),
     /// Take part in this round of a checkpoint.
     Checkpoint(u64),
-    /// The process stops: running attempts are lost, in order.
+    /// A worker of another process was silent for too long with this attempt.
+    LeaseLapsed { execution: ExecutionId, job: JobId, token: Token },
+    /// The process stops: running attempts of its own workers are lost, in order.
     Stop,
 }
 

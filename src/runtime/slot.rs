@@ -11,11 +11,12 @@ use super::children::{ChildOrder, order_for};
 use super::committer::Release;
 use super::dispatch::Offer;
 use super::places::{Ask, Asking};
+use super::remote::{self, Lease, Seat};
 use super::shard::Tools;
 use super::shards::Note;
 use crate::engine::{
-    Command, DecisionInput, Effect, Event, Execution, ExecutionId, JobId, JobStatus, Program,
-    Rejection, Timer, Timestamp, decide, effects_after,
+    CallbackToken, Command, DecisionInput, Effect, Event, Execution, ExecutionId, Job, JobId,
+    JobStatus, Program, Rejection, Timer, Timestamp, decide, effects_after,
 };
 use crate::store::Transition;
 use crate::worker::{AttemptId, CancelToken};
@@ -43,7 +44,12 @@ pub(super) struct Decided {
     pub(super) panicked: bool,
 }
 
-/// An attempt that a worker of this process has.
+/// The worker of another process that has a job, and its lease.
+fn remote_worker(job: &Job) -> Option<(&str, u32)> {
+    job.worker.as_deref().and_then(remote::name_of)
+}
+
+/// An attempt that a worker has.
 struct Running {
     attempt: u32,
     cancel: watch::Sender<bool>,
@@ -118,9 +124,9 @@ impl Slot {
             // It still queues from before a pause, and keeps its place.
             return;
         }
-        if tools.dispatch.try_reserve(&job_type) {
-            if !self.start(tools, now, (job, attempt), decided) {
-                tools.dispatch.give_back(&job_type);
+        if let Some(seat) = tools.dispatch.try_reserve(&job_type) {
+            if !self.start(tools, now, (job, attempt), seat.clone(), decided) {
+                tools.dispatch.give_back(&job_type, &seat);
             }
         } else {
             let execution = self.execution.id;
@@ -133,6 +139,7 @@ impl Slot {
                 scheduled_at,
                 ticket: 0,
                 since: None,
+                seat: Seat::Here,
             }));
         }
     }
@@ -183,16 +190,20 @@ impl Slot {
         order_for(&self.execution, self.program.as_ref(), child, is_fresh)
     }
 
-    /// Starts an attempt whose slot is reserved, unless it is no longer wanted.
+    /// Starts an attempt whose seat is reserved, unless it is no longer wanted.
     pub(super) fn start(
         &mut self,
         tools: &Tools,
         now: Timestamp,
         (job, attempt): (JobId, u32),
+        seat: Seat,
         decided: &mut Decided,
     ) -> bool {
         let token = tools.ids.token();
-        let worker = tools.worker_name.clone();
+        let worker = match &seat {
+            Seat::Here => tools.worker_name.clone(),
+            Seat::Afar { worker, lease_seconds, .. } => remote::logged_name(worker, *lease_seconds),
+        };
         let command = Command::StartJob { job, attempt, worker, token };
         match self.decide(tools, now, command) {
             Ok(Some(started)) => decided.events.extend(started),
@@ -213,6 +224,7 @@ impl Slot {
             token,
             cancel: cancel_token,
             reporter: reporter.clone(),
+            seat,
         };
         self.attempts.insert(job, Running { attempt, cancel, reporter });
         decided.releases.push(Release::Run(Box::new(release)));
@@ -251,12 +263,46 @@ impl Slot {
         });
     }
 
-    pub(super) fn jobs_with_workers(&self) -> Vec<JobId> {
+    /// Jobs that workers of this process have. Where none of others may, theirs too: nobody can bring
+    /// those any more.
+    pub(super) fn jobs_with_workers(&self, tools: &Tools) -> Vec<JobId> {
+        let here = |job: &Job| !(tools.dispatch.takes_remote() && remote_worker(job).is_some());
+        self.jobs_at_work().filter(|(_, job)| here(job)).map(|(id, _)| id).collect()
+    }
+
+    fn jobs_at_work(&self) -> impl Iterator<Item = (JobId, &Job)> {
         let with_worker = |status| matches!(status, JobStatus::Running | JobStatus::Cancelling);
-        let jobs = self.execution.jobs.iter();
-        jobs.filter(|(_, job)| with_worker(job.status) && job.child.is_none())
-            .map(|(id, _)| *id)
-            .collect()
+        let jobs = self.execution.jobs.iter().map(|(id, job)| (*id, job));
+        jobs.filter(move |(_, job)| with_worker(job.status) && job.child.is_none())
+    }
+
+    /// Lends the attempts anew that workers of other processes have since before a restart.
+    pub(super) fn lend_again(&mut self, tools: &Tools) {
+        if !tools.dispatch.takes_remote() {
+            return;
+        }
+        let mut again = Vec::new();
+        for (id, job) in self.jobs_at_work() {
+            let (Some((worker, seconds)), Some(token)) = (remote_worker(job), job.token) else {
+                continue;
+            };
+            let (cancel, cancel_token) = CancelToken::new();
+            cancel.send_replace(job.status == JobStatus::Cancelling);
+            let reporter = Reporter::new(token, tools.reporters.clone());
+            let execution = self.execution.id;
+            let lease = Lease {
+                id: AttemptId { execution, job: id, attempt: job.attempt },
+                proof: CallbackToken { execution, job: id, token },
+                job_type: job.job_type.clone(),
+                worker: worker.into(),
+                seconds,
+                cancel: cancel_token,
+                reporter: reporter.clone(),
+            };
+            again.push((id, Running { attempt: job.attempt, cancel, reporter }));
+            tools.dispatch.remote().leases.begin(lease);
+        }
+        self.attempts.extend(again);
     }
 
     pub(super) fn last_heartbeat(&self, timer: Timer) -> Option<Timestamp> {

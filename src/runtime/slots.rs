@@ -1,11 +1,14 @@
-//! How many attempts run at once: of each job type, and in the whole process.
+//! Where attempts run, and how many at once: of each job type, and in the whole process.
+//!
+//! A seat is a slot here, or what a worker of another process has asked for. One afar takes no slot of
+//! this process.
 //!
 //! An attempt needs a slot of its type and one of the process. Whoever does not get both at once
 //! queues, and holds neither. When a slot is free again, the attempt that has waited longest among
 //! those that could start is started; one whose type is busy holds up nobody else, and is the oldest
 //! of its type when a slot of that is free. So none waits for ever while others go past it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +16,7 @@ use tokio::time::Instant;
 
 use super::dispatch::Offer;
 use super::figures::JobTypeFigures;
+use super::remote::{Demand, PollId, Seat, Wish};
 use crate::engine::{ExecutionId, JobId};
 
 /// The slots of a process.
@@ -33,6 +37,12 @@ pub(super) struct Slots {
     starting: usize,
     /// What came meanwhile.
     arrived: Vec<Offer>,
+    /// Job types that are paused.
+    held: BTreeSet<Arc<str>>,
+    /// Whether workers of other processes may have jobs, and with that any type may be served.
+    takes_remote: bool,
+    /// Those of them that wait.
+    demand: Demand,
 }
 
 /// The slots of a job type.
@@ -40,8 +50,6 @@ pub(super) struct Slots {
 struct Line {
     limit: usize,
     free: usize,
-    /// Whether the job type is paused.
-    held: bool,
     /// Who waits, by ticket: first come, first served.
     waiting: VecDeque<Offer>,
 }
@@ -66,15 +74,14 @@ pub enum FullSlots {
     OfType,
     /// Those of the whole process.
     OfProcess,
+    /// Those of workers in other processes: nobody else serves the type.
+    OfWorkers,
 }
 
 impl Slots {
     /// The slots of a process that may run `limit` attempts, and of its job types.
     pub(super) fn new(limit: usize, types: impl IntoIterator<Item = (Arc<str>, usize)>) -> Self {
-        let line = |(job_type, limit): (Arc<str>, usize)| {
-            let limit = limit.max(1);
-            (job_type, Line { limit, free: limit, held: false, waiting: VecDeque::new() })
-        };
+        let line = |(job_type, limit): (Arc<str>, usize)| (job_type, Line::new(limit.max(1)));
         let limit = limit.max(1);
         let lines = types.into_iter().map(line).collect();
         Self {
@@ -86,7 +93,29 @@ impl Slots {
             stopped: false,
             starting: 0,
             arrived: Vec::new(),
+            held: BTreeSet::new(),
+            takes_remote: false,
+            demand: Demand::default(),
         }
+    }
+
+    /// From now on workers of other processes may have jobs.
+    pub(super) fn take_remote(&mut self) {
+        self.takes_remote = true;
+    }
+
+    /// Workers of other processes that wait.
+    pub(super) fn demand(&mut self) -> &mut Demand {
+        &mut self.demand
+    }
+
+    /// A worker of another process waits for jobs. What is to be started now has its seats.
+    pub(super) fn begin_poll(&mut self, wish: Wish) -> (PollId, Vec<Offer>) {
+        let id = self.demand.add(wish);
+        if self.stopped {
+            self.demand.close_all_of(None);
+        }
+        (id, self.fill())
     }
 
     /// Starts nothing before so many shards have said what waits in them.
@@ -108,16 +137,23 @@ impl Slots {
     /// Starts nothing more.
     pub(super) fn stop(&mut self) {
         self.stopped = true;
+        self.demand.close_all_of(None);
     }
 
-    /// Takes the slots for an attempt, if they are free. Nobody waits then who could have them.
-    pub(super) fn try_reserve(&mut self, job_type: &str) -> bool {
-        let may_start = self.free > 0 && !self.stopped && self.starting == 0;
-        let Some(line) = self.lines.get_mut(job_type) else { return false };
-        let reserve = line.free > 0 && !line.held && may_start;
-        line.free -= usize::from(reserve);
-        self.free -= usize::from(reserve);
-        reserve
+    /// Takes a seat for an attempt, if there is one. Nobody waits then who could have it.
+    pub(super) fn try_reserve(&mut self, job_type: &str) -> Option<Seat> {
+        if self.stopped || self.starting > 0 || self.held.contains(job_type) {
+            return None;
+        }
+        let line = self.lines.get_mut(job_type).filter(|line| line.free > 0);
+        match line {
+            Some(line) if self.free > 0 => {
+                line.free -= 1;
+                self.free -= 1;
+                Some(Seat::Here)
+            }
+            _ => self.demand.take(job_type),
+        }
     }
 
     /// Takes the slots for an attempt, and gives it back to be started; or lets it wait.
@@ -128,10 +164,14 @@ impl Slots {
         }
         self.last += 1;
         offer.ticket = self.last;
-        if self.try_reserve(&offer.job_type) {
+        if let Some(seat) = self.try_reserve(&offer.job_type) {
+            offer.seat = seat;
             return Some(offer);
         }
-        // One that nobody here serves stays pending in the log until somebody does.
+        if self.takes_remote && !self.lines.contains_key(&offer.job_type) {
+            self.lines.insert(offer.job_type.clone(), Line::new(0));
+        }
+        // One that nobody serves stays pending in the log until somebody does.
         let line = self.lines.get_mut(&offer.job_type)?;
         offer.since = Some(Instant::now());
         line.waiting.push_back(offer);
@@ -141,44 +181,63 @@ impl Slots {
 
     /// Gives out no more slots of a job type, or goes on with those that wait, in their order.
     pub(super) fn hold(&mut self, job_type: &str, held: bool) -> Vec<Offer> {
-        let Some(line) = self.lines.get_mut(job_type) else { return Vec::new() };
-        line.held = held;
+        if held {
+            self.held.insert(job_type.into());
+        } else {
+            self.held.remove(job_type);
+        }
         self.fill()
     }
 
     /// Puts an attempt back that was given slots just before its job type was paused; nothing when
     /// it is not paused. What is to be started instead has its slots.
     pub(super) fn put_back(&mut self, offer: &Offer) -> Option<Vec<Offer>> {
-        let line = self.lines.get_mut(&offer.job_type).filter(|line| line.held)?;
-        line.free += 1;
+        if !self.held.contains(&offer.job_type) {
+            return None;
+        }
+        let line = self.lines.get_mut(&offer.job_type)?;
         let place = line.waiting.partition_point(|other| other.ticket < offer.ticket);
         line.waiting.insert(place, offer.clone());
         self.waiting += 1;
-        self.free += 1;
+        self.free_seat(&offer.job_type, &offer.seat);
         Some(self.fill())
     }
 
-    /// Gives the slots of an attempt back: it ended, or never began. What is to be started now has
-    /// its slots.
-    pub(super) fn give_back(&mut self, job_type: &str) -> Vec<Offer> {
-        let Some(line) = self.lines.get_mut(job_type) else { return Vec::new() };
-        line.free += 1;
-        self.free += 1;
+    /// Gives the seat of an attempt back: it ended, or never began. What is to be started now has
+    /// its seat.
+    pub(super) fn give_back(&mut self, job_type: &str, seat: &Seat) -> Vec<Offer> {
+        self.free_seat(job_type, seat);
         self.fill()
     }
 
-    /// Takes slots for those that wait, as long as there are any: always the one that has waited
+    fn free_seat(&mut self, job_type: &str, seat: &Seat) {
+        match seat {
+            Seat::Here => {
+                if let Some(line) = self.lines.get_mut(job_type) {
+                    line.free += 1;
+                    self.free += 1;
+                }
+            }
+            Seat::Afar { poll, .. } => self.demand.give_back(*poll),
+        }
+    }
+
+    /// Takes seats for those that wait, as long as there are any: always the one that has waited
     /// longest among those that could start.
     fn fill(&mut self) -> Vec<Offer> {
         let mut next = Vec::new();
-        while self.waiting > 0 && self.free > 0 && !self.stopped {
-            let could_start = self.lines.values_mut().filter(|line| line.free > 0 && !line.held);
-            let oldest = could_start.min_by_key(|line| line.first());
-            let Some(line) = oldest else { break };
-            let Some(offer) = line.waiting.pop_front() else { break };
-            line.free -= 1;
-            self.free -= 1;
+        while self.waiting > 0 && !self.stopped && self.starting == 0 {
+            let (demand, held, any_free) = (&self.demand, &self.held, self.free > 0);
+            let could_start = self.lines.iter_mut().filter(|(job_type, line)| {
+                let has_seat = (any_free && line.free > 0) || demand.wants(job_type);
+                has_seat && !held.contains(*job_type)
+            });
+            let oldest = could_start.min_by_key(|(_, line)| line.first());
+            let Some((_, line)) = oldest else { break };
+            let Some(mut offer) = line.waiting.pop_front() else { break };
             self.waiting -= 1;
+            let Some(seat) = self.try_reserve(&offer.job_type) else { break };
+            offer.seat = seat;
             next.push(offer);
         }
         next
@@ -188,10 +247,11 @@ impl Slots {
     pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
         let figures = |(job_type, line): (&Arc<str>, &Line)| JobTypeFigures {
             job_type: job_type.clone(),
-            slots: line.limit,
+            slots: line.limit + self.demand.wanted(job_type),
             running: line.limit.saturating_sub(line.free),
             waiting: line.waiting.len(),
             oldest: line.waiting.front().and_then(|offer| Some(offer.since?.elapsed())),
+            is_served: line.limit > 0,
         };
         self.lines.iter().map(figures).collect()
     }
@@ -210,7 +270,9 @@ impl Slots {
                 if offer.execution != execution {
                     continue;
                 }
-                let (full, limit, ahead) = if line.free == 0 {
+                let (full, limit, ahead) = if line.limit == 0 {
+                    (FullSlots::OfWorkers, 0, ahead)
+                } else if line.free == 0 {
                     (FullSlots::OfType, line.limit, ahead)
                 } else {
                     (FullSlots::OfProcess, self.limit, self.ahead_of(offer.ticket))
@@ -230,6 +292,10 @@ impl Slots {
 }
 
 impl Line {
+    fn new(limit: usize) -> Self {
+        Self { limit, free: limit, waiting: VecDeque::new() }
+    }
+
     /// The ticket of the first that waits; the greatest there is when nobody does.
     fn first(&self) -> u64 {
         self.waiting.front().map_or(u64::MAX, |offer| offer.ticket)
@@ -254,6 +320,7 @@ mod tests {
             ticket: 0,
             since: None,
             scheduled_at: Timestamp(0),
+            seat: Seat::Here,
         }
     }
 
@@ -277,7 +344,7 @@ mod tests {
                     }
                 } else if !running.is_empty() {
                     let ended = running.swap_remove(random.index(running.len()));
-                    let started = slots.give_back(&ended.job_type);
+                    let started = slots.give_back(&ended.job_type, &Seat::Here);
                     for next in started {
                         let busy = |job_type: &str| {
                             let of_it = running.iter().filter(|run| *run.job_type == *job_type);
@@ -300,7 +367,7 @@ mod tests {
             }
             // Everything that waits is started in the end.
             while let Some(ended) = running.pop() {
-                for next in slots.give_back(&ended.job_type) {
+                for next in slots.give_back(&ended.job_type, &Seat::Here) {
                     waiting.retain(|wait| wait.job != next.job);
                     running.push(next);
                 }
@@ -329,11 +396,11 @@ mod tests {
     #[test]
     fn after_a_stop_nothing_is_started() {
         let mut slots = Slots::new(2, types());
-        assert!(slots.try_reserve("b"));
-        assert!(slots.try_reserve("b"));
+        assert_eq!(slots.try_reserve("b"), Some(Seat::Here));
+        assert_eq!(slots.try_reserve("b"), Some(Seat::Here));
         assert!(slots.offer(offer(1, "b")).is_none());
         slots.stop();
-        assert!(slots.give_back("b").is_empty());
-        assert!(!slots.try_reserve("b"));
+        assert!(slots.give_back("b", &Seat::Here).is_empty());
+        assert_eq!(slots.try_reserve("b"), None);
     }
 }

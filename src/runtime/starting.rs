@@ -11,6 +11,7 @@ use super::orchestrator::{Orchestrator, Start, check_name};
 use super::retry::Origin;
 use super::shards::Request;
 use super::tasks;
+use crate::engine::catalogue::StartedAs;
 use crate::engine::{ExecutionId, Program, StartExecution};
 use crate::language::{DefinitionHash, Json};
 use crate::store::NameKey;
@@ -58,6 +59,22 @@ impl Orchestrator {
     /// As [`Orchestrator::start_with`].
     pub async fn start_once(&self, start: Start) -> Result<Begun, Error> {
         self.start_from(start, Origin::default()).await
+    }
+
+    /// Starts an execution of a published version of a workflow, as [`Orchestrator::start_with`] does
+    /// of the newest.
+    ///
+    /// # Errors
+    /// As [`Orchestrator::start_with`].
+    pub async fn start_version(
+        &self,
+        start: Start,
+        definition: DefinitionHash,
+        started_as: StartedAs,
+    ) -> Result<ExecutionId, Error> {
+        let (version, started_as) = (Some(definition), Some(started_as));
+        let origin = Origin { rerun_of: None, version, started_as };
+        Ok(self.start_from(start, origin).await?.execution)
     }
 
     pub(super) async fn start_from(&self, start: Start, origin: Origin) -> Result<Begun, Error> {
@@ -119,6 +136,7 @@ impl Orchestrator {
         let command = StartExecution {
             name: start.name.map(Arc::from),
             rerun_of: origin.rerun_of,
+            started_as: origin.started_as,
             ..StartExecution::new(start.workflow, definition, start.input)
         }
         .into();

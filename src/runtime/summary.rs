@@ -104,9 +104,10 @@ impl Summary {
 }
 
 /// Which executions a list is to show.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rows {
     /// All but the parts of distributed Maps, of which there may be many thousands.
+    #[default]
     Own,
     /// Those that people started, and no other execution.
     Started,

@@ -5,5 +5,6 @@ pub mod http;
 mod page;
 mod queues;
 pub mod rest;
+mod sfn;
 
 pub use queues::shown_queues;

@@ -23,7 +23,7 @@ pub const MAX_BODY_BYTES: usize = 128 * 1024 * 1024;
 pub const MAX_EXECUTION_BYTES: usize = 512 * 1024 * 1024;
 
 /// The version of the bytes of a fold. A fold is only a cache, so older versions are not read.
-const EXECUTION_VERSION: u8 = 2;
+const EXECUTION_VERSION: u8 = 3;
 
 /// bincode counts what it will hold in memory, at most eight bytes for one byte read.
 const DECODE_LIMIT: usize = 8 * MAX_EXECUTION_BYTES;
@@ -79,7 +79,7 @@ macro_rules! event_table {
     ($with:ident) => {
         $with! {
             1 1 DefinitionStored
-            2 1 ExecutionStarted
+            2 2 ExecutionStarted
             3 1 StateEntered
             4 1 StateExited
             5 1 FailureCaught
@@ -130,6 +130,16 @@ macro_rules! event_table {
             50 1 ExecutionAdmitted
             51 1 ExecutionDeleted
             52 1 ItemProgressed
+            59 1 MapRunChanged
+            60 1 MachineSettled
+            61 1 MachineRemoved
+            62 1 VersionPublished
+            63 1 VersionRetired
+            64 1 AliasSettled
+            65 1 AliasRemoved
+            66 1 ActivityCreated
+            67 1 ActivityRemoved
+            68 1 TagsSettled
         }
     };
 }
@@ -189,7 +199,7 @@ pub fn decode_body(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecErro
 
 /// Whether the event with this tag ends an execution, or stands alone in its history.
 pub(super) fn ends_history(tag: u16) -> bool {
-    matches!(tag, 1 | 24..=27 | 46..=49) || deletes_history(tag)
+    matches!(tag, 1 | 24..=27 | 46..=49 | 60..=68) || deletes_history(tag)
 }
 
 /// Whether the event with this tag is a tombstone: its history is deleted.
@@ -303,7 +313,7 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_the_decoder_panic(tag in 0u16..60, raw: Vec<u8>) {
+        fn no_bytes_make_the_decoder_panic(tag in 0u16..80, raw: Vec<u8>) {
             drop(decode_body(tag, 1, &raw));
             drop(decode_execution(&raw));
         }
@@ -331,7 +341,16 @@ mod tests {
                 "WorkflowResumed",
                 "JobTypePaused",
                 "JobTypeResumed",
-                "ExecutionDeleted"
+                "ExecutionDeleted",
+                "MachineSettled",
+                "MachineRemoved",
+                "VersionPublished",
+                "VersionRetired",
+                "AliasSettled",
+                "AliasRemoved",
+                "ActivityCreated",
+                "ActivityRemoved",
+                "TagsSettled"
             ]
         );
     }

@@ -10,8 +10,43 @@
 //!
 //! The log is never rewritten: old records are read through this table for ever.
 
-use super::codec::{self, CodecError};
-use crate::engine::Event;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::codec::{self, CodecError, decode as read};
+use crate::engine::event::ExecutionStarted;
+use crate::engine::{Event, ExecutionId, Parent, Place, Timestamp};
+use crate::language::{DefinitionHash, Json};
+
+/// Before executions knew the published version that they were started as.
+#[derive(Deserialize)]
+struct ExecutionStartedV1 {
+    workflow: Arc<str>,
+    definition: DefinitionHash,
+    name: Option<Arc<str>>,
+    input: Json,
+    deadline: Option<Timestamp>,
+    parent: Option<Parent>,
+    place: Option<Place>,
+    rerun_of: Option<ExecutionId>,
+}
+
+impl From<ExecutionStartedV1> for ExecutionStarted {
+    fn from(old: ExecutionStartedV1) -> Self {
+        Self {
+            workflow: old.workflow,
+            definition: old.definition,
+            name: old.name,
+            input: old.input,
+            deadline: old.deadline,
+            parent: old.parent,
+            place: old.place,
+            rerun_of: old.rerun_of,
+            started_as: None,
+        }
+    }
+}
 
 /// Reads a body of any version that was ever released.
 pub(super) fn decode(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecError> {
@@ -22,7 +57,13 @@ pub(super) fn decode(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecEr
     }
 }
 
-/// The versions before the current ones. There are none yet.
+/// The versions before the current ones.
 fn older(tag: u16, schema: u16, raw: &[u8]) -> Result<Event, CodecError> {
-    Err(CodecError::Unknown { tag, schema, raw: raw.to_vec() })
+    match (tag, schema) {
+        (2, 1) => {
+            let old = read::<ExecutionStartedV1>("ExecutionStarted", raw)?;
+            Ok(ExecutionStarted::from(old).into())
+        }
+        _ => Err(CodecError::Unknown { tag, schema, raw: raw.to_vec() }),
+    }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::children;
 use super::generate::{input, result};
 use super::random::Random;
+use crate::engine::event::MapRunWish;
 use crate::engine::invariants::{check, check_history};
 use crate::engine::{
     Command, DecisionInput, Effect, EngineLimits, Event, Execution, ExecutionId, Failure, JobId,
@@ -251,7 +252,8 @@ impl Simulation {
             }
             4 | 5 => self.stale_command(),
             6 => self.premature_timer(),
-            11 => Command::SkipBackoff,
+            11 if self.random.one_in(2) => Command::SkipBackoff,
+            11 => self.map_run_command(),
             7 if self.random.one_in(2) => Command::CancelExecution {
                 by: "anyone".into(),
                 reason: None,
@@ -269,6 +271,20 @@ impl Simulation {
             10 => self.resume_command(),
             _ => self.useful_command(),
         }
+    }
+
+    fn map_run_command(&mut self) -> Command {
+        let open = self.execution.frames.values().find_map(|frame| Some(frame.map_run()?.id));
+        let mut some = |most| {
+            let number = u32::try_from(self.random.below(most)).unwrap_or(0);
+            self.random.one_in(2).then_some(number)
+        };
+        let wish = MapRunWish {
+            concurrency: some(4),
+            tolerated_count: some(3),
+            tolerated_thousandths: some(100_001),
+        };
+        Command::ChangeMapRun { run: open.unwrap_or_default(), wish, by: "operator".into() }
     }
 
     fn any_scope(&mut self) -> PauseScope {

@@ -54,6 +54,7 @@ pub fn started(number: u64, bytes: usize) -> Transition {
         parent: None,
         place: None,
         rerun_of: None,
+        started_as: None,
     };
     Transition { events: vec![event.into()], ..transition(number, 1, 0) }
 }

@@ -101,7 +101,7 @@ impl LogCounter {
         self.first = Some(self.first.map_or(record.time, |first| first.min(record.time)));
         self.last = Some(self.last.map_or(record.time, |last| last.max(record.time)));
         if !record.event.is_of_execution() {
-            self.workflows += u64::from(!record.event.is_control());
+            self.workflows += u64::from(matches!(*record.event, Event::DefinitionStored(_)));
             return;
         }
         if matches!(*record.event, Event::ExecutionDeleted(_)) {
@@ -225,6 +225,7 @@ mod tests {
             parent: None,
             place: None,
             rerun_of: None,
+            started_as: None,
         }
         .into();
         let failed: Event =

@@ -3,7 +3,9 @@
 //! Nothing here waits or reads a clock; the time comes in. The command line prints these, and
 //! the HTTP interface serves the same: the names of serialized fields are a promise.
 
+pub mod aws;
 mod card;
+mod catalogued;
 mod cleanup;
 mod comparison;
 mod difference;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::catalogued;
 use super::text::{counted, one_line};
 use crate::engine::event::{
     ExecutionRedriven, ExecutionStarted, ForkStarted, JobProgressed, RetryScheduled,
@@ -10,7 +11,7 @@ use crate::engine::{Data, Event, Failure, FrameId, JobId, PauseScope};
 use crate::language::{Json, StateName};
 
 /// How much of a payload or a cause a sentence shows, in characters.
-const SHOWN: usize = 100;
+pub(super) const SHOWN: usize = 100;
 
 /// What `event` says, in one line without a full stop. Total: every event has its words.
 #[must_use]
@@ -49,6 +50,7 @@ pub fn sentence(event: &Event) -> String {
             .or_else(|| of_child(event))
             .or_else(|| of_job(event))
             .or_else(|| of_pause(event))
+            .or_else(|| catalogued::sentence(event))
             .unwrap_or_default(),
     }
 }
@@ -193,6 +195,12 @@ fn of_job(event: &Event) -> Option<String> {
             format!("job {} attempt {} waits for its callback", body.job, body.attempt)
         }
         Event::JobProgressed(body) => progressed(body),
+        Event::MapRunChanged(body) => format!(
+            "{} of the map run may be at work at once and {} may fail, by {}",
+            counted(body.change.concurrency.into(), "part"),
+            counted(body.change.tolerated_failures.into(), "item"),
+            one_line(&body.change.by, 60)
+        ),
         Event::JobHeartbeat(body) => format!("job {} gave a sign of life", body.job),
         Event::JobSucceeded(body) => {
             let errors = match body.errors {
@@ -228,6 +236,8 @@ fn started(body: &ExecutionStarted) -> String {
     });
     let place = place.unwrap_or_default();
     let of = body.rerun_of.map(|of| format!(", a rerun of {of},")).unwrap_or_default();
+    let version = body.started_as.as_ref().map(|it| format!(" version {}", it.version));
+    let of = version.unwrap_or_default() + &of;
     format!("started {}{name}{by}{of} with {}{place}", body.workflow, json(&body.input))
 }
 
@@ -342,6 +352,7 @@ impl Places {
             }
             Event::JobStarted(body) => body.job,
             Event::ItemStarted(body) => return Some(body.frame),
+            Event::MapRunChanged(body) => return Some(body.frame),
             Event::ItemProgressed(body) => return Some(body.frame),
             Event::ItemSucceeded(body) => return Some(body.frame),
             Event::ItemFailed(body) => return Some(body.frame),

@@ -51,6 +51,10 @@ impl Run {
     }
 
     pub(super) fn of(definition: &str) -> Self {
+        Self::begun(definition, Json::empty_object())
+    }
+
+    pub(super) fn begun(definition: &str, input: Json) -> Self {
         let workflow =
             language::parse(definition, Format::Yaml, &Options::default()).expect("it is valid");
         let definition = workflow.hash;
@@ -60,7 +64,7 @@ impl Run {
             history: Vec::new(),
             now: 1_700_000_000_000,
         };
-        run.command(StartExecution::new("three", definition, Json::empty_object()).into());
+        run.command(StartExecution::new("three", definition, input).into());
         run
     }
 

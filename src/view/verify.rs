@@ -90,6 +90,10 @@ enum History {
     Controls {
         sequence: u64,
     },
+    /// What clients of the Step Functions API keep beside definitions.
+    Catalogue {
+        sequence: u64,
+    },
     Ended(Ended),
     /// Of a deleted execution, or what is left of one: nothing more can be said of it.
     Beheaded,
@@ -138,6 +142,7 @@ impl Verifier {
             None => self.begin(record),
             Some(History::Definition { sequence }) => self.definition(record, sequence),
             Some(History::Controls { sequence }) => self.control(record, sequence),
+            Some(History::Catalogue { sequence }) => self.catalogue(record, sequence),
             Some(History::Ended(ended)) => self.after_end(record, ended),
             Some(History::Open(execution)) => self.fold(record, execution),
         };
@@ -170,6 +175,9 @@ impl Verifier {
         if record.event.is_control() {
             return self.control(record, 0);
         }
+        if record.event.is_of_catalogue() {
+            return self.catalogue(record, 0);
+        }
         self.report.executions += 1;
         if !matches!(*record.event, Event::ExecutionStarted(_)) {
             let message = format!("the history begins with {}", record.event.name());
@@ -201,7 +209,12 @@ impl Verifier {
                 let message = "it was deleted before it had ended".to_owned();
                 self.fault_at(record, "only-what-has-ended-is-deleted", message);
             }
-            Some(History::Definition { .. } | History::Controls { .. } | History::Deleted) => {
+            Some(
+                History::Definition { .. }
+                | History::Controls { .. }
+                | History::Catalogue { .. }
+                | History::Deleted,
+            ) => {
                 let message = "the tombstone of what is no execution".to_owned();
                 self.fault_at(record, "histories-apart", message);
             }
@@ -237,6 +250,15 @@ impl Verifier {
             self.fault_at(record, "histories-apart", message);
         }
         History::Controls { sequence: record.sequence }
+    }
+
+    fn catalogue(&mut self, record: &Record, before: u64) -> History {
+        self.check_sequence(record, before);
+        if !record.event.is_of_catalogue() {
+            let message = format!("{} in the history of the catalogue", record.event.name());
+            self.fault_at(record, "histories-apart", message);
+        }
+        History::Catalogue { sequence: record.sequence }
     }
 
     fn after_end(&mut self, record: &Record, ended: Ended) -> History {
@@ -389,6 +411,7 @@ mod tests {
             parent,
             place: None,
             rerun_of: None,
+            started_as: None,
         }
         .into()
     }

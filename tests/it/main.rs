@@ -1,11 +1,10 @@
 //! Integration tests: everything here uses the crate from outside.
 //!
 //! One binary, because each would be linked anew; `architecture` holds that no file is forgotten.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "in a test it is a failure like any other"
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test it is a failure like any other")]
+#![cfg_attr(
+    any(feature = "server", feature = "testing"),
+    expect(clippy::indexing_slicing, reason = "in a test it is a failure like any other")
 )]
 
 mod architecture;

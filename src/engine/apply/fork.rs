@@ -7,7 +7,7 @@ use serde_json::json;
 use super::timer_of;
 use crate::engine::event::{
     Data, Failure, ForkStarted, FrameFailed, FrameStarted, FrameSucceeded, ItemFailed,
-    ItemProgressed, ItemStarted, ItemSucceeded, KeptPart, PartsKept,
+    ItemProgressed, ItemStarted, ItemSucceeded, KeptPart, MapRunChanged, PartsKept,
 };
 use crate::engine::execution::{Activity, Execution, Fork, Frame, Items, MapRun, Part};
 use crate::engine::id::{ExecutionId, FrameId, Timestamp};
@@ -161,6 +161,14 @@ impl Execution {
             fork.cancelled += 1;
         }
         self.leaving.insert(child, self.sequence);
+    }
+
+    pub(super) fn map_run_changed(&mut self, body: &MapRunChanged) {
+        if let Some(fork) = self.fork_mut(body.frame) {
+            fork.concurrency = body.change.concurrency;
+            fork.tolerated_failures = body.change.tolerated_failures;
+        }
+        self.refresh(body.frame);
     }
 
     pub(super) fn item_started(&mut self, body: &ItemStarted) {

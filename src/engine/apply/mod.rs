@@ -13,6 +13,7 @@ use super::event::{
     CancelRequested, Data, Event, ExecutionCompleted, ExecutionStarted, Failure, FailureCaught,
     RetryScheduled, StateEntered, StateExited,
 };
+use super::event_kind::of_catalogue;
 use super::execution::{
     Activity, Deletion, Execution, Frame, Job, JobStatus, Status, Step, StepStatus, Timer,
 };
@@ -45,7 +46,8 @@ impl Execution {
             | Event::WorkflowPaused(_)
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
-            | Event::JobTypeResumed(_) => {}
+            | Event::JobTypeResumed(_)
+            | of_catalogue!() => {}
             Event::ExecutionStarted(body) => self.started(body, at),
             Event::ExecutionAdmitted(body) => self.admitted(body.deadline, at),
             Event::ExecutionRedriven(body) => self.redriven(body, at),
@@ -67,6 +69,7 @@ impl Execution {
             Event::ItemSucceeded(body) => self.item_succeeded(body),
             Event::ItemFailed(body) => self.item_failed(body),
             Event::ItemCancelled(body) => self.item_cancelled(body.frame, body.child),
+            Event::MapRunChanged(body) => self.map_run_changed(body),
             Event::ChildStopped(body) => drop(self.leaving.remove(&body.child)),
             Event::JobScheduled(body) => self.job_scheduled(body, at),
             Event::JobStarted(body) => self.job_started(body, at),
@@ -113,6 +116,7 @@ impl Execution {
         self.place.clone_from(&body.place);
         self.ask_for_place();
         self.rerun_of = body.rerun_of;
+        self.started_as.clone_from(&body.started_as);
         self.input = body.input.clone();
         self.started_at = at;
         self.pace = Pace::starting(at, 0);

@@ -379,6 +379,13 @@ impl<'e> Evaluation<'e> {
         template.evaluate(&self.scope(input)).map_err(failure)
     }
 
+    /// Shows a number that the state goes by to who watches.
+    pub(super) fn note_number(&self, stage: Stage, number: impl Into<Value>) {
+        if let Some(probe) = self.probe {
+            probe.note(stage, Json::from_value(&number.into()));
+        }
+    }
+
     /// Asks something that the language evaluates, on `input`.
     pub(super) fn with<T>(
         &self,

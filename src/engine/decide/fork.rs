@@ -7,6 +7,7 @@ use super::context::MapItem;
 use super::flow::{Evaluation, conflict};
 use super::job::too_large;
 use super::number::Field;
+use super::probe::Stage;
 use crate::engine::event::{Data, Failure, ForkStarted, FrameStarted};
 use crate::engine::execution::Fork;
 use crate::engine::id::FrameId;
@@ -88,6 +89,7 @@ impl Decision<'_> {
             count
         };
         let asked = evaluation.whole(&map.max_concurrency, Field::of_map("MaxConcurrency", 0))?;
+        evaluation.note_number(Stage::MaxConcurrency, asked);
         let limits = self.input.limits;
         let (usual, most) = match &map.distributed {
             None => (limits.fork_concurrency, limits.most_fork_concurrency),
@@ -374,19 +376,31 @@ fn batch_ends(sizes: &[usize], max_items: usize, max_bytes: usize) -> Vec<u32> {
 fn tolerated(evaluation: &Evaluation<'_>, map: &Map, total: u32) -> Result<u32, Failure> {
     let count = match &map.tolerated_failure_count {
         None => 0,
-        Some(number) => evaluation.whole(number, Field::of_map("ToleratedFailureCount", 0))?,
+        Some(number) => {
+            let count = evaluation.whole(number, Field::of_map("ToleratedFailureCount", 0))?;
+            evaluation.note_number(Stage::ToleratedFailureCount, count);
+            count
+        }
     };
     let percent = match &map.tolerated_failure_percentage {
         None => 0.0,
-        Some(number) => evaluation.percentage(number, "ToleratedFailurePercentage")?,
+        Some(number) => {
+            let percent = evaluation.percentage(number, "ToleratedFailurePercentage")?;
+            evaluation.note_number(Stage::ToleratedFailurePercentage, percent);
+            percent
+        }
     };
-    let count = u32::try_from(count).unwrap_or(u32::MAX);
-    Ok(match (count > 0, percent > 0.0) {
+    Ok(tolerance(u32::try_from(count).unwrap_or(u32::MAX), percent, total))
+}
+
+/// How many of `total` items may fail by a count and a percentage, of which 0 is as if it were absent.
+pub(super) fn tolerance(count: u32, percent: f64, total: u32) -> u32 {
+    match (count > 0, percent > 0.0) {
         (false, false) => 0,
         (true, false) => count,
         (false, true) => share(total, percent),
         (true, true) => count.min(share(total, percent)),
-    })
+    }
 }
 
 /// A percentage of a number of items, without the part of an item.

@@ -1,14 +1,22 @@
 //! Distributed Maps: items from files, an execution for each part, results into files.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Decision;
 use super::flow::Evaluation;
+use super::fork::tolerance;
 use super::number::Field;
-use crate::engine::event::{Data, Failure, ItemFailed, ItemStarted, ItemSucceeded, JobScheduled};
-use crate::engine::execution::Frame;
+use crate::engine::event::{
+    Data, Failure, ItemFailed, ItemStarted, ItemSucceeded, JobScheduled, MapRunChange,
+    MapRunChanged, MapRunWish,
+};
+use crate::engine::execution::{Frame, Status};
 use crate::engine::id::{ExecutionId, FrameId};
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
+use crate::engine::rejection::Rejection;
 use crate::language::distributed::{ItemReader, ReaderConfig, ResultWriter};
 use crate::language::model::Map;
 use crate::language::{Json, State, StateKind};
@@ -130,6 +138,43 @@ impl Decision<'_> {
     pub(super) fn item_failed(&mut self, frame: FrameId, child: ExecutionId, failure: Failure) {
         let failure = failure.bounded();
         self.emit_with_progress(ItemFailed { frame, child, failure, progress: 0 }.into());
+    }
+
+    /// Changes how many parts of an open run may be at work, and how many items may fail.
+    pub(super) fn change_map_run(
+        &mut self,
+        run: Uuid,
+        wish: MapRunWish,
+        by: Arc<str>,
+    ) -> Result<(), Rejection> {
+        self.require(&[Status::Running])?;
+        let open = self.execution.frames.iter().find_map(|(id, frame)| {
+            let is_it = frame.map_run().is_some_and(|open| open.id == run);
+            // One that has failed is about to end.
+            let fork = frame.fork().filter(|fork| is_it && fork.failure.is_none());
+            fork.map(|fork| (*id, fork))
+        });
+        let Some((frame, fork)) = open else { return Err(Rejection::NoOpenMapRun { run }) };
+        if wish == MapRunWish::default() {
+            return Err(Rejection::NothingToDo);
+        }
+        let limits = self.input.limits;
+        let concurrency = match wish.concurrency {
+            None => fork.concurrency,
+            Some(0) => limits.map_run_concurrency.min(limits.most_map_run_concurrency),
+            Some(asked) => asked.min(limits.most_map_run_concurrency),
+        };
+        let items = fork.batch_ends.last().copied().unwrap_or(fork.total);
+        let percent = wish.tolerated_thousandths.map(|some| f64::from(some) / 1000.0);
+        let tolerated_failures = match (wish.tolerated_count, percent) {
+            (None, None) => fork.tolerated_failures,
+            (count, percent) => tolerance(count.unwrap_or(0), percent.unwrap_or(0.0), items),
+        };
+        // What has failed is not judged again.
+        let tolerated_failures = tolerated_failures.max(fork.failed_items);
+        let change = MapRunChange { concurrency, tolerated_failures, wish, by };
+        self.emit(MapRunChanged { frame, change });
+        Ok(())
     }
 
     /// The executions of the map run that the frame has open.

@@ -136,6 +136,7 @@ impl Decision<'_> {
             Command::RedriveExecution { by, reason, plan, pause } => {
                 self.redrive(by, reason, *plan, pause)
             }
+            Command::ChangeMapRun { run, wish, by } => self.change_map_run(run, wish, by),
             Command::SkipBackoff => self.skip_backoff(),
             Command::PauseExecution { scope, by, reason } => {
                 self.pause_execution(scope, PauseWish { by, reason })

@@ -16,6 +16,10 @@ pub(in crate::engine) enum Stage {
     Result,
     AfterResultSelector,
     AfterResultPath,
+    /// Numbers that a Map goes by.
+    MaxConcurrency,
+    ToleratedFailureCount,
+    ToleratedFailurePercentage,
 }
 
 /// What a test of a single state gives the state to see, and sees of it.

@@ -13,7 +13,16 @@ use crate::language::{DefinitionHash, Json};
 
 impl Decision<'_> {
     pub(super) fn start_execution(&mut self, start: StartExecution) -> Result<(), Rejection> {
-        let StartExecution { workflow, definition, name, input, parent, rerun_of, pause } = start;
+        let StartExecution {
+            workflow,
+            definition,
+            name,
+            input,
+            parent,
+            rerun_of,
+            started_as,
+            pause,
+        } = start;
         if self.execution.sequence > 0 {
             return Err(Rejection::AlreadyStarted);
         }
@@ -36,6 +45,7 @@ impl Decision<'_> {
             parent,
             place,
             rerun_of,
+            started_as,
         });
         if let Some(wish) = pause {
             self.pause(PauseScope::Workflow, wish);

@@ -7,6 +7,7 @@ use super::pause::SeenPauses;
 use super::{Violation, ensure};
 use crate::engine::child::{Child, ChildWait};
 use crate::engine::event::{Event, ExecutionRedriven, JobScheduled};
+use crate::engine::event_kind::of_catalogue;
 use crate::engine::id::{ExecutionId, FrameId, JobId, Timestamp};
 
 /// Holds every rule against the history of one execution, from its first event on: time never
@@ -181,6 +182,7 @@ impl Seen {
             | Event::AttemptLost(_)
             | Event::JobCancelled(_)
             | Event::ItemStarted(_)
+            | Event::MapRunChanged(_)
             | Event::ItemProgressed(_)
             | Event::ItemSucceeded(_)
             | Event::ItemFailed(_)
@@ -202,6 +204,7 @@ impl Seen {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
+            | of_catalogue!()
             | Event::ExecutionDeleted(_) => Ok(()),
         }
     }
@@ -284,6 +287,7 @@ impl Seen {
             | Event::FrameFailed(_)
             | Event::FrameCancelled(_)
             | Event::ItemStarted(_)
+            | Event::MapRunChanged(_)
             | Event::ItemProgressed(_)
             | Event::ItemSucceeded(_)
             | Event::ItemFailed(_)
@@ -307,6 +311,7 @@ impl Seen {
             | Event::WorkflowResumed(_)
             | Event::JobTypePaused(_)
             | Event::JobTypeResumed(_)
+            | of_catalogue!()
             | Event::ExecutionDeleted(_) => Ok(()),
         }
     }

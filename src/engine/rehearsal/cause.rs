@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::engine::event::{
     CallbackAwaited, Event, ExecutionStarted, JobFailed, JobSucceeded, JobTimedOut,
 };
+use crate::engine::event_kind::of_catalogue;
 use crate::engine::execution::{Activity, Execution, JobStatus, Status, Timer};
 use crate::engine::id::{JobId, Token};
 use crate::engine::{Command, StartExecution};
@@ -57,6 +58,7 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::ItemProgressed(_)
         | Event::ItemSucceeded(_)
         | Event::ItemFailed(_)
+        | Event::MapRunChanged(_)
         // Where it goes on after an end is worked out from its history, and not by a definition.
         | Event::ExecutionRedriven(_)
         | Event::PartsKept(_)
@@ -68,6 +70,7 @@ pub(super) fn cause_of(event: &Event, execution: &Execution, definition: Definit
         | Event::WorkflowResumed(_)
         | Event::JobTypePaused(_)
         | Event::JobTypeResumed(_)
+        | of_catalogue!()
         | Event::ExecutionSetAside(_) => Cause::Given,
         Event::StateEntered(_)
         | Event::StateExited(_)
@@ -98,6 +101,7 @@ fn started(body: &ExecutionStarted, definition: DefinitionHash) -> Command {
         name: body.name.clone(),
         parent: body.parent.clone(),
         rerun_of: body.rerun_of,
+        started_as: body.started_as.clone(),
         ..StartExecution::new(body.workflow.clone(), definition, body.input.clone())
     };
     start.into()

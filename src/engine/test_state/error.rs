@@ -26,6 +26,17 @@ pub enum TestError {
     /// A Map gives an array.
     #[error("the result of a Map is an array, with the output of each item")]
     MockIsNoArray,
+    /// A Map reads its items, and they are not given.
+    #[error("how many items may fail is not known without the items that the Map would read")]
+    NeedsItems,
+    /// More items are to fail than there are.
+    #[error("{failed} items are to fail, but there are {total}")]
+    TooManyFail {
+        /// How many are to fail.
+        failed: u32,
+        /// How many there are.
+        total: u32,
+    },
     /// The input is over the limit of payloads.
     #[error("the input has {bytes} bytes, over the limit of {limit}")]
     TooLarge {
@@ -51,6 +62,8 @@ impl TestError {
             Self::NeedsMock { .. } => "TEST_NEEDS_MOCK",
             Self::TakesNoMock { .. } => "TEST_TAKES_NO_MOCK",
             Self::MockIsNoArray => "TEST_MOCK_NO_ARRAY",
+            Self::NeedsItems => "TEST_NEEDS_ITEMS",
+            Self::TooManyFail { .. } => "TEST_TOO_MANY_FAIL",
             Self::TooLarge { .. } => "TOO_LARGE",
             Self::Refused { .. } => "TEST_REFUSED",
         }

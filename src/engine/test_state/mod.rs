@@ -57,6 +57,10 @@ pub struct StateTest {
     pub mock: Option<Result<Json, Failure>>,
     /// How often the retrier that matches the mocked failure has already been used.
     pub retried: u32,
+    /// What the reader of a distributed Map would read: an array or object.
+    pub items_read: Option<Json>,
+    /// How many items of a Map are to fail, although its result is mocked.
+    pub failed_items: u32,
     /// How much is to be told.
     pub level: InspectionLevel,
     /// What time it is.
@@ -77,6 +81,8 @@ impl StateTest {
             context: Map::new(),
             mock: None,
             retried: 0,
+            items_read: None,
+            failed_items: 0,
             level: InspectionLevel::Info,
             now: Timestamp(0),
             seed: 0,
@@ -154,6 +160,39 @@ pub struct Inspection {
     pub after_result_path: Option<Json>,
     /// The variables after the state.
     pub variables: BTreeMap<Arc<str>, Json>,
+    /// What took its failure.
+    #[serde(skip_serializing_if = "ErrorDetails::is_empty")]
+    pub error_details: ErrorDetails,
+    /// How many parts of a Map may run at once; 0 is without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<Json>,
+    /// How many items of a Map may fail, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerated_failure_count: Option<Json>,
+    /// How many percent of them may, where it says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tolerated_failure_percentage: Option<Json>,
+}
+
+/// What took the failure of a state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorDetails {
+    /// Which catcher, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catch_index: Option<u32>,
+    /// Which retrier, from 0, also one that has been used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_index: Option<u32>,
+    /// After how many seconds it would be tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_backoff_interval_seconds: Option<u64>,
+}
+
+impl ErrorDetails {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Runs one state of `program` alone.
@@ -173,19 +212,7 @@ pub fn test_state(
     let program = &alone(program);
     let probe = Probe::new(state.name.clone(), test.context.clone());
     let (outcome, items) = match &state.kind {
-        // What a reader would read is not known.
-        StateKind::Map(map) if has_reader(map) => {
-            (with_mock(program, state, test, limits, &probe)?, None)
-        }
-        StateKind::Map(_) => {
-            let mut bench = Bench::new(program, state, test, limits, &probe);
-            match bench.run_until_forked()? {
-                Taken::Ended(outcome) => (outcome, None),
-                Taken::Forked(items) => {
-                    (with_mock(program, state, test, limits, &probe)?, Some(items))
-                }
-            }
-        }
+        StateKind::Map(map) => with_items(program, state, map, test, limits, &probe)?,
         StateKind::Task(task) if task.resource.service == Service::Execution => {
             (with_mock(program, state, test, limits, &probe)?, None)
         }
@@ -200,6 +227,41 @@ pub fn test_state(
         }
     };
     Ok(told(state, test, outcome, items, probe))
+}
+
+/// Runs a Map up to its parts, and then with what stands in for those; also gives its items.
+fn with_items(
+    program: &Program,
+    state: &State,
+    map: &model::Map,
+    test: &StateTest,
+    limits: &EngineLimits,
+    probe: &Probe,
+) -> Result<(Outcome, Option<Json>), TestError> {
+    // What a reader would read is not known.
+    if has_reader(map) && test.items_read.is_none() {
+        return match test.failed_items {
+            0 => Ok((with_mock(program, state, test, limits, probe)?, None)),
+            _ => Err(TestError::NeedsItems),
+        };
+    }
+    let forked = match Bench::new(program, state, test, limits, probe).run_until_forked()? {
+        Taken::Ended(outcome) => return Ok((outcome, None)),
+        Taken::Forked(forked) => forked,
+    };
+    let (failed, total) = (test.failed_items, forked.count);
+    if failed > total {
+        return Err(TestError::TooManyFail { failed, total });
+    }
+    let outcome = if failed > forked.tolerated {
+        let cause = "The specified tolerated failure threshold was exceeded";
+        let failure = Failure::new("States.ExceedToleratedFailureThreshold", cause);
+        let test = StateTest { mock: Some(Err(failure)), ..test.clone() };
+        with_mock(program, state, &test, limits, probe)?
+    } else {
+        with_mock(program, state, test, limits, probe)?
+    };
+    Ok((outcome, Some(forked.items)))
 }
 
 /// A mock takes the place of work, and only of work.
@@ -282,6 +344,10 @@ fn told(
         after_result_selector: take(Stage::AfterResultSelector),
         after_result_path: take(Stage::AfterResultPath),
         variables: outcome.variables,
+        error_details: outcome.taken_by,
+        max_concurrency: take(Stage::MaxConcurrency),
+        tolerated_failure_count: take(Stage::ToleratedFailureCount),
+        tolerated_failure_percentage: take(Stage::ToleratedFailurePercentage),
     };
     let (error, cause) = outcome.failure.map(|failure| (failure.error, failure.cause)).unzip();
     TestedState {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{StateTest, TestError, TestedStatus};
+use super::{ErrorDetails, StateTest, TestError, TestedStatus};
 use crate::engine::command::Command;
 use crate::engine::decide::probe::Probe;
 use crate::engine::decide::{DecisionInput, decide_watched, failure};
@@ -29,14 +29,24 @@ pub(super) struct Outcome {
     pub(super) next: Option<StateName>,
     pub(super) variables: BTreeMap<Arc<str>, Json>,
     pub(super) events: Vec<Event>,
+    pub(super) taken_by: ErrorDetails,
 }
 
 /// How far a Map came without its parts.
 pub(super) enum Taken {
     /// It failed before.
     Ended(Outcome),
-    /// Up to these items.
-    Forked(Json),
+    /// Up to its parts.
+    Forked(Forked),
+}
+
+/// A Map that has opened.
+pub(super) struct Forked {
+    pub(super) items: Json,
+    /// How many there are.
+    pub(super) count: u32,
+    /// How many of them may fail.
+    pub(super) tolerated: u32,
 }
 
 /// An execution that stands in the state.
@@ -69,6 +79,7 @@ impl<'t> Bench<'t> {
             parent: None,
             place: None,
             rerun_of: None,
+            started_as: None,
         };
         let (frame, input) = (FrameId::ROOT, Data::Kept);
         let entered = StateEntered { frame, state: state.name.clone(), input, progress: 0 };
@@ -100,22 +111,36 @@ impl<'t> Bench<'t> {
     /// Runs a Map until its first part has its input.
     pub(super) fn run_until_forked(&mut self) -> Result<Taken, TestError> {
         self.command(Command::Advance)?;
-        let items = self.events.iter().find_map(|event| match event {
-            Event::ForkStarted(body) => Some((body.total, body.items.clone())),
+        if let (Some(items), None) = (self.test.items_read.clone(), self.outcome_now()) {
+            self.read(items)?;
+            self.command(Command::Advance)?;
+        }
+        let opened = self.events.iter().find_map(|event| match event {
+            Event::ForkStarted(body) => Some(body.clone()),
             _ => None,
         });
-        let Some((total, items)) = items else { return self.ended() };
-        if total > 0 {
+        let Some(opened) = opened else { return self.ended() };
+        if opened.total > 0 {
             self.command(Command::Advance)?;
             if let Some(outcome) = self.outcome() {
                 return Ok(Taken::Ended(outcome));
             }
         }
-        let kept = || self.test.input.clone();
-        Ok(Taken::Forked(match items {
+        let items = match opened.items {
             Some(Data::New(items)) => items,
-            Some(Data::Kept | Data::Result) | None => kept(),
-        }))
+            Some(Data::Result) => self.test.items_read.clone().unwrap_or_else(Json::null),
+            Some(Data::Kept) | None => self.test.input.clone(),
+        };
+        let count = opened.batch_ends.last().copied().unwrap_or(opened.total);
+        Ok(Taken::Forked(Forked { items, count, tolerated: opened.tolerated_failures }))
+    }
+
+    /// Is the reader of a Map's items.
+    fn read(&mut self, items: Json) -> Result<(), TestError> {
+        let job = JobId(1);
+        let token = Token([0; 16]);
+        self.command(Command::StartJob { job, attempt: 1, worker: "test".into(), token })?;
+        self.command(Command::CompleteJob { job, token, output: items, errors: 0 })
     }
 
     fn ended(&mut self) -> Result<Taken, TestError> {
@@ -164,8 +189,46 @@ impl<'t> Bench<'t> {
         Ok(())
     }
 
+    /// Whether the state has ended.
+    fn outcome_now(&self) -> Option<TestedStatus> {
+        self.events.iter().find_map(|event| match event {
+            Event::ExecutionFailed(_) => Some(TestedStatus::Failed),
+            Event::FailureCaught(_) => Some(TestedStatus::CaughtError),
+            Event::RetryScheduled(_) => Some(TestedStatus::Retriable),
+            _ => None,
+        })
+    }
+
+    /// What took the failure: of one that nothing took, the retrier that would, had it not been used
+    /// up.
+    fn taken_by(&self) -> ErrorDetails {
+        let state = self.program.state(&self.test.state);
+        let used_up = |error: &str| {
+            let mut retry = state.into_iter().flat_map(|state| &state.retry);
+            let place = retry.position(|retrier| failure::matches(&retrier.error_equals, error));
+            place.and_then(|place| u32::try_from(place).ok())
+        };
+        let told = self.events.iter().find_map(|event| match event {
+            Event::FailureCaught(body) => {
+                Some(ErrorDetails { catch_index: Some(body.catcher), ..ErrorDetails::default() })
+            }
+            Event::RetryScheduled(body) => Some(ErrorDetails {
+                retry_index: Some(body.retrier),
+                retry_backoff_interval_seconds: Some(body.due.ms_since(self.now).div_ceil(1000)),
+                ..ErrorDetails::default()
+            }),
+            Event::ExecutionFailed(body) => Some(ErrorDetails {
+                retry_index: used_up(&body.failure.error),
+                ..ErrorDetails::default()
+            }),
+            _ => None,
+        });
+        told.unwrap_or_default()
+    }
+
     /// What the events say about the state's end.
     fn outcome(&mut self) -> Option<Outcome> {
+        let taken_by = self.taken_by();
         let (status, failure, assigned) = self.events.iter().find_map(|event| match event {
             Event::StateExited(body) if body.frame == FrameId::ROOT => {
                 Some((TestedStatus::Succeeded, None, body.assigned.clone()))
@@ -197,6 +260,7 @@ impl<'t> Bench<'t> {
             next,
             variables,
             events: std::mem::take(&mut self.events),
+            taken_by,
         })
     }
 }

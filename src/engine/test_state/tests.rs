@@ -393,3 +393,54 @@ fn a_state_that_is_tested_alone_is_not_undone() {
     assert_eq!((tested.status, tested.error.as_deref()), (TestedStatus::Failed, Some("Mine")));
     assert!(tested.events.iter().all(|event| event.name() != "CleanupStarted"));
 }
+
+#[test]
+fn what_took_a_failure_is_told() {
+    let state = json!({"Type": "Task", "Resource": "r", "End": true,
+        "Retry": [{"ErrorEquals": ["Flaky"], "IntervalSeconds": 2, "MaxAttempts": 4}],
+        "Catch": [{"ErrorEquals": ["Other"], "Next": "B"}, {"ErrorEquals": ["Bad"], "Next": "C"}]});
+    let details = |error, retried| {
+        let answer = tried(state.clone(), |test| {
+            fails(error)(test);
+            test.retried = retried;
+        });
+        (answer["status"].clone(), answer["inspectionData"]["errorDetails"].clone())
+    };
+    let retried = json!({"retryIndex": 0, "retryBackoffIntervalSeconds": 16});
+    assert_eq!(details("Flaky", 3), (json!("RETRIABLE"), retried));
+    assert_eq!(details("Flaky", 4), (json!("FAILED"), json!({"retryIndex": 0})));
+    assert_eq!(details("Bad", 0), (json!("CAUGHT_ERROR"), json!({"catchIndex": 1})));
+    assert_eq!(details("Unknown", 0), (json!("FAILED"), Value::Null));
+}
+
+#[test]
+fn items_that_fail_break_a_map_when_they_are_more_than_are_tolerated() {
+    let state = json!({"Type": "Map", "ToleratedFailureCount": 1, "MaxConcurrency": 7, "End": true,
+        "Catch": [{"ErrorEquals": ["States.ExceedToleratedFailureThreshold"], "Next": "B"}],
+        "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+            "StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}},
+        "ItemReader": {"Resource": "arn:aws:states:::s3:getObject",
+            "Parameters": {"Bucket": "b", "Key": "k"}, "ReaderConfig": {"InputType": "JSON"}}});
+    let with = |failed, items: Option<Value>| {
+        try_it(&state, |test| {
+            mock(json!([1, 2, 3]))(test);
+            test.failed_items = failed;
+            test.items_read = items.map(Json::from);
+        })
+    };
+    let items = Some(json!(["a", "b", "c"]));
+    let answer = serde_json::to_value(with(1, items.clone()).unwrap()).unwrap();
+    assert_eq!((&answer["status"], &answer["output"]), (&json!("SUCCEEDED"), &json!([1, 2, 3])));
+    let stages = &answer["inspectionData"];
+    assert_eq!(stages["afterItemsPath"], json!(["a", "b", "c"]));
+    assert_eq!(
+        (&stages["maxConcurrency"], &stages["toleratedFailureCount"]),
+        (&7.into(), &1.into())
+    );
+    let answer = serde_json::to_value(with(2, items.clone()).unwrap()).unwrap();
+    assert_eq!(answer["status"], "CAUGHT_ERROR");
+    assert_eq!(answer["error"], "States.ExceedToleratedFailureThreshold");
+    assert_eq!(with(4, items).unwrap_err().code(), "TEST_TOO_MANY_FAIL");
+    assert_eq!(with(1, None).unwrap_err().code(), "TEST_NEEDS_ITEMS");
+    assert!(with(0, None).is_ok(), "the items are no matter when none fails");
+}

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::kit::{Run, given};
 use super::only;
+use crate::engine::event::MapRunWish;
 use crate::engine::execution::Activity;
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{
@@ -365,4 +366,53 @@ fn a_part_that_ended_is_known_by_its_parent_once() {
     assert_eq!(run.try_command(again).unwrap_err().code(), "CHILD_NOT_OPEN");
     let open: &Execution = &run.execution;
     assert_eq!(open.progress, 50);
+}
+
+fn change(run: &Run, wish: MapRunWish) -> Command {
+    let open = run.execution.frames[&FrameId::ROOT].map_run().unwrap();
+    Command::ChangeMapRun { run: open.id, wish, by: "me".into() }
+}
+
+#[test]
+fn a_run_that_may_have_more_at_work_begins_them_at_once_and_one_that_may_less_waits() {
+    let mut run = given(&map(json!({"MaxConcurrency": 2}))).started(&json!([1, 2, 3, 4, 5]));
+    assert_eq!(parts(&run).len(), 2);
+    let concurrency = |most| MapRunWish { concurrency: Some(most), ..MapRunWish::default() };
+    run.when(change(&run, concurrency(4)));
+    assert_eq!(
+        (run.names().as_str(), parts(&run).len()),
+        ("MapRunChanged ItemStarted ItemStarted", 4)
+    );
+    run.when(change(&run, concurrency(1)));
+    let open = parts(&run);
+    assert_eq!((run.names().as_str(), open.len()), ("MapRunChanged", 4));
+    for (index, child, _) in open {
+        complete(&mut run, child, json!(index));
+    }
+    assert_eq!(parts(&run).len(), 1, "the last begins when no other is at work");
+}
+
+#[test]
+fn a_tolerance_that_is_raised_holds_for_failures_to_come() {
+    let mut run = given(&map(json!({}))).started(&json!([1, 2]));
+    let open = parts(&run);
+    let tolerated_thousandths = Some(50_000);
+    run.when(change(&run, MapRunWish { tolerated_thousandths, ..MapRunWish::default() }));
+    run.when(Command::ChildEnded { child: open[0].1, end: end(None) });
+    complete(&mut run, open[1].1, json!(2));
+    assert_eq!(run.status(), "completed_with_errors");
+}
+
+#[test]
+fn only_a_run_that_is_open_is_changed_and_only_when_something_is_wished() {
+    let mut run = given(&map(json!({}))).started(&json!([1]));
+    let nothing = change(&run, MapRunWish::default());
+    assert_eq!(run.try_command(nothing).unwrap_err().code(), "NOTHING_TO_DO");
+    let wish = MapRunWish { concurrency: Some(1), ..MapRunWish::default() };
+    let other = Command::ChangeMapRun { run: uuid::Uuid::nil(), wish, by: "me".into() };
+    assert_eq!(run.try_command(other).unwrap_err().code(), "NO_OPEN_MAP_RUN");
+    let late = change(&run, wish);
+    let child = parts(&run)[0].1;
+    complete(&mut run, child, json!(1));
+    assert_eq!(run.try_command(late).unwrap_err().code(), "NOT_IN_STATUS");
 }

@@ -285,7 +285,11 @@ pub(in crate::server) fn hint(error: &runtime::Error) -> Option<String> {
         runtime::Error::NoSuchEvent { .. } => "look at the history for the events that there are",
         runtime::Error::AmbiguousHandle { .. } => "give more letters of the handle",
         runtime::Error::NoSuchWorkflow { .. } => "deploy the workflow first, or mend the name",
-        runtime::Error::NoSuchJobType { .. } => "mend the name",
+        runtime::Error::NoSuchJobType { .. } | runtime::Error::NoSuchWorker { .. } => {
+            "mend the name"
+        }
+        runtime::Error::NoRemoteWorkers => "open the system with remote workers",
+        runtime::Error::TooManyPolls { .. } => "let each worker ask for several jobs at once",
         runtime::Error::AlreadyPaused { .. } | runtime::Error::NotPaused { .. } => {
             "list what is paused"
         }

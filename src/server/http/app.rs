@@ -12,18 +12,25 @@ use super::settings::Settings;
 use super::tokens::Tokens;
 use crate::engine::Timestamp;
 use crate::runtime::{Clock, Orchestrator, SystemClock};
+use crate::server::sfn::{Arns, Targets};
 
 /// What all requests share.
 pub(in crate::server) struct App {
     pub(in crate::server) engine: Orchestrator,
     pub(in crate::server) settings: Settings,
-    /// Streams and long polls.
+    /// Streams and exports.
     pub(in crate::server) seats: Seats,
+    /// Workers that wait for jobs.
+    pub(in crate::server) poll_seats: Seats,
     pub(in crate::server) hub: Arc<Hub>,
     /// Becomes true when the server stops.
     pub(in crate::server) stop: watch::Receiver<bool>,
     /// All routes, for those that tell of them.
     pub(in crate::server) routes: Vec<Route>,
+    /// The operations of the Step Functions API.
+    pub(super) targets: Targets,
+    /// How that names things.
+    pub(in crate::server) arns: Arns,
     /// None when everybody may do everything, whatever comes.
     pub(super) tokens: Option<Tokens>,
     pub(super) rates: Rates<Arc<str>>,

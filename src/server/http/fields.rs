@@ -118,7 +118,7 @@ pub(super) fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
 }
 
 /// Refuses what is nested too deep, before a reader that calls itself sees it.
-pub(super) fn check_depth(text: &str) -> Result<(), Problem> {
+pub(in crate::server) fn check_depth(text: &str) -> Result<(), Problem> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {

@@ -20,6 +20,8 @@ use super::problem::Problem;
 use super::query::Query;
 use super::role::{Principal, Role};
 use super::route::{Access, Answer, Call, Document, Route, Size, Taken};
+use super::signature::{self, Signature};
+use super::tokens::Tokens;
 
 /// Room around a payload for the fields beside it.
 const AROUND_PAYLOAD: usize = 64 * 1024;
@@ -43,11 +45,18 @@ pub(super) async fn enter(
         Some(peer) => answer(&app, &route, path, (parts, body, peer), &mut by).await,
         None => Err(Problem::internal()),
     };
-    let (mut response, code) = match answer {
-        Ok(response) => (response, None),
-        Err(problem) => (problem.response(&target), Some(problem.code().to_owned())),
+    let (mut response, status, code) = match answer {
+        Ok(response) => {
+            let status = response.status();
+            (response, status, None)
+        }
+        // Other protocols tell some of them with another status.
+        Err(problem) => {
+            let code = problem.code().to_owned();
+            ((route.refused)(&problem, &target), problem.status(), Some(code))
+        }
     };
-    audit(&route, by.as_ref(), peer, &target, response.status(), code.as_deref());
+    audit(&route, by.as_ref(), peer, &target, status, code.as_deref());
     app.counts.answered(response.status().as_u16());
     dress(response.headers_mut());
     response
@@ -73,7 +82,7 @@ async fn answer(
 ) -> Answer {
     check_host(app, &parts)?;
     check_target(app, &parts.uri)?;
-    let principal = admit(app, route, &parts.headers, peer)?;
+    let (principal, body) = admit(app, route, &parts, (body, peer)).await?;
     *by = Some(principal.clone());
     if !app.rates.take(principal.name.clone()) {
         return Err(too_many("too many requests in one second"));
@@ -93,7 +102,7 @@ async fn answer(
     let document = document(app, route, &parts.headers, body).await?;
     let headers = parts.headers;
     let app = app.clone();
-    let call = Call { app, principal, path, query, headers, document };
+    let call = Call { app, principal, path, query, headers, peer, document };
     unless_it_panics((route.handler)(call)).await
 }
 
@@ -115,6 +124,8 @@ fn check_host(app: &App, parts: &Parts) -> Result<(), Problem> {
         return Err(refuse("the Host is not that of the address"));
     }
     let name = name_of(host).to_ascii_lowercase();
+    // SDKs of AWS put this before the name for what answers at once.
+    let name = name.strip_prefix("sync-").map_or(name.clone(), str::to_owned);
     if app.hosts.contains(&name) {
         return Ok(());
     }
@@ -144,35 +155,74 @@ fn check_target(app: &App, uri: &Uri) -> Result<(), Problem> {
     Err(Problem::new("TARGET_TOO_LONG", StatusCode::URI_TOO_LONG, detail))
 }
 
+/// A body that may have been read already, to check its signature.
+enum Unread {
+    Body(Body),
+    Read(Bytes),
+}
+
 /// Who asks.
-fn admit(
+async fn admit(
     app: &App,
     route: &Route,
-    headers: &HeaderMap,
-    peer: SocketAddr,
-) -> Result<Principal, Problem> {
+    parts: &Parts,
+    (body, peer): (Body, SocketAddr),
+) -> Result<(Principal, Unread), Problem> {
+    let headers = &parts.headers;
     let Some(tokens) = app.tokens.as_ref().filter(|tokens| tokens.are_required()) else {
-        return Ok(Principal { name: "anybody".into(), role: Role::Admin });
+        let name = if route.is_signed { signature::claimed(headers) } else { None };
+        let name = name.unwrap_or("anybody").into();
+        return Ok((Principal { name, role: Role::Admin }, Unread::Body(body)));
     };
     if route.access == Access::Open {
         // Nothing may be learned with it, so nobody need say who they are.
-        return Ok(Principal { name: format!("address {}", peer.ip()).into(), role: Role::Viewer });
+        let name = format!("address {}", peer.ip()).into();
+        return Ok((Principal { name, role: Role::Viewer }, Unread::Body(body)));
+    }
+    if route.is_signed && signature::is_signed(headers) {
+        let signed = signed(app, tokens, route, (parts, body)).await;
+        return signed.map_err(|problem| held_up(app, peer, problem));
     }
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let one = given.next().filter(|_| given.next().is_none());
     let token = one.and_then(|value| value.to_str().ok()?.split_once(' '));
     let token = token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     if let Some(whose) = token.and_then(|(_, token)| tokens.whose(token.trim(), app.now())) {
-        return Ok(whose);
+        return Ok((whose, Unread::Body(body)));
     }
-    // Good tokens are not held up: others may be behind the same address.
-    if !app.refusals.take(peer.ip()) {
-        return Err(too_many("too many tokens were refused"));
+    if route.is_signed && one.is_none() {
+        return Err(held_up(app, peer, signature::missing()));
     }
     // Whether it never was one, was revoked or has expired is nobody's business.
     let detail = if one.is_some() { "the token is not good" } else { "the request needs a token" };
-    Err(Problem::new("UNAUTHORIZED", StatusCode::UNAUTHORIZED, detail)
-        .hint("send Authorization: Bearer TOKEN; everstep token create makes one"))
+    let problem = Problem::new("UNAUTHORIZED", StatusCode::UNAUTHORIZED, detail)
+        .hint("send Authorization: Bearer TOKEN; everstep token create makes one");
+    Err(held_up(app, peer, problem))
+}
+
+/// Whoever signed the request. Its body is part of what was signed, so it is read here, but only when
+/// all else is good.
+async fn signed(
+    app: &App,
+    tokens: &Tokens,
+    route: &Route,
+    (parts, body): (&Parts, Body),
+) -> Result<(Principal, Unread), Problem> {
+    let now = app.now();
+    let signature = Signature::read(parts, now)?;
+    let key = tokens.access_key(&signature.key, now).ok_or_else(signature::unknown_key)?;
+    let bytes = read(app, &parts.headers, body, most(app, route)).await?;
+    signature.verify(&key, parts, &bytes)?;
+    Ok((key.principal, Unread::Read(bytes)))
+}
+
+/// What is refused is refused slowly. Good credentials are not held up: others may be behind the same
+/// address.
+fn held_up(app: &App, peer: SocketAddr, problem: Problem) -> Problem {
+    if problem.status() != StatusCode::UNAUTHORIZED || app.refusals.take(peer.ip()) {
+        return problem;
+    }
+    too_many("too many tokens were refused")
 }
 
 fn too_many(detail: &str) -> Problem {
@@ -208,7 +258,7 @@ async fn document(
     app: &App,
     route: &Route,
     headers: &HeaderMap,
-    body: Body,
+    body: Unread,
 ) -> Result<Document, Problem> {
     let accepted: &'static [&'static str] = match route.taken {
         Taken::Nothing => return Ok(Document::Nothing),
@@ -216,11 +266,10 @@ async fn document(
         Taken::Text(types) => types,
     };
     let content_type = content_type(headers, accepted)?;
-    let most = match route.size {
-        Size::Document => app.settings.limits.document_bytes,
-        Size::Payload => app.engine.payload_bytes() + AROUND_PAYLOAD,
+    let bytes = match body {
+        Unread::Body(body) => read(app, headers, body, most(app, route)).await?,
+        Unread::Read(bytes) => bytes,
     };
-    let bytes = read(app, headers, body, most).await?;
     let text = utf8(&bytes)?;
     match route.taken {
         Taken::Fields(known) => Ok(Document::Fields(Fields::read(text, known)?)),
@@ -230,6 +279,16 @@ async fn document(
             }
             Ok(Document::Text { text: text.to_owned(), content_type })
         }
+    }
+}
+
+/// The most bytes of a body.
+fn most(app: &App, route: &Route) -> usize {
+    let document = app.settings.limits.document_bytes;
+    match route.size {
+        Size::Document => document,
+        Size::Payload => app.engine.payload_bytes() + AROUND_PAYLOAD,
+        Size::Wire => 2 * document + AROUND_PAYLOAD,
     }
 }
 

@@ -40,7 +40,8 @@ const METRICS: &[(&str, &str, &str)] = &[
         "counter",
         "Connections for which there was no place.",
     ),
-    ("everstep_http_streams", "gauge", "Streams and long polls that are open."),
+    ("everstep_http_streams", "gauge", "Streams that are open."),
+    ("everstep_http_polls", "gauge", "Workers that wait for jobs."),
 ];
 
 pub(super) fn routes() -> Vec<Route> {
@@ -75,6 +76,7 @@ async fn metrics(call: Call) -> Answer {
     let turned_away = app.counts.turned_away.load(Ordering::Relaxed);
     text.number("everstep_http_connections_refused_total", turned_away);
     text.number("everstep_http_streams", u64::try_from(app.seats.taken()).unwrap_or(u64::MAX));
+    text.number("everstep_http_polls", u64::try_from(app.poll_seats.taken()).unwrap_or(u64::MAX));
     Ok(of_type("text/plain; version=0.0.4; charset=utf-8", text.0))
 }
 

@@ -9,6 +9,7 @@
 //! `server/rest/`, one file for each thing.
 
 mod accept;
+mod access_keys;
 mod app;
 mod counts;
 mod error;
@@ -25,6 +26,7 @@ mod reply;
 mod role;
 mod route;
 mod settings;
+mod signature;
 mod stall;
 mod tls;
 mod tokens;
@@ -49,12 +51,14 @@ use self::tls::Tls;
 use self::tokens::Tokens;
 use crate::runtime::Orchestrator;
 
+pub use access_keys::AccessKeyEntry;
 pub use error::StartError;
 pub use role::Role;
 pub use settings::{DEFAULT_PORT, HttpLimits, Settings, TlsFiles};
 pub use tokens::{TokenEntry, TokenFile};
 
 pub(super) use app::App;
+pub(super) use fields::check_depth;
 pub(super) use hub::{GATHER, MOST_ROWS, News, rows};
 pub(super) use problem::Problem;
 pub(super) use reply::{Outlet, channel, created, document, items, of_type, tagged, with};
@@ -96,9 +100,12 @@ pub async fn serve(engine: Orchestrator, settings: Settings) -> Result<HttpServe
     let limits = &settings.limits;
     let app = Arc::new(App {
         seats: Seats::new(limits.streams, limits.streams_of_one),
+        poll_seats: Seats::new(limits.polls, limits.polls),
         hub: hub::Hub::new(),
         stop: stop.clone(),
         routes: routes(),
+        targets: super::sfn::Targets::new(),
+        arns: super::sfn::Arns::new(&settings.region, &settings.account),
         tokens,
         rates: Rates::new(limits.requests_per_second),
         refusals: Rates::new(limits.refusals_per_second),
@@ -192,6 +199,7 @@ fn router(app: &Arc<App>) -> Router {
         };
         router = router.route(route.path, on(filter, enter(app, route.clone())));
     }
+    router = router.route("/", on(MethodFilter::POST, enter_target(app)));
     let other = "this path does not take the method; the header Allow names those that it takes";
     let none =
         gate::nowhere("NO_SUCH_ROUTE", StatusCode::NOT_FOUND, "there is nothing at this path");
@@ -215,5 +223,14 @@ fn enter(
             })
             .map_err(|_| Problem::bad_request("the path is not UTF-8"));
         Box::pin(gate::enter(app.clone(), route.clone(), path, request))
+    }
+}
+
+/// Leads a request for an operation to the gate.
+fn enter_target(app: &Arc<App>) -> impl Fn(Request<Body>) -> Entering + Clone + use<> {
+    let app = app.clone();
+    move |request| {
+        let route = app.targets.route(request.headers()).clone();
+        Box::pin(gate::enter(app.clone(), route, Ok(Vec::new()), request))
     }
 }

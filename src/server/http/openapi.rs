@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::reply::{of_type, with};
 use super::role::Role;
 use super::route::{Access, Answer, Call, Given, Kind, Param, Route, Taken};
+use crate::server::sfn;
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
@@ -43,11 +44,18 @@ pub(super) fn document(routes: &[Route]) -> Value {
         },
         "servers": [{"url": "/"}],
         "paths": paths,
+        // One path for all of them, so they are no operations of OpenAPI.
+        "x-everstep-operations": wire_operations(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
             "schemas": {"Problem": problem(), "Items": items()},
         },
     })
+}
+
+/// The operations of the Step Functions API, with their inputs and what they refuse with.
+fn wire_operations() -> Map<String, Value> {
+    sfn::operations().iter().map(|one| (one.name.to_owned(), one.told())).collect()
 }
 
 fn operation(route: &Route) -> Value {

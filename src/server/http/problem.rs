@@ -83,6 +83,17 @@ impl Problem {
         }))
     }
 
+    /// A refusal by the name that another protocol has for it.
+    pub(in crate::server) fn named(
+        code: impl Into<Cow<'static, str>>,
+        status: StatusCode,
+        detail: impl Into<String>,
+    ) -> Self {
+        let mut problem = Self::new("INTERNAL", status, detail);
+        problem.0.code = code.into();
+        problem
+    }
+
     /// A request that is not understood.
     pub(in crate::server) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new("BAD_REQUEST", StatusCode::BAD_REQUEST, detail)
@@ -116,8 +127,18 @@ impl Problem {
     }
 
     /// The stable code.
-    pub(super) fn code(&self) -> &str {
+    pub(in crate::server) fn code(&self) -> &str {
         &self.0.code
+    }
+
+    /// Why, for people.
+    pub(in crate::server) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// With which status it is told.
+    pub(in crate::server) fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// Says what to do.
@@ -218,8 +239,10 @@ fn status_of(error: &runtime::Error) -> StatusCode {
         | Error::AmbiguousHandle { .. }
         | Error::NoSuchEvent { .. }
         | Error::NoSuchJobType { .. }
+        | Error::NoSuchWorker { .. }
         | Error::NoSuchWorkflow { .. } => StatusCode::NOT_FOUND,
         Error::Deleted { .. } => StatusCode::GONE,
+        Error::TooManyPolls { .. } => StatusCode::TOO_MANY_REQUESTS,
         Error::InvalidDefinition { .. } | Error::BadName { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Error::BadToken => StatusCode::BAD_REQUEST,
         Error::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,

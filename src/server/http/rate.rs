@@ -44,7 +44,7 @@ impl<K: Eq + Hash> Rates<K> {
     }
 }
 
-/// Seats for what stays: streams and long polls.
+/// Seats for what stays: streams, and polls.
 #[derive(Clone)]
 pub(in crate::server) struct Seats {
     inner: Arc<Mutex<Taken>>,

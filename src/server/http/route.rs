@@ -4,6 +4,7 @@
 //! Its parameters and fields are those that requests are checked against, and those that
 //! `/openapi.json` tells: there is no other list.
 
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -95,6 +96,8 @@ pub(in crate::server) enum Size {
     Document,
     /// As a payload, with room around it.
     Payload,
+    /// As a definition or a payload that is a text within a document, and so may be twice as long.
+    Wire,
 }
 
 /// What the answer is, for the documentation.
@@ -122,6 +125,12 @@ pub(in crate::server) struct Route {
     pub(in crate::server) taken: Taken,
     pub(in crate::server) size: Size,
     pub(in crate::server) given: Given,
+    /// Whether it changes nothing, whatever its method says.
+    pub(in crate::server) only_shows: bool,
+    /// Whether clients may sign their requests, as those of AWS do.
+    pub(in crate::server) is_signed: bool,
+    /// How it is told why not, to a request for a path.
+    pub(in crate::server) refused: fn(&Problem, &str) -> Response<Body>,
     pub(super) handler: Handler,
 }
 
@@ -162,6 +171,9 @@ impl Route {
             taken: Taken::Nothing,
             size: Size::Document,
             given: Given::Other("text/plain"),
+            only_shows: false,
+            is_signed: false,
+            refused: Problem::response,
             handler: Arc::new(move |call| Box::pin(handler(call))),
         }
     }
@@ -192,7 +204,7 @@ impl Route {
 
     /// Whether it changes something.
     pub(in crate::server) fn is_mutation(&self) -> bool {
-        self.method != Method::GET
+        self.method != Method::GET && !self.only_shows
     }
 }
 
@@ -210,6 +222,8 @@ pub(in crate::server) struct Call {
     pub(super) path: Vec<(String, String)>,
     pub(in crate::server) query: Query,
     pub(in crate::server) headers: HeaderMap,
+    /// From where it comes.
+    pub(in crate::server) peer: SocketAddr,
     pub(in crate::server) document: Document,
 }
 

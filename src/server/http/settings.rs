@@ -20,6 +20,10 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Whether it may listen on the network without tokens or TLS.
     pub insecure: bool,
+    /// The region in names of the Step Functions API.
+    pub region: String,
+    /// The account in such names.
+    pub account: String,
     /// The data folder, whose size is a figure.
     pub data: Option<PathBuf>,
     /// What it bears.
@@ -43,6 +47,8 @@ impl Default for Settings {
             tokens: None,
             tls: None,
             insecure: false,
+            region: "us-east-1".to_owned(),
+            account: "000000000000".to_owned(),
             data: None,
             limits: HttpLimits::default(),
         }
@@ -52,12 +58,14 @@ impl Default for Settings {
 /// What the server bears of its clients. Every number has a reason in `docs/SERVER.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Connections at once. Default 4,096.
+    /// Connections at once. Default 8,192.
     pub connections: usize,
-    /// Streams and long polls at once. Default 3,072, so that ordinary requests go on.
+    /// Streams at once. Default 3,072, so that ordinary requests go on.
     pub streams: usize,
-    /// Streams and long polls of one client at once. Default 2,048.
+    /// Streams of one client at once. Default 2,048.
     pub streams_of_one: usize,
+    /// Workers that wait for jobs at once. Default 3,072.
+    pub polls: usize,
     /// Requests of one client in a second, in the long run. Default 50,000.
     pub requests_per_second: u32,
     /// Refused credentials from one address in a second, in the long run. Default 10.
@@ -81,9 +89,10 @@ pub struct HttpLimits {
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
-            connections: 4096,
+            connections: 8192,
             streams: 3072,
             streams_of_one: 2048,
+            polls: 3072,
             requests_per_second: 50_000,
             refusals_per_second: 10,
             head_bytes: 32 * 1024,

@@ -1,4 +1,4 @@
-//! Bearer tokens: a file that holds their digests, and whom each stands for.
+//! Bearer tokens: a file that holds their digests, and whom each stands for; and access keys.
 //!
 //! A token has 256 random bits, so a plain SHA-256 of it tells nobody anything. The file is read
 //! again when it changes: a token that is revoked is refused from the next request on. When the file
@@ -16,6 +16,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::access_keys::{AccessKey, AccessKeyEntry};
 use super::error::StartError;
 use super::role::{Principal, Role};
 use crate::engine::Timestamp;
@@ -49,6 +50,9 @@ pub struct TokenEntry {
 #[serde(deny_unknown_fields)]
 struct Document {
     tokens: Vec<TokenEntry>,
+    /// With their secrets, which signatures cannot be checked without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    access_keys: Vec<AccessKeyEntry>,
 }
 
 /// A file of tokens.
@@ -81,8 +85,20 @@ impl TokenFile {
     /// # Errors
     /// The file cannot be read, others may read it, or it is not one of ours.
     pub fn list(&self) -> Result<Vec<TokenEntry>, StartError> {
+        Ok(self.read()?.tokens)
+    }
+
+    /// All access keys; none when there is no file.
+    ///
+    /// # Errors
+    /// As [`TokenFile::list`].
+    pub fn access_keys(&self) -> Result<Vec<AccessKeyEntry>, StartError> {
+        Ok(self.read()?.access_keys)
+    }
+
+    fn read(&self) -> Result<Document, StartError> {
         if !self.exists() {
-            return Ok(Vec::new());
+            return Ok(Document::default());
         }
         let mut text = String::new();
         let file = File::open(&self.path).map_err(|error| self.unusable(&error))?;
@@ -91,9 +107,7 @@ impl TokenFile {
             return Err(self.unusable(&format!("its mode is {:03o}, not 600", mode & 0o777)));
         }
         file.take(MOST_BYTES).read_to_string(&mut text).map_err(|error| self.unusable(&error))?;
-        let document: Document =
-            serde_json::from_str(&text).map_err(|error| self.unusable(&error))?;
-        Ok(document.tokens)
+        serde_json::from_str(&text).map_err(|error| self.unusable(&error))
     }
 
     /// Makes a token and gives it: this is the only time that it is seen.
@@ -107,45 +121,75 @@ impl TokenFile {
         now: Timestamp,
         expires: Option<Timestamp>,
     ) -> Result<String, StartError> {
-        let mut tokens = self.list()?;
-        if tokens.iter().any(|entry| entry.name == name) {
-            return Err(self.unusable(&format!("there is a token called {name:?}")));
-        }
-        if tokens.len() >= MOST_TOKENS {
-            return Err(self.unusable(&format!("there are {MOST_TOKENS} tokens already")));
-        }
+        let mut document = self.with_room(name)?;
         let mut random = [0; 32];
         getrandom::fill(&mut random).map_err(|error| self.unusable(&error))?;
         let token = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(random));
-        tokens.push(TokenEntry {
+        document.tokens.push(TokenEntry {
             name: name.to_owned(),
             role,
             sha256: digest_text(&token),
             created_ms: now.0,
             expires_ms: expires.map(|at| at.0),
         });
-        self.write(tokens)?;
+        self.write(&document)?;
         Ok(token)
     }
 
-    /// Takes a token back; whether there was one. The file stays, so that nobody gets in without.
+    /// Makes an access key and gives it, with its secret.
+    ///
+    /// # Errors
+    /// As [`TokenFile::create`].
+    pub fn create_access_key(
+        &self,
+        name: &str,
+        role: Role,
+        now: Timestamp,
+        expires: Option<Timestamp>,
+    ) -> Result<AccessKeyEntry, StartError> {
+        let mut document = self.with_room(name)?;
+        let entry = AccessKeyEntry::random(name, role, now, expires);
+        let entry = entry.map_err(|error| self.unusable(&error))?;
+        document.access_keys.push(entry.clone());
+        self.write(&document)?;
+        Ok(entry)
+    }
+
+    /// What the file holds, if there is room for one more, of this name.
+    fn with_room(&self, name: &str) -> Result<Document, StartError> {
+        let document = self.read()?;
+        let Document { tokens, access_keys } = &document;
+        let is_taken = tokens.iter().any(|entry| entry.name == name)
+            || access_keys.iter().any(|entry| entry.name == name);
+        if is_taken {
+            return Err(self.unusable(&format!("there is a token called {name:?}")));
+        }
+        if tokens.len() + access_keys.len() >= MOST_TOKENS {
+            return Err(self.unusable(&format!("there are {MOST_TOKENS} tokens already")));
+        }
+        Ok(document)
+    }
+
+    /// Takes a token or an access key back; whether there was one. The file stays, so that nobody gets in without.
     ///
     /// # Errors
     /// The file cannot be read or written.
     pub fn revoke(&self, name: &str) -> Result<bool, StartError> {
-        let mut tokens = self.list()?;
-        let before = tokens.len();
-        tokens.retain(|entry| entry.name != name);
-        let found = tokens.len() < before;
+        let mut document = self.read()?;
+        let count = |document: &Document| document.tokens.len() + document.access_keys.len();
+        let before = count(&document);
+        document.tokens.retain(|entry| entry.name != name);
+        document.access_keys.retain(|entry| entry.name != name);
+        let found = count(&document) < before;
         if found {
-            self.write(tokens)?;
+            self.write(&document)?;
         }
         Ok(found)
     }
 
     /// Writes it whole, beside the old one, and then in its place.
-    fn write(&self, tokens: Vec<TokenEntry>) -> Result<(), StartError> {
-        let text = serde_json::to_string_pretty(&Document { tokens }).unwrap_or_default() + "\n";
+    fn write(&self, document: &Document) -> Result<(), StartError> {
+        let text = serde_json::to_string_pretty(document).unwrap_or_default() + "\n";
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
         let beside = PathBuf::from(beside);
@@ -194,7 +238,14 @@ pub(super) struct Tokens {
 
 struct Known {
     mark: Option<Mark>,
-    entries: Arc<[Good]>,
+    entries: Arc<Entries>,
+}
+
+/// What a file holds that can be used.
+#[derive(Default)]
+struct Entries {
+    tokens: Vec<Good>,
+    access_keys: Vec<AccessKey>,
 }
 
 struct Good {
@@ -233,7 +284,7 @@ impl Tokens {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let mut found = None;
         // All of them are looked at, each to its end: the time tells nothing.
-        for good in self.current().iter() {
+        for good in &self.current().tokens {
             let is_good = good.expires_ms.is_none_or(|expires| now.0 < expires);
             if is_same(&good.digest, &digest) && is_good {
                 found = Some(good.principal.clone());
@@ -242,14 +293,21 @@ impl Tokens {
         found
     }
 
-    fn current(&self) -> Arc<[Good]> {
+    /// The access key with this id, while it is good. Ids are no secrets.
+    pub(super) fn access_key(&self, id: &str, now: Timestamp) -> Option<AccessKey> {
+        let entries = self.current();
+        let found = entries.access_keys.iter().find(|key| key.id == id)?;
+        found.expires_ms.is_none_or(|expires| now.0 < expires).then(|| found.clone())
+    }
+
+    fn current(&self) -> Arc<Entries> {
         let mark = self.file.mark();
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.mark != mark || mark.is_none() {
-            let read = if mark.is_some() { good(&self.file) } else { Ok(Arc::from([])) };
+            let read = if mark.is_some() { good(&self.file) } else { Ok(Arc::default()) };
             known.entries = read.unwrap_or_else(|error| {
                 tracing::error!(%error, "nobody gets in until the file of tokens is mended");
-                Arc::from([])
+                Arc::default()
             });
             known.mark = mark;
         }
@@ -257,14 +315,17 @@ impl Tokens {
     }
 }
 
-fn good(file: &TokenFile) -> Result<Arc<[Good]>, StartError> {
+fn good(file: &TokenFile) -> Result<Arc<Entries>, StartError> {
+    let document = file.read()?;
     let read = |entry: TokenEntry| {
         let digest = digest_of_text(&entry.sha256)
             .ok_or_else(|| file.unusable(&format!("the digest of {:?} is none", entry.name)))?;
         let principal = Principal { name: entry.name.into(), role: entry.role };
         Ok(Good { digest, principal, expires_ms: entry.expires_ms })
     };
-    file.list()?.into_iter().map(read).collect()
+    let tokens = document.tokens.into_iter().map(read).collect::<Result<_, _>>()?;
+    let access_keys = document.access_keys.into_iter().map(AccessKey::from).collect();
+    Ok(Arc::new(Entries { tokens, access_keys }))
 }
 
 fn digest_text(token: &str) -> String {
@@ -325,6 +386,23 @@ mod tests {
         assert!(!text.contains(token.trim_start_matches(PREFIX)), "{text}");
         assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o777, 0o600);
         assert!(file.create("ci", Role::Viewer, NOW, None).is_err(), "names are unique");
+    }
+
+    #[test]
+    fn an_access_key_is_good_until_it_expires_or_is_revoked() {
+        let (_folder, file) = file();
+        let made = file.create_access_key("sdk", Role::Worker, NOW, Some(NOW.plus_seconds(60)));
+        let made = made.unwrap();
+        assert!(file.create("sdk", Role::Viewer, NOW, None).is_err(), "names are unique");
+        let tokens = Tokens::open(file.clone()).unwrap();
+        let found = tokens.access_key(&made.access_key_id, NOW).unwrap();
+        assert_eq!((found.secret, found.principal.role), (made.secret_access_key, Role::Worker));
+        assert!(tokens.access_key("EVST", NOW).is_none());
+        assert!(tokens.access_key(&made.access_key_id, NOW.plus_seconds(60)).is_none());
+        assert_eq!(file.list().unwrap(), [], "it is no token");
+        assert!(file.revoke("sdk").unwrap());
+        assert!(tokens.access_key(&made.access_key_id, NOW).is_none());
+        assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o777, 0o600);
     }
 
     #[test]

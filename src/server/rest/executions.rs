@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::http::{Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, items};
 use super::rows::{ExecutionRow, labels_of};
-use crate::engine::{ExecutionId, Status};
+use crate::engine::{ExecutionId, Status, Timestamp};
 use crate::runtime::{Filter, MOST_ROWS, Rows};
 
 /// Rows of a page when nobody says how many.
@@ -51,6 +51,11 @@ const QUERY: &[Param] = &[
         Kind::Text(MOST_TEXT),
         "Only those with this text in the name, handle, workflow, step, message or error.",
     ),
+    Param::new(
+        "since",
+        Kind::Text(MOST_TEXT),
+        "Only those that began at this time, in RFC 3339, or later.",
+    ),
     Param::new("limit", Kind::Number(MOST_ROWS as u64), "How many rows at most; 50 unless said."),
     Param::new("cursor", Kind::Text(MOST_TEXT), "What `next_cursor` of the page before said."),
 ];
@@ -89,6 +94,7 @@ async fn list(call: Call) -> Answer {
         statuses: ALL.iter().filter(is_wanted).copied().collect(),
         workflow: call.query.text("workflow").map(str::to_owned),
         text: call.query.text("q").filter(|text| !text.is_empty()).map(str::to_owned),
+        since: call.query.text("since").map(time).transpose()?,
     };
     let seal = seal(&filter);
     let before = call.query.text("cursor").map(|cursor| place(cursor, seal)).transpose()?;
@@ -97,6 +103,12 @@ async fn list(call: Call) -> Answer {
     let rows: Vec<ExecutionRow<'_>> =
         page.rows.iter().map(|row| ExecutionRow::of(row, labels_of(engine, row))).collect();
     items("everstep.executions/v1", &rows, next)
+}
+
+/// A time as people and programs write it.
+fn time(text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::from_rfc_3339(text)
+        .ok_or_else(|| Problem::bad_request(format!("since: {text:?} is no time in RFC 3339")))
 }
 
 /// What a cursor goes with: one of another list has its place in that one only.
@@ -125,12 +137,8 @@ mod tests {
 
     #[test]
     fn a_cursor_is_good_for_its_own_list_only() {
-        let filter = |text: Option<&str>| Filter {
-            rows: Rows::Own,
-            statuses: Vec::new(),
-            workflow: None,
-            text: text.map(str::to_owned),
-        };
+        let filter =
+            |text: Option<&str>| Filter { text: text.map(str::to_owned), ..Filter::default() };
         let id = ExecutionId(uuid::Uuid::from_u128(7));
         let text = cursor(id, seal(&filter(None)));
         assert_eq!(place(&text, seal(&filter(None))).unwrap(), id);

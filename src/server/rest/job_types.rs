@@ -16,12 +16,14 @@ struct JobType {
     waiting: usize,
     /// How long the oldest of those has waited.
     oldest_waits_seconds: Option<f64>,
+    /// Whether anybody serves it.
+    served: bool,
 }
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get(Access::Role(Role::Viewer), "/api/v1/job-types", "list_job_types", list)
-            .about("The job types that have a worker, with what they have to do.")
+            .about("The job types that have a worker or want one, with what they have to do.")
             .gives(Given::Items("everstep.job_types/v1")),
     ]
 }
@@ -35,6 +37,7 @@ async fn list(call: Call) -> Answer {
             running: of.running,
             waiting: of.waiting,
             oldest_waits_seconds: of.oldest.map(|age| age.as_secs_f64()),
+            served: of.is_served,
         })
         .collect();
     items("everstep.job_types/v1", &types, None)

@@ -11,6 +11,7 @@ mod events;
 mod execution;
 mod executions;
 mod job_types;
+mod jobs;
 mod log;
 mod pauses;
 mod rows;
@@ -19,6 +20,7 @@ mod start;
 mod stream;
 mod validate;
 mod why;
+mod workers;
 mod workflows;
 
 use super::http::Route;
@@ -41,6 +43,8 @@ pub(super) fn routes() -> Vec<Route> {
         actions::routes(),
         pauses::routes(),
         job_types::routes(),
+        jobs::routes(),
+        workers::routes(),
         log::routes(),
         stream::routes(),
     ]

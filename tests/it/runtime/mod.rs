@@ -12,6 +12,7 @@ mod names;
 mod past;
 mod pauses;
 mod places;
+mod remote;
 mod retry;
 mod running;
 mod scenarios;

@@ -7,8 +7,13 @@ mod client;
 mod limits;
 mod program;
 mod rest;
+mod sfn;
+mod sfn_call;
+mod sfn_history;
+mod sfn_tests;
 mod streams;
 mod tls;
+mod workers;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,6 +44,15 @@ impl Server {
     }
 
     fn with(set: impl FnOnce(&mut Settings), add: impl FnOnce(Builder) -> Builder) -> Self {
+        Self::on(Arc::new(MemoryStore::new()), set, add)
+    }
+
+    /// One with this store behind it.
+    fn on(
+        store: Arc<MemoryStore>,
+        set: impl FnOnce(&mut Settings),
+        add: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let mut settings =
             Settings { listen: "127.0.0.1:0".parse().unwrap(), ..Settings::default() };
         set(&mut settings);
@@ -50,7 +64,6 @@ impl Server {
         let builder = Orchestrator::builder()
             .shards(2)
             .handle("echo", |_: JobContext, input: Value| async move { Ok(input) });
-        let store = Arc::new(MemoryStore::new());
         let engine = runtime.block_on(add(builder).open_store(store)).unwrap();
         let http = runtime.block_on(http::serve(engine.clone(), settings)).unwrap();
         let address = http.address();

@@ -4,8 +4,10 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -45,9 +47,14 @@ impl Drop for Serving {
 }
 
 fn serve(folder: &Path) -> Serving {
+    serve_with(folder, &[])
+}
+
+fn serve_with(folder: &Path, environment: &[(&str, &str)]) -> Serving {
     let arguments = ["--json", "serve", "--listen", "127.0.0.1:0"];
     let said = File::create(folder.join("said")).unwrap();
     let mut command = command(folder, &arguments);
+    command.envs(environment.iter().copied());
     command.env("EVERSTEP_LOG", "warn,audit=info").stdout(Stdio::piped()).stderr(said);
     let mut child = command.spawn().unwrap();
     let mut line = String::new();
@@ -72,6 +79,43 @@ fn serve_says_where_it_listens_and_stops_with_streams_open() {
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(stream.next().unwrap().event, "bye");
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_service_manager_is_told_of_the_beginning_the_signs_of_life_and_the_end() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let mut command = command(folder.path(), &["serve", "--listen", "off", "--quiet"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "20000");
+    let mut child = command.spawn().unwrap();
+    let told = || {
+        let mut bytes = [0; 4096];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let ready = told();
+    assert!(ready.starts_with("READY=1\nSTATUS=everstep "), "{ready}");
+    assert_eq!((told(), told()), ("WATCHDOG=1\n".to_owned(), "WATCHDOG=1\n".to_owned()));
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    while told() != "STOPPING=1\n" {}
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn log_lines_are_json_when_that_is_asked_for() {
+    let folder = TempDir::new().unwrap();
+    let serving = serve_with(folder.path(), &[("EVERSTEP_LOG_FORMAT", "json")]);
+    let put = Request::new(serving.address, "PUT", "/api/v1/workflows/w");
+    assert_eq!(put.json(&json!({})).send().status, 422);
+    drop(serving);
+    let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
+    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let audit: Vec<Value> = lines.filter(|line| line["target"] == "audit").collect();
+    assert_eq!(audit.len(), 1, "{said}");
+    assert_eq!((&audit[0]["level"], &audit[0]["status"]), (&json!("INFO"), &json!(422)), "{said}");
 }
 
 #[test]

@@ -214,6 +214,9 @@ fn pages_of_a_list_do_not_overlap_while_executions_come_and_end() {
     assert_eq!(count("status=running,completed&workflow=slow"), 20);
     assert_eq!(count("q=SLO"), 20);
     assert_eq!(count("q=nothing"), 0);
+    assert_eq!(count("since=2020-01-01T00:00:00Z"), count(""));
+    assert_eq!(count("since=2999-01-01T00:00:00Z"), 0);
+    assert_eq!(server.get("/api/v1/executions?since=soon").code(), "BAD_REQUEST");
     assert_eq!(count("parent=none"), count("parent=any"));
     let cursor = server.get("/api/v1/executions?limit=1").json()["next_cursor"].clone();
     let cursor = cursor.as_str().unwrap();

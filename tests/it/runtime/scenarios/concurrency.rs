@@ -83,8 +83,7 @@ async fn listed(system: &Orchestrator, statuses: &[Status], limit: usize) -> Vec
     let mut pages = Vec::new();
     let mut before = None;
     loop {
-        let filter =
-            Filter { rows: Rows::Own, statuses: statuses.to_vec(), workflow: None, text: None };
+        let filter = Filter { statuses: statuses.to_vec(), ..Filter::default() };
         let page = system.page(filter, before, limit).await.unwrap();
         pages.push(page.rows.iter().map(|row| row.id).collect());
         before = page.next;
