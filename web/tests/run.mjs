@@ -6,6 +6,8 @@ import './live.mjs';
 import './past.mjs';
 import './safety.mjs';
 import './access.mjs';
+import './login.mjs';
+import './budgets.mjs';
 import './pictures.mjs';
 
 const words = process.argv.slice(2).join(' ');

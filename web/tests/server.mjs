@@ -10,9 +10,11 @@ export const ROOT = resolve(import.meta.dirname, '../..');
 const BINARY = process.env.EVERSTEP_BINARY ?? join(ROOT, 'target/debug/everstep');
 
 export class Server {
-  static async begin() {
+  // One with a token lets nobody in without.
+  static async begin({ guarded = false } = {}) {
     const server = new Server();
     server.folder = mkdtempSync(join(tmpdir(), 'everstep-page-'));
+    if (guarded) server.token = server.newToken('tests', 'admin');
     await server.start('127.0.0.1:0');
     await server.deploy('import', readFileSync(join(ROOT, 'examples/import/import.yaml'), 'utf8'));
     await server.deploy('hostile', readFileSync(join(import.meta.dirname, 'hostile.json'), 'utf8'), 'application/json');
@@ -50,6 +52,7 @@ export class Server {
 
   async ask(method, path, body, type = 'application/json') {
     const headers = body === undefined ? {} : { 'Content-Type': type };
+    if (this.token) headers.Authorization = `Bearer ${this.token}`;
     const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
     const response = await fetch(`${this.url}/api/v1/${path}`, { method, headers, body: text });
     const answer = await response.json();
@@ -67,6 +70,11 @@ export class Server {
     for (let n = 0; n < files; n += 1) writeFileSync(join(inbox, `file-${n}.txt`), `line ${n}\n`.repeat(20));
     const { id } = await this.ask('POST', 'executions', { workflow: 'import', input: { import_path: inbox, output: join(inbox, '../', `index-${n()}.json`), ...extra } });
     return id;
+  }
+
+  newToken(name, role) {
+    const args = ['token', 'create', name, '--role', role, '--data', join(this.folder, 'data')];
+    return execFileSync(BINARY, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
   }
 
   // What the command line shows, from the running server.

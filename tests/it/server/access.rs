@@ -9,14 +9,14 @@ use tempfile::TempDir;
 use super::client::{Answer, Request};
 use super::{Server, pass};
 
-struct Guarded {
-    server: Server,
+pub(super) struct Guarded {
+    pub(super) server: Server,
     file: TokenFile,
     _folder: TempDir,
 }
 
 impl Guarded {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = TokenFile::at(folder.path().join("tokens.json"));
         file.create("first", Role::Admin, now(), None).unwrap();
@@ -31,7 +31,7 @@ impl Guarded {
         Self { server, file, _folder: folder }
     }
 
-    fn token(&self, name: &str, role: Role) -> String {
+    pub(super) fn token(&self, name: &str, role: Role) -> String {
         self.file.create(name, role, now(), None).unwrap()
     }
 }
