@@ -1,10 +1,10 @@
 // Pictures of each view, for the documentation and for a look at what no test can judge.
 import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { check, close, open, test } from './kit.mjs';
 import { ROOT } from './server.mjs';
 
-const FOLDER = join(process.env.EVERSTEP_PICTURES ?? join(ROOT, 'web/tests/out'));
+const FOLDER = resolve(ROOT, process.env.EVERSTEP_PICTURES ?? 'web/tests/out');
 
 test('pictures are taken of each view, light, dark and narrow', async ({ server, browser }) => {
   mkdirSync(FOLDER, { recursive: true });
