@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod http;
+mod page;
 mod queues;
 pub mod rest;
 mod sfn;

@@ -183,6 +183,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes.extend(health::routes());
     routes.extend(metrics::routes());
     routes.extend(openapi::routes());
+    routes.extend(super::page::routes());
     routes
 }
 

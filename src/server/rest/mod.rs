@@ -13,6 +13,7 @@ mod executions;
 mod job_types;
 mod jobs;
 mod log;
+mod me;
 mod pauses;
 mod rows;
 mod sides;
@@ -46,6 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
         jobs::routes(),
         workers::routes(),
         log::routes(),
+        me::routes(),
         stream::routes(),
     ]
     .concat()

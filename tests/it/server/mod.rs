@@ -5,6 +5,7 @@ mod actions;
 mod bad_requests;
 mod client;
 mod limits;
+mod page;
 mod program;
 mod remote_worker;
 mod rest;

@@ -1,0 +1,64 @@
+//! The page's files, as browsers ask for them.
+
+use everstep::server::http::Role;
+
+use super::Server;
+use super::access::Guarded;
+
+/// The first file of the page that ends so.
+fn named(index: &str, end: &str) -> String {
+    let found = index.split('"').find(|part| part.starts_with("/assets/") && part.ends_with(end));
+    found.unwrap_or_else(|| panic!("the page names no {end}: {index}")).to_owned()
+}
+
+#[test]
+fn the_page_is_at_every_address_that_it_shows() {
+    let server = Server::new();
+    let first = server.get("/");
+    assert_eq!((first.status, first.header("cache-control")), (200, Some("no-cache")));
+    assert_eq!(first.header("content-type"), Some("text/html; charset=utf-8"));
+    for path in ["/executions?status=failed&q=x", "/executions/abc/graph?at=3", "/log", "/login"] {
+        assert_eq!(server.get(path).body, first.body, "{path}");
+    }
+    assert_eq!(server.get("/executions?unknown=1").status, 400);
+}
+
+#[test]
+fn the_page_allows_nothing_inline_and_nothing_from_elsewhere() {
+    let server = Server::new();
+    let index = server.get("/");
+    for path in ["/".to_owned(), named(&index.body, ".js"), named(&index.body, ".css")] {
+        let answer = server.get(&path);
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'self';"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+    }
+}
+
+#[test]
+fn what_a_browser_has_is_not_sent_again() {
+    let server = Server::new();
+    let index = server.get("/");
+    let tag = index.header("etag").unwrap();
+    let again = server.request("GET", "/").header("if-none-match", tag).send();
+    assert_eq!((again.status, &*again.body), (304, ""));
+    let script = server.get(&named(&index.body, ".js"));
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert!(script.header("cache-control").unwrap().contains("immutable"));
+    for path in ["/assets/none.js", "/assets/..%2findex.html", "/assets/%2e%2e%2fCargo.toml"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn the_page_needs_no_token_and_what_it_shows_does() {
+    let guarded = Guarded::new();
+    assert_eq!(guarded.server.get("/executions").status, 200);
+    assert_eq!(guarded.server.get("/api/v1/me").code(), "UNAUTHORIZED");
+    for (role, may) in [(Role::Viewer, false), (Role::Operator, true), (Role::Admin, true)] {
+        let token = guarded.token(role.as_str(), role);
+        let me = guarded.server.request("GET", "/api/v1/me").token(&token).send().json();
+        assert_eq!((&me["role"], &me["may_operate"]), (&role.as_str().into(), &may.into()));
+    }
+}

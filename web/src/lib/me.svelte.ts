@@ -1,0 +1,17 @@
+// Who looks at the page, and what they may do. It hides nothing: what may not be done says why.
+import { get } from './api';
+
+export const me = $state({ name: '', role: '', may_operate: true });
+
+export async function askWhoIAm() {
+  try {
+    Object.assign(me, await get('me'));
+  } catch {
+    // Whoever is refused is led to the login; without a server there is nothing to do anyway.
+  }
+}
+
+// Why nothing may be changed by whoever looks; null when it may.
+export function notAllowed(): string | null {
+  return me.may_operate ? null : `${me.name} has the role ${me.role}; this needs operator or admin`;
+}

@@ -1,0 +1,70 @@
+// How things look as text. The words for people come from the server; these are only forms.
+
+export const STATUSES: Record<string, { glyph: string; word: string; tone: string }> = {
+  pending: { glyph: '○', word: 'Pending', tone: 'plain' },
+  queued: { glyph: '○', word: 'Queued', tone: 'plain' },
+  running: { glyph: '◐', word: 'Running', tone: 'blue' },
+  waiting: { glyph: '◷', word: 'Waiting', tone: 'amber' },
+  retrying: { glyph: '↻', word: 'Retrying', tone: 'amber' },
+  paused: { glyph: '‖', word: 'Paused', tone: 'amber' },
+  cancelling: { glyph: '◌', word: 'Cancelling', tone: 'plain' },
+  completed: { glyph: '✓', word: 'Completed', tone: 'green' },
+  succeeded: { glyph: '✓', word: 'Succeeded', tone: 'green' },
+  completed_with_errors: { glyph: '!', word: 'Completed with errors', tone: 'amber' },
+  failed: { glyph: '✕', word: 'Failed', tone: 'red' },
+  timed_out: { glyph: '✕', word: 'Timed out', tone: 'red' },
+  lost: { glyph: '⟲', word: 'Lost', tone: 'amber' },
+  cancelled: { glyph: '⊘', word: 'Cancelled', tone: 'plain' },
+  skipped: { glyph: '–', word: 'Skipped', tone: 'plain' },
+};
+
+export function statusOf(status: string) {
+  return STATUSES[status] ?? { glyph: '·', word: status.replaceAll('_', ' '), tone: 'plain' };
+}
+
+const ENDED = ['completed', 'completed_with_errors', 'failed', 'cancelled', 'timed_out'];
+export const hasEnded = (status: string) => ENDED.includes(status);
+
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return '';
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  const two = (n: number) => String(n).padStart(2, '0');
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`;
+  return `${Math.floor(whole / 86_400)}d ${two(Math.floor((whole % 86_400) / 3600))}h`;
+}
+
+export function ago(time: string, now: number): string {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
+  if (seconds < 5) return 'just now';
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ago`;
+  return many(Math.floor(seconds / 86_400), 'day') + ' ago';
+}
+
+export function clock(time: string): string {
+  return new Date(time).toLocaleString(undefined, {
+    day: '2-digit', month: 'short', hour: '2-digit', minute: '2-digit', second: '2-digit',
+  });
+}
+
+export function bytes(count: number): string {
+  if (count < 1024) return `${count} B`;
+  if (count < 1024 ** 2) return `${(count / 1024).toFixed(1)} KB`;
+  if (count < 1024 ** 3) return `${(count / 1024 ** 2).toFixed(1)} MB`;
+  return `${(count / 1024 ** 3).toFixed(1)} GB`;
+}
+
+export const many = (count: number, one: string, more = `${one}s`) => `${count.toLocaleString('en')} ${count === 1 ? one : more}`;
+
+const plain = (value: string) => value.replaceAll('_', ' ');
+export const sentence = (value: string) => plain(value).replace(/^./, (c) => c.toUpperCase());
+
+// A colour from a definition, if it is one. It is never text or a rule, only a value.
+export function colourOf(colour: string | null): string {
+  return colour && /^(#[0-9a-f]{6}|[a-z]{2,20})$/i.test(colour) ? colour : 'currentColor';
+}
