@@ -435,6 +435,11 @@ impl Wire for Record {
         {
             return vec![&mut started.batch_input];
         }
+        if matches!(&*self.event, Event::MachineSettled(_))
+            && let Event::MachineSettled(settled) = Arc::make_mut(&mut self.event)
+        {
+            return vec![&mut settled.setup.logging, &mut settled.setup.tracing];
+        }
         Vec::new()
     }
 }
