@@ -9,7 +9,7 @@ use super::definitions::Definitions;
 use super::error::Error;
 use super::pauses::Paused;
 use super::read::{read_execution, read_execution_at, read_records};
-use super::recovery;
+use super::recovery::{self, System};
 use super::summary::{Rows, Summary, with_finished};
 use crate::engine::{Execution, ExecutionId, Held, Program};
 use crate::language::DefinitionHash;
@@ -33,8 +33,12 @@ impl Archive {
     pub async fn open(store: Arc<dyn EventStore>) -> Result<Self, Error> {
         let definitions = Definitions::default();
         let controls = Controls::default();
-        let catalogue = Catalogue::default();
-        let recovered = recovery::recover(&*store, &definitions, &controls, &catalogue).await?;
+        let system = System {
+            definitions: &definitions,
+            controls: &controls,
+            catalogue: &Catalogue::default(),
+        };
+        let recovered = recovery::recover(&*store, system).await?;
         let recovery::Recovered { live, finished, .. } = recovered;
         Ok(Self { store, definitions, controls, live, finished })
     }

@@ -22,7 +22,7 @@ use super::error::Error;
 use super::limits::Limits;
 use super::orchestrator::{Inner, Orchestrator};
 use super::places::Places;
-use super::recovery::{self, Recovered};
+use super::recovery::{self, Recovered, System};
 use super::results::WriteResults;
 use super::shard::{Adopted, Shard, Tools};
 use super::shards::{Lanes, Shards};
@@ -162,8 +162,9 @@ impl Builder {
         let definitions = Arc::new(Definitions::default());
         let controls = Arc::new(Controls::default());
         let catalogue = Arc::new(Catalogue::default());
-        let recovered =
-            recover(&*store, &definitions, (&controls, &catalogue), &*self.clock).await?;
+        let system =
+            System { definitions: &definitions, controls: &controls, catalogue: &catalogue };
+        let recovered = recover(&*store, system, &*self.clock).await?;
         let runtime = Handle::current();
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
@@ -235,12 +236,11 @@ pub(super) fn milliseconds(span: Duration) -> u64 {
 /// Reads the store, and says how long that took.
 async fn recover(
     store: &dyn EventStore,
-    definitions: &Definitions,
-    (controls, catalogue): (&Controls, &Catalogue),
+    system: System<'_>,
     clock: &dyn Clock,
 ) -> Result<Recovered, Error> {
     let began = clock.now();
-    let mut recovered = recovery::recover(store, definitions, controls, catalogue).await?;
+    let mut recovered = recovery::recover(store, system).await?;
     recovered.report.took_ms = clock.now().ms_since(began);
     Ok(recovered)
 }

@@ -3,49 +3,27 @@
 //! The ground state is one history of its own, which no execution can have. What it says is so from
 //! the moment it is durable.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use super::definitions;
 use super::error::Error;
 use super::orchestrator::Orchestrator;
+use super::told::{Fold, Told};
 use crate::engine::{Catalogue as Said, Event, Timestamp};
 use crate::language::DefinitionHash;
-use crate::store::{Snapshot, Stream};
 
 /// The catalogue, as it stands.
-#[derive(Debug, Default)]
-pub(super) struct Catalogue(RwLock<Arc<Said>>);
+pub(super) type Catalogue = Told<Said>;
 
-/// The history that holds all of it.
-pub(super) fn stream() -> Stream {
-    definitions::stream_named("everstep catalogue")
-}
+impl Fold for Said {
+    const HISTORY: &str = "everstep catalogue";
 
-impl Catalogue {
-    /// Everything, as it stands.
-    pub(super) fn said(&self) -> Arc<Said> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn sequence(&self) -> u64 {
+        self.sequence
     }
 
-    /// Believes an event that is durable.
-    pub(super) fn apply(&self, event: &Event, sequence: u64, at: Timestamp) {
-        let mut said = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // Whoever still reads it keeps what was.
-        Arc::make_mut(&mut said).apply(event, sequence, at);
-    }
-
-    /// For a checkpoint; nothing when there never was anything said.
-    pub(super) fn snapshot(&self) -> Option<Snapshot> {
-        let said = self.said();
-        let bytes = serde_json::to_vec(&*said).unwrap_or_default();
-        (said.sequence > 0).then(|| Snapshot { stream: stream(), sequence: said.sequence, bytes })
-    }
-
-    /// Takes what a checkpoint kept; whether it could be read.
-    pub(super) fn restore(&self, bytes: &[u8]) -> bool {
-        let Ok(kept) = serde_json::from_slice(bytes) else { return false };
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(kept);
-        true
+    fn apply(&mut self, event: &Event, sequence: u64, at: Timestamp) {
+        self.apply(event, sequence, at);
     }
 }
 
@@ -53,7 +31,7 @@ impl Orchestrator {
     /// What clients of the Step Functions API said beside definitions.
     #[must_use]
     pub fn catalogue(&self) -> Arc<Said> {
-        self.tools().catalogue.said()
+        self.tools().catalogue.now()
     }
 
     /// Changes the catalogue: `decide` sees it as it stands and gives events of it, or refuses;
@@ -75,7 +53,7 @@ impl Orchestrator {
         let this = self.clone();
         let changing = async move {
             let catalogue = &this.tools().catalogue;
-            let said = catalogue.said();
+            let said = catalogue.now();
             let first = said.sequence + 1;
             let (mut events, given) = match decide(said).await {
                 Ok(decided) => decided,
@@ -86,7 +64,7 @@ impl Orchestrator {
                 return Ok(Ok(given));
             }
             let now = this.tools().clock.now();
-            this.record(stream(), first, now, events.clone()).await?;
+            this.record(Catalogue::stream(), first, now, events.clone()).await?;
             for (sequence, event) in (first..).zip(&events) {
                 catalogue.apply(event, sequence, now);
             }
@@ -138,14 +116,14 @@ mod tests {
         assert!(restored.restore(&saved.bytes));
         let removed = Event::from(ActivityRemoved { activity: "a".into() });
         restored.apply(&removed, 1, Timestamp(5));
-        assert_eq!(restored.said().activities.len(), 1);
+        assert_eq!(restored.now().activities.len(), 1);
         restored.apply(&removed, 2, Timestamp(20));
-        assert_eq!(restored.said().activities.len(), 0);
+        assert_eq!(restored.now().activities.len(), 0);
     }
 
     #[test]
     fn the_history_of_the_catalogue_is_nothing_else() {
-        assert!(!definitions::is_execution_stream(stream()));
-        assert!(!definitions::is_definition_stream(stream()));
+        assert!(!definitions::is_execution_stream(Catalogue::stream()));
+        assert!(!definitions::is_definition_stream(Catalogue::stream()));
     }
 }

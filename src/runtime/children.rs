@@ -151,9 +151,9 @@ fn reported(execution: ExecutionId, command: Command) -> Note {
 /// come when they come.
 pub(super) fn unserved(tools: &Tools, program: &Program) -> Vec<String> {
     let job_types = program.workflow.job_types();
-    let said = tools.catalogue.said();
     let is_served = |job_type: &str| {
-        tools.dispatch.may_serve(job_type) || said.activities.contains_key(job_type)
+        tools.dispatch.may_serve(job_type)
+            || tools.catalogue.now().activities.contains_key(job_type)
     };
     let unserved = job_types.iter().filter(|job_type| !is_served(job_type));
     unserved.map(ToString::to_string).collect()

@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{catalogue, controls};
+use super::catalogue::Catalogue;
+use super::controls::Controls;
 use crate::engine::Program;
 use crate::engine::event::DefinitionStored;
 use crate::language::DefinitionHash;
@@ -47,7 +48,7 @@ pub(super) fn is_execution_stream(stream: Stream) -> bool {
 
 /// Whether a stream holds a workflow's versions.
 pub(super) fn is_definition_stream(stream: Stream) -> bool {
-    let others = [controls::stream(), catalogue::stream()];
+    let others = [Controls::stream(), Catalogue::stream()];
     !is_execution_stream(stream) && !others.contains(&stream)
 }
 

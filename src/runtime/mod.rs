@@ -52,6 +52,7 @@ mod starting;
 mod summary;
 mod tasks;
 mod threads;
+mod told;
 
 pub use archive::Archive;
 pub use builder::Builder;

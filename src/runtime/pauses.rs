@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::controls;
+use super::controls::Controls;
 use super::error::Error;
 use super::orchestrator::Orchestrator;
 use super::shards::Request;
@@ -165,7 +165,7 @@ impl Orchestrator {
         }
         let event = control.event();
         let (sequence, time) = (controls.next_sequence(), self.tools().clock.now());
-        self.record(controls::stream(), sequence, time, vec![event.clone()]).await?;
+        self.record(Controls::stream(), sequence, time, vec![event.clone()]).await?;
         controls.apply(&event, sequence, time);
         if control.kind == Kind::JobType {
             self.tools().dispatch.hold(&control.name, control.pauses);

@@ -6,8 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::catalogue::{self, Catalogue};
-use super::controls::{self, Controls};
+use super::catalogue::Catalogue;
+use super::controls::Controls;
 use super::definitions::{Definitions, SavedVersions, is_definition_stream};
 use super::summary::Summary;
 use crate::engine::event::DefinitionStored;
@@ -45,18 +45,24 @@ pub struct RecoveryReport {
     pub took_ms: u64,
 }
 
+/// What is known of the whole system, to be filled.
+#[derive(Clone, Copy)]
+pub(super) struct System<'s> {
+    pub(super) definitions: &'s Definitions,
+    pub(super) controls: &'s Controls,
+    pub(super) catalogue: &'s Catalogue,
+}
+
 /// Reads the store.
 ///
 /// # Errors
 /// The log is damaged or cannot be read.
 pub(super) async fn recover(
     store: &dyn EventStore,
-    definitions: &Definitions,
-    controls: &Controls,
-    catalogue: &Catalogue,
+    system: System<'_>,
 ) -> Result<Recovered, Error> {
     let (snapshots, from) = store.read_checkpoint().await?;
-    let (mut recovered, mut next) = match restore(snapshots, definitions, controls, catalogue) {
+    let (mut recovered, mut next) = match restore(snapshots, system) {
         Some(restored) => (restored, from),
         // A checkpoint is only a cache: without it the whole log is read.
         None => (Recovered::default(), 1),
@@ -70,11 +76,7 @@ pub(super) async fn recover(
         next = newest + 1;
         for record in &records {
             recovered.take_up(record, store).await?;
-            if record.event.is_of_catalogue() {
-                catalogue.apply(&record.event, record.sequence, record.time);
-            } else {
-                recovered.take(record, definitions, controls);
-            }
+            recovered.take(record, system);
         }
     }
     recovered.report.executions = u64::try_from(recovered.live.len()).unwrap_or(u64::MAX);
@@ -82,34 +84,29 @@ pub(super) async fn recover(
 }
 
 /// Unpacks snapshots; nothing when one of them cannot be read.
-fn restore(
-    snapshots: Vec<Snapshot>,
-    definitions: &Definitions,
-    controls: &Controls,
-    catalogue: &Catalogue,
-) -> Option<Recovered> {
+fn restore(snapshots: Vec<Snapshot>, system: System<'_>) -> Option<Recovered> {
     let mut recovered = Recovered::default();
     let (mut versions, mut held, mut said) = (Vec::new(), None, None);
     for snapshot in snapshots {
         if is_definition_stream(snapshot.stream) {
             let saved: SavedVersions = serde_json::from_slice(&snapshot.bytes).ok()?;
             versions.extend(saved.0);
-        } else if snapshot.stream == controls::stream() {
+        } else if snapshot.stream == Controls::stream() {
             held = Some(snapshot.bytes);
-        } else if snapshot.stream == catalogue::stream() {
+        } else if snapshot.stream == Catalogue::stream() {
             said = Some(snapshot.bytes);
         } else {
             recovered.add(decode_execution(&snapshot.bytes).ok()?);
         }
     }
-    if held.is_some_and(|held| !controls.restore(&held)) {
+    if held.is_some_and(|held| !system.controls.restore(&held)) {
         return None;
     }
-    if said.is_some_and(|said| !catalogue.restore(&said)) {
+    if said.is_some_and(|said| !system.catalogue.restore(&said)) {
         return None;
     }
     for stored in versions {
-        add_definition(stored, definitions);
+        add_definition(stored, system.definitions);
     }
     Some(recovered)
 }
@@ -138,7 +135,8 @@ impl Recovered {
     }
 
     /// Folds in one record of the tail.
-    fn take(&mut self, record: &Record, definitions: &Definitions, controls: &Controls) {
+    fn take(&mut self, record: &Record, system: System<'_>) {
+        let System { definitions, controls, catalogue } = system;
         if let Event::DefinitionStored(stored) = &*record.event {
             if record.sequence > definitions.version_count(&stored.name) {
                 add_definition(stored.clone(), definitions);
@@ -147,6 +145,9 @@ impl Recovered {
         }
         if record.event.is_control() {
             return controls.apply(&record.event, record.sequence, record.time);
+        }
+        if record.event.is_of_catalogue() {
+            return catalogue.apply(&record.event, record.sequence, record.time);
         }
         if let Event::ExecutionDeleted(_) = &*record.event {
             // Compaction may have taken any part of its history, so it may look alive.
