@@ -65,6 +65,10 @@ impl Inner {
         let Some(head) = self.find_head(stream)?.filter(|head| !head.deleted) else {
             return Ok(());
         };
+        // Most histories are short: of those nothing need be looked up.
+        if head.sequence < STEP {
+            return Ok(());
+        }
         let mut last = self.index.waypoint_to(stream, u64::MAX)?.unwrap_or_default();
         if head.sequence < last.next_from() {
             return Ok(());
