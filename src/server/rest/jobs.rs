@@ -7,7 +7,6 @@ use std::time::Duration;
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::super::http::{
     Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, Size, Taken, document,
@@ -266,15 +265,14 @@ fn stands(standing: Standing) -> Answer {
 /// A report among several.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Report<'r> {
+struct Report {
     token: String,
     kind: ReportKind,
     percent: Option<u8>,
     message: Option<String>,
     processed: Option<u64>,
     total: Option<u64>,
-    #[serde(borrow)]
-    output: Option<&'r RawValue>,
+    output: Option<Json>,
     errors: Option<u32>,
     error: Option<String>,
     cause: Option<String>,
@@ -350,8 +348,8 @@ async fn report(call: Call) -> Answer {
     document("everstep.reports/v1", &json!({"items": items}))
 }
 
-fn read_reports(reports: &Json) -> Result<Vec<Report<'_>>, Problem> {
-    let read: Vec<Report<'_>> = serde_json::from_str(reports.as_str())
+fn read_reports(reports: &Json) -> Result<Vec<Report>, Problem> {
+    let read: Vec<Report> = serde_json::from_str(reports.as_str())
         .map_err(|error| Problem::invalid("/reports", error.to_string()))?;
     if read.len() > MOST_REPORTS {
         let detail = format!("there are more than {MOST_REPORTS}");
@@ -365,7 +363,7 @@ fn read_reports(reports: &Json) -> Result<Vec<Report<'_>>, Problem> {
     Ok(read)
 }
 
-impl Report<'_> {
+impl Report {
     /// What is wrong with it, as with a request of its own.
     fn fault(&self) -> Option<(&'static str, String)> {
         let long = |text: &Option<String>, most: usize| {
@@ -397,8 +395,7 @@ impl Report<'_> {
     fn outcome(&self) -> Option<RemoteOutcome> {
         match self.kind {
             ReportKind::Completed => {
-                let output = self.output.and_then(|output| Json::parse(output.get()).ok());
-                let output = output.unwrap_or_else(Json::null);
+                let output = self.output.clone().unwrap_or_else(Json::null);
                 let errors = self.errors.unwrap_or_default();
                 Some(RemoteOutcome::Completed { output, errors })
             }
