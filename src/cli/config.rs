@@ -133,7 +133,8 @@ fn engine(config: Option<&Config>) -> Vec<Setting> {
 
 fn limits(config: Option<&Config>) -> Vec<Setting> {
     let file = config.map(|config| config.limits.clone()).unwrap_or_default();
-    let (usual, system) = (Limits::default().engine, Limits::default());
+    let system = Limits::default();
+    let usual = &system.engine;
     macro_rules! all {
         ($($usual:ident: $key:literal $field:ident,)*) => {
             vec![$(of_file($key, file.$field.map(|n| n.to_string()), $usual.$field.to_string()),)*]

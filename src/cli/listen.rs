@@ -100,10 +100,9 @@ impl ListenArgs {
         &self,
         context: &Context,
         config: Option<&Config>,
-        data: &Path,
+        settings: Settings,
         engine: &mut Engine,
     ) -> Result<(), Box<Fault>> {
-        let Some(settings) = self.settings(config, data)? else { return Ok(()) };
         match engine.listen(settings).await {
             Ok((url, address)) => say(context, url, address),
             Err(error @ StartError::Address { .. }) if !self.is_asked(config) => {

@@ -19,31 +19,17 @@ const WATCHDOG: &str = "WATCHDOG_USEC";
 /// Whose signs of life are wanted; anybody's when it is missing.
 const WATCHDOG_OF: &str = "WATCHDOG_PID";
 
-/// A service manager that wants to be told.
-pub(super) struct Manager {
-    socket: UnixDatagram,
-    address: SocketAddr,
-}
+/// The service manager, if one wants to be told.
+pub(super) struct Manager(Option<(UnixDatagram, SocketAddr)>);
 
 impl Manager {
     /// The one that the environment names.
-    pub(super) fn find() -> Option<Self> {
-        let name = std::env::var_os(SOCKET)?;
-        match Self::at(&name) {
-            Ok(manager) => Some(manager),
-            Err(error) => {
-                tracing::warn!(%error, "the service manager in {SOCKET} cannot be told anything");
-                None
-            }
-        }
-    }
-
-    fn at(name: &OsStr) -> io::Result<Self> {
-        let address = match name.as_bytes().strip_prefix(b"@") {
-            Some(name) => SocketAddr::from_abstract_name(name)?,
-            None => SocketAddr::from_pathname(name)?,
-        };
-        Ok(Self { socket: UnixDatagram::unbound()?, address })
+    pub(super) fn find() -> Self {
+        let found = std::env::var_os(SOCKET).map(|name| connect(&name)).transpose();
+        Self(found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the service manager in {SOCKET} cannot be told anything");
+            None
+        }))
     }
 
     /// Commands are taken from now on.
@@ -60,7 +46,8 @@ impl Manager {
 
     /// Gives signs of life for as long as the engine takes commands. Never returns.
     pub(super) async fn keep_watch(&self, engine: &Orchestrator) {
-        let Some(within) = watchdog() else { return std::future::pending().await };
+        let within = watchdog().filter(|_| self.0.is_some());
+        let Some(within) = within else { return std::future::pending().await };
         // Half of it, as the manual says, so that one that comes late is not the last.
         let mut beat = tokio::time::interval(within / 2);
         loop {
@@ -72,10 +59,20 @@ impl Manager {
     }
 
     fn tell(&self, lines: &str) {
-        if let Err(error) = self.socket.send_to_addr(lines.as_bytes(), &self.address) {
+        if let Some((socket, address)) = &self.0
+            && let Err(error) = socket.send_to_addr(lines.as_bytes(), address)
+        {
             tracing::warn!(%error, "the service manager was not told");
         }
     }
+}
+
+fn connect(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(name)?,
+    };
+    Ok((UnixDatagram::unbound()?, address))
 }
 
 /// How often a sign of life is wanted of this process.

@@ -28,13 +28,13 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
     let listen = &arguments.listen;
-    let workers = match listen.settings(config.as_ref(), &folder)? {
-        Some(_) => Workers::Anywhere,
-        None => Workers::Here,
-    };
+    let settings = listen.settings(config.as_ref(), &folder)?;
+    let workers = if settings.is_some() { Workers::Anywhere } else { Workers::Here };
     let bounds = &arguments.bounds;
     let mut engine = Engine::open(context, &folder, config.as_ref(), bounds, workers).await?;
-    if let Err(fault) = listen.listen(context, config.as_ref(), &folder, &mut engine).await {
+    if let Some(settings) = settings
+        && let Err(fault) = listen.listen(context, config.as_ref(), settings, &mut engine).await
+    {
         engine.stop(&mut signals).await?;
         return Err(fault);
     }
@@ -56,19 +56,13 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
         context.ui.say(&format!("  paused: {held}; see everstep pause --list{flag}"));
     }
     let manager = Manager::find();
-    manager.iter().for_each(|manager| manager.ready(&ready));
-    let watch = async {
-        match &manager {
-            Some(manager) => manager.keep_watch(&engine.orchestrator).await,
-            None => std::future::pending().await,
-        }
-    };
+    manager.ready(&ready);
     let failure = tokio::select! {
         () = signals.next() => None,
         error = engine.orchestrator.failed() => Some(error),
-        () = watch => None,
+        () = manager.keep_watch(&engine.orchestrator) => None,
     };
-    manager.iter().for_each(Manager::stopping);
+    manager.stopping();
     if let Some(error) = failure {
         return Err(error.into());
     }
