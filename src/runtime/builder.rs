@@ -283,11 +283,10 @@ fn dispatch(
     (clock, takes_remote): (Arc<dyn Clock>, bool),
 ) -> Arc<Dispatch> {
     let (services, most) = (services(registry), limits.running_jobs);
-    let mut dispatch = Dispatch::new(services, most, shards.clone(), Handle::current(), clock);
-    if takes_remote {
-        dispatch.take_remote();
-    }
-    dispatch.await_shards(shards.count());
+    let (shards, runtime) = (shards.clone(), Handle::current());
+    let count = shards.count();
+    let dispatch = Dispatch::new(services, most, shards, runtime, clock, takes_remote);
+    dispatch.await_shards(count);
     for job_type in controls.held().job_types.keys() {
         dispatch.hold(job_type, true);
     }

@@ -82,6 +82,7 @@ impl Dispatch {
         shards: Shards,
         runtime: Handle,
         clock: Arc<dyn Clock>,
+        takes_remote: bool,
     ) -> Self {
         let types = services.iter().map(|service| (service.job_type.clone(), service.concurrency));
         let slots = Mutex::new(Slots::new(most, types));
@@ -92,13 +93,7 @@ impl Dispatch {
         let (running, _) = watch::channel(0);
         let leases = Arc::new(Leases::new(clock.clone(), shards.clone(), runtime.clone()));
         let remote = Remote::new(leases);
-        Self { pools, slots, shards, runtime, remote, takes_remote: false, clock, running }
-    }
-
-    /// From now on workers of other processes may have jobs.
-    pub(super) fn take_remote(&mut self) {
-        self.takes_remote = true;
-        self.slots().take_remote();
+        Self { pools, slots, shards, runtime, remote, takes_remote, clock, running }
     }
 
     /// Whether workers of other processes may have jobs.
@@ -153,12 +148,9 @@ impl Dispatch {
     /// The job types that have a worker, sorted; not those that are ours.
     pub(super) fn job_types(&self) -> Vec<String> {
         let theirs = self.pools.keys().filter(|job_type| !job_type.starts_with(own_jobs::PREFIX));
-        let mut types: Vec<String> = theirs.map(ToString::to_string).collect();
-        let afar = self.remote.job_types(self.clock.now());
-        types.extend(afar.iter().map(ToString::to_string));
-        types.sort();
-        types.dedup();
-        types
+        let mut types = self.remote.job_types(self.clock.now());
+        types.extend(theirs.cloned());
+        types.iter().map(ToString::to_string).collect()
     }
 
     /// Whether a job of this type can come to a worker, now or later.
@@ -190,6 +182,10 @@ impl Dispatch {
 
     /// Queues an attempt, or starts it when its slots are free.
     pub(super) fn offer(&self, offer: Offer) {
+        if !self.may_serve(&offer.job_type) {
+            // It stays pending in the log until somebody may.
+            return;
+        }
         let next = self.slots().offer(offer);
         self.start(next);
     }
@@ -226,27 +222,22 @@ impl Dispatch {
 
     /// What each job type has to do, sorted; not those that are ours.
     pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
-        let mut figures = self.slots().figures();
-        figures.retain(|figures| !figures.job_type.starts_with(own_jobs::PREFIX));
+        let mut figures = self.figures_here();
+        let (served, running) =
+            (self.remote.job_types(self.clock.now()), self.remote.leases.by_type());
         for of in &mut figures {
-            let afar = self.remote.leases.running(&of.job_type);
-            of.slots += afar;
+            let afar = running.get(&of.job_type).copied().unwrap_or_default();
+            of.slots += afar + self.slots().demand().wanted(&of.job_type);
             of.running += afar;
-            of.is_served = self.pools.contains_key(&of.job_type)
-                || self.remote.serves(&of.job_type, self.clock.now());
+            of.is_served |= served.contains(&of.job_type);
         }
         figures
     }
 
-    /// The same of workers here alone.
-    pub(super) fn own_figures(&self) -> Vec<JobTypeFigures> {
+    /// The same, of workers here alone.
+    pub(super) fn figures_here(&self) -> Vec<JobTypeFigures> {
         let mut figures = self.slots().figures();
-        figures.retain(|of| {
-            self.pools.contains_key(&of.job_type) && !of.job_type.starts_with(own_jobs::PREFIX)
-        });
-        for of in &mut figures {
-            of.slots = self.pools.get(&of.job_type).map_or(0, |pool| pool.limit);
-        }
+        figures.retain(|figures| !figures.job_type.starts_with(own_jobs::PREFIX));
         figures
     }
 
@@ -363,7 +354,8 @@ mod tests {
         };
         let (shards, mut lanes) = Shards::new(1, 4);
         let clock = Arc::new(SystemClock);
-        (Dispatch::new(vec![service], 64, shards, Handle::current(), clock), lanes.remove(0))
+        let dispatch = Dispatch::new(vec![service], 64, shards, Handle::current(), clock, false);
+        (dispatch, lanes.remove(0))
     }
 
     fn offer(job: u32) -> Offer {

@@ -393,11 +393,6 @@ impl Shard {
         if slot.execution.status.is_terminal() {
             // Before anybody is told: who then asks for something finds that it has left the memory.
             releases.push(Release::Note(id, Note::Ended(id)));
-        }
-        if let Some(reply) = reply.and_then(Option::take) {
-            releases.push(Release::Accepted(reply, accepted));
-        }
-        if slot.execution.status.is_terminal() {
             let shown = std::mem::take(&mut slot.waiters).into_iter();
             let show = |reply| Release::Show(reply, Some(Box::new(slot.execution.clone())));
             releases.extend(shown.map(show));
@@ -409,6 +404,9 @@ impl Shard {
         } else if slot.execution.progress != progress {
             let note = progress_note(&slot.execution, progress);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
+        }
+        if let Some(reply) = reply.and_then(Option::take) {
+            releases.push(Release::Accepted(reply, accepted));
         }
         self.hand_on(id, first_sequence, decided);
         Ok(())

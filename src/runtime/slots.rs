@@ -39,9 +39,7 @@ pub(super) struct Slots {
     arrived: Vec<Offer>,
     /// Job types that are paused.
     held: BTreeSet<Arc<str>>,
-    /// Whether workers of other processes may have jobs, and with that any type may be served.
-    takes_remote: bool,
-    /// Those of them that wait.
+    /// Workers of other processes that wait.
     demand: Demand,
 }
 
@@ -94,14 +92,8 @@ impl Slots {
             starting: 0,
             arrived: Vec::new(),
             held: BTreeSet::new(),
-            takes_remote: false,
             demand: Demand::default(),
         }
-    }
-
-    /// From now on workers of other processes may have jobs.
-    pub(super) fn take_remote(&mut self) {
-        self.takes_remote = true;
     }
 
     /// Workers of other processes that wait.
@@ -168,11 +160,7 @@ impl Slots {
             offer.seat = seat;
             return Some(offer);
         }
-        if self.takes_remote && !self.lines.contains_key(&offer.job_type) {
-            self.lines.insert(offer.job_type.clone(), Line::new(0));
-        }
-        // One that nobody serves stays pending in the log until somebody does.
-        let line = self.lines.get_mut(&offer.job_type)?;
+        let line = self.lines.entry(offer.job_type.clone()).or_insert_with(|| Line::new(0));
         offer.since = Some(Instant::now());
         line.waiting.push_back(offer);
         self.waiting += 1;
@@ -247,7 +235,7 @@ impl Slots {
     pub(super) fn figures(&self) -> Vec<JobTypeFigures> {
         let figures = |(job_type, line): (&Arc<str>, &Line)| JobTypeFigures {
             job_type: job_type.clone(),
-            slots: line.limit + self.demand.wanted(job_type),
+            slots: line.limit,
             running: line.limit.saturating_sub(line.free),
             waiting: line.waiting.len(),
             oldest: line.waiting.front().and_then(|offer| Some(offer.since?.elapsed())),

@@ -120,7 +120,7 @@ impl Leases {
         }
     }
 
-    /// How many attempts each worker has, of each type.
+    /// What each worker has.
     pub(in crate::runtime) fn by_worker(&self) -> BTreeMap<Arc<str>, Vec<Lease>> {
         let mut by_worker: BTreeMap<Arc<str>, Vec<Lease>> = BTreeMap::new();
         for (lease, _) in self.held().leases.values() {
@@ -129,10 +129,13 @@ impl Leases {
         by_worker
     }
 
-    /// How many attempts of a type workers have.
-    pub(in crate::runtime) fn running(&self, job_type: &str) -> usize {
-        let held = self.held();
-        held.leases.values().filter(|(lease, _)| *lease.job_type == *job_type).count()
+    /// How many attempts of each type workers have.
+    pub(in crate::runtime) fn by_type(&self) -> HashMap<Arc<str>, usize> {
+        let mut by_type = HashMap::new();
+        for (lease, _) in self.held().leases.values() {
+            *by_type.entry(lease.job_type.clone()).or_default() += 1;
+        }
+        by_type
     }
 
     /// Nobody looks after them any more.

@@ -9,7 +9,7 @@ mod demand;
 mod leases;
 mod workers;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -204,13 +204,8 @@ impl Remote {
     }
 
     /// The job types that workers take which were heard of lately.
-    pub(super) fn job_types(&self, now: Timestamp) -> Vec<Arc<str>> {
+    pub(super) fn job_types(&self, now: Timestamp) -> BTreeSet<Arc<str>> {
         self.workers.job_types(now)
-    }
-
-    /// Whether a worker takes jobs of a type that was heard of lately.
-    pub(super) fn serves(&self, job_type: &str, now: Timestamp) -> bool {
-        self.workers.serve(job_type, now)
     }
 }
 
@@ -459,7 +454,8 @@ impl Orchestrator {
 
     /// The workers of this process, as one.
     fn own_worker(&self) -> WorkerFigures {
-        let figures = self.tools().dispatch.own_figures();
+        let mut figures = self.tools().dispatch.figures_here();
+        figures.retain(|of| of.is_served);
         WorkerFigures {
             name: self.tools().worker_name.clone(),
             is_remote: false,

@@ -1,6 +1,6 @@
 //! Workers from afar, as far as they have been heard of. In memory only.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::engine::Timestamp;
@@ -82,18 +82,8 @@ impl Workers {
         known.map(|known| known.is_draining = true).is_some()
     }
 
-    /// Whether a worker that was heard of lately takes jobs of a type.
-    pub(super) fn serve(&self, job_type: &str, now: Timestamp) -> bool {
-        let takes = |known: &Known| {
-            !known.is_draining
-                && known.is_there(now)
-                && known.job_types.iter().any(|own| **own == *job_type)
-        };
-        self.known().values().any(takes)
-    }
-
     /// The job types that somebody takes who was heard of lately.
-    pub(super) fn job_types(&self, now: Timestamp) -> Vec<Arc<str>> {
+    pub(super) fn job_types(&self, now: Timestamp) -> BTreeSet<Arc<str>> {
         let all = self.known();
         let there = all.values().filter(|known| !known.is_draining && known.is_there(now));
         there.flat_map(|known| known.job_types.iter().cloned()).collect()
