@@ -96,8 +96,8 @@ fn operation(route: &Route) -> Value {
         Taken::Nothing => {}
         Taken::Fields(fields) => {
             let content = json!({"application/json": {"schema": object(fields)}});
-            let is_required = fields.iter().any(|field| field.is_required);
-            set("requestBody", json!({"required": is_required, "content": content}));
+            // Even when no field is: without its content type a request is refused.
+            set("requestBody", json!({"required": true, "content": content}));
         }
         Taken::Text(types) => {
             let content: Map<String, Value> =

@@ -202,6 +202,11 @@ impl Route {
         self
     }
 
+    /// Whether it is the way of requests for what is not there.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.path.is_empty()
+    }
+
     /// Whether it changes something.
     pub(in crate::server) fn is_mutation(&self) -> bool {
         self.method != Method::GET && !self.only_shows
