@@ -105,6 +105,8 @@ pub(in crate::server) enum Size {
 pub(in crate::server) enum Given {
     /// A JSON document of this schema.
     Document(&'static str),
+    /// Such a document, or text for people, as the query says.
+    DocumentOrText(&'static str),
     /// A list of such documents, page by page.
     Items(&'static str),
     /// Something else, of this content type.
