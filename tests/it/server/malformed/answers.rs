@@ -7,9 +7,16 @@ pub(super) fn is_endless(told: &[u8]) -> bool {
     told.starts_with(b"HTTP/1.1 200") && find(told, b"content-type: text/event-stream").is_some()
 }
 
-/// Checks all answers to a request, and gives how many there are.
-pub(super) fn check(request: &[u8], told: &[u8]) -> Result<u64, String> {
-    let (mut rest, mut count) = (told, 0);
+/// How many answers there were, and how many of them tell that something was done.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) answered: u64,
+    pub(super) done: u64,
+}
+
+/// Checks all answers to a request.
+pub(super) fn check(request: &[u8], told: &[u8]) -> Result<Tally, String> {
+    let (mut rest, mut tally) = (told, Tally::default());
     while !rest.is_empty() {
         let show = || String::from_utf8_lossy(rest).chars().take(400).collect::<String>();
         // One that is cut off is of a client that has hung up.
@@ -20,14 +27,15 @@ pub(super) fn check(request: &[u8], told: &[u8]) -> Result<u64, String> {
         if status < 200 {
             continue;
         }
-        count += 1;
+        tally.answered += 1;
+        tally.done += u64::from(status < 300);
         if status >= 500 {
             return Err(format!("status {status}: {head} {}", show()));
         }
-        let is_for_head = count == 1 && request.starts_with(b"HEAD ");
+        let is_for_head = tally.answered == 1 && request.starts_with(b"HEAD ");
         if field(head, "transfer-encoding").is_some() {
             // Only what goes well is told in parts, and nothing comes after it here.
-            return if status < 300 { Ok(count) } else { Err(format!("in parts: {head}")) };
+            return if status < 300 { Ok(tally) } else { Err(format!("in parts: {head}")) };
         }
         let length = field(head, "content-length").map_or(Ok(0), str::parse::<usize>);
         let length = length.map_err(|_| format!("no length: {head}"))?;
@@ -37,7 +45,7 @@ pub(super) fn check(request: &[u8], told: &[u8]) -> Result<u64, String> {
             refusal(status, body).map_err(|fault| format!("{fault}: {head}"))?;
         }
     }
-    Ok(count)
+    Ok(tally)
 }
 
 fn find(within: &[u8], part: &[u8]) -> Option<usize> {

@@ -43,17 +43,20 @@ fn no_request_breaks_the_server() {
     let sayings = Sayings::read(&server.get("/openapi.json").json(), &ids);
     let panics = panics_of_this_test();
     let faults = Mutex::new(Vec::new());
-    let answered = AtomicU64::new(0);
+    let (answered, done) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for client in 0..u64::from(CLIENTS) {
-            let (sayings, faults, answered) = (&sayings, &faults, &answered);
+            let (sayings, faults, answered, done) = (&sayings, &faults, &answered, &done);
             scope.spawn(move || {
                 for number in (client..count).step_by(CLIENTS.into()) {
                     let request = sayings.draw(&mut Random::new(seed.wrapping_add(number)));
                     let told = send(server.address, &request);
                     let looked = told.and_then(|told| answers::check(&request, &told));
                     match looked {
-                        Ok(count) => drop(answered.fetch_add(count, Ordering::Relaxed)),
+                        Ok(tally) => {
+                            answered.fetch_add(tally.answered, Ordering::Relaxed);
+                            done.fetch_add(tally.done, Ordering::Relaxed);
+                        }
                         Err(fault) => {
                             let sent = String::from_utf8_lossy(&request);
                             let sent = sent.chars().take(2000).collect::<String>();
@@ -72,8 +75,11 @@ fn no_request_breaks_the_server() {
     assert!(faults.is_empty(), "{} requests of {count}, the first: {}", faults.len(), faults[0]);
     assert_eq!(panics.load(Ordering::Relaxed), 0, "EVERSTEP_SEED={seed}: the server panicked");
     assert_eq!(server.get("/healthz").status, 200, "the server goes on");
-    let answered = answered.into_inner();
-    assert!(answered > count / 2, "EVERSTEP_SEED={seed}: only {answered} answers of {count}");
+    let (answered, done) = (answered.into_inner(), done.into_inner());
+    println!("EVERSTEP_SEED={seed}: of {count} requests {answered} were answered and {done} done");
+    // One alone may be such that nothing can be said.
+    let most_are_answered = answered > count / 2 && done > count / 20;
+    assert!(count < 100 || most_are_answered, "too few to hold anything by");
 }
 
 /// Counts the panics in threads that bear the name of this test, as those of its server do.
