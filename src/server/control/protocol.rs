@@ -430,12 +430,17 @@ impl Wire for Record {
     }
 
     fn optional_documents(&mut self) -> Vec<&mut Option<Json>> {
-        if matches!(&*self.event, Event::ForkStarted(_))
-            && let Event::ForkStarted(started) = Arc::make_mut(&mut self.event)
-        {
-            return vec![&mut started.batch_input];
+        // Only these are unshared: a record is shown to many.
+        if !matches!(&*self.event, Event::ForkStarted(_) | Event::MachineSettled(_)) {
+            return Vec::new();
         }
-        Vec::new()
+        match Arc::make_mut(&mut self.event) {
+            Event::ForkStarted(started) => vec![&mut started.batch_input],
+            Event::MachineSettled(settled) => {
+                vec![&mut settled.setup.logging, &mut settled.setup.tracing]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -126,6 +126,11 @@ impl Problem {
         Self::new("INTERNAL", StatusCode::INTERNAL_SERVER_ERROR, detail)
     }
 
+    /// Whether what was asked for has been deleted.
+    pub(in crate::server) fn is_gone(&self) -> bool {
+        self.0.status == StatusCode::GONE
+    }
+
     /// The stable code.
     pub(in crate::server) fn code(&self) -> &str {
         &self.0.code

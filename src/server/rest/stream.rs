@@ -22,7 +22,7 @@ use super::super::http::{
 use super::execution::card;
 use super::log::{MOST_FOLLOWED, no_seat};
 use crate::engine::ExecutionId;
-use crate::runtime::{self, Record};
+use crate::runtime::Record;
 use crate::view::Following;
 
 /// Executions that one stream may watch.
@@ -265,17 +265,15 @@ impl Teller {
     async fn tell_changed(&mut self) -> Result<(), Over> {
         let changed = std::mem::take(&mut self.changed);
         for id in &changed {
-            match self.app.engine.execution(*id).await {
-                Err(runtime::Error::Deleted { .. }) => {
+            match card(&self.app.engine, *id, self.app.now()).await {
+                Ok(card) => self.message("execution", &card).await?,
+                Err(problem) if problem.is_gone() => {
                     // There is nothing more to tell of it, but of the others.
                     self.topics.watched.remove(id);
                     let gone = json!({"id": id.to_string(), "deleted": true});
                     self.message("deleted", &gone).await?;
                 }
-                _ => {
-                    let card = card(&self.app.engine, *id, self.app.now()).await;
-                    self.message("execution", &card.map_err(|_| Over)?).await?;
-                }
+                Err(_) => return Err(Over),
             }
         }
         self.due = None;

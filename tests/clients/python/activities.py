@@ -62,6 +62,7 @@ def a_task_that_fails_is_tried_again():
     sfn.send_task_failure(taskToken=first["taskToken"], error="Flaky", cause="try again")
     second = sfn.get_activity_task(activityArn=activity)
     assert second["taskToken"] != first["taskToken"]
+    refused("TaskTimedOut", sfn.send_task_success, taskToken=first["taskToken"], output="1")
     sfn.send_task_success(taskToken=second["taskToken"], output="{}")
     assert ended(execution)["status"] == "SUCCEEDED"
     events = history(execution)

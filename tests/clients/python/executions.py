@@ -83,6 +83,16 @@ def an_execution_is_stopped_with_an_error_and_a_cause():
 
 
 @test
+def a_stopped_execution_is_redriven():
+    execution = start(machine("py-again", WAIT))
+    sfn.stop_execution(executionArn=execution)
+    sfn.redrive_execution(executionArn=execution)
+    told = sfn.describe_execution(executionArn=execution)
+    assert (told["status"], told["redriveCount"]) == ("RUNNING", 1)
+    sfn.stop_execution(executionArn=execution)
+
+
+@test
 def a_failed_execution_is_redriven_from_where_it_failed():
     activity = sfn.create_activity(name="py-redrive")["activityArn"]
     states = {

@@ -61,6 +61,15 @@ def an_alias_leads_to_a_version():
     )
     told = sfn.describe_state_machine_alias(stateMachineAliasArn=alias)
     assert sorted(route["weight"] for route in told["routingConfiguration"]) == [1, 99]
+    sfn.update_state_machine_alias(
+        stateMachineAliasArn=alias,
+        routingConfiguration=[
+            {"stateMachineVersionArn": version, "weight": 50} for version in (first, second)],
+    )
+    # That forty starts go one way happens once in 10^12.
+    begun = [start(alias) for _ in range(40)]
+    told = [sfn.describe_execution(executionArn=one)["stateMachineVersionArn"] for one in begun]
+    assert set(told) == {first, second}
     aliases = sfn.list_state_machine_aliases(stateMachineArn=arn)["stateMachineAliases"]
     assert [one["stateMachineAliasArn"] for one in aliases] == [alias]
     refused("ConflictException", sfn.delete_state_machine_version, stateMachineVersionArn=first)
