@@ -390,6 +390,10 @@ impl Shard {
         let releases = &mut decided.releases;
         slot.stop_attempts(&decided.events);
         let accepted = Accepted { execution: id, sequence: slot.execution.sequence };
+        if slot.execution.status.is_terminal() {
+            // Before anybody is told: who then asks for something finds that it has left the memory.
+            releases.push(Release::Note(id, Note::Ended(id)));
+        }
         if let Some(reply) = reply.and_then(Option::take) {
             releases.push(Release::Accepted(reply, accepted));
         }
@@ -398,7 +402,6 @@ impl Shard {
             let show = |reply| Release::Show(reply, Some(Box::new(slot.execution.clone())));
             releases.extend(shown.map(show));
             releases.extend(end_note(&slot.execution).map(|(to, note)| Release::Note(to, note)));
-            releases.push(Release::Note(id, Note::Ended(id)));
         } else if slot.execution.set_aside.is_some() {
             let note = set_aside_note(&slot.execution);
             releases.extend(note.map(|(to, note)| Release::Note(to, note)));
