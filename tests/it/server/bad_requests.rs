@@ -72,6 +72,8 @@ fn a_document_that_is_none_is_refused() {
     for (body, status, code) in [
         (&b"{\"workflow\": \"\xff\"}"[..], 400, "NOT_UTF8"),
         (b"{\"workflow\":", 400, "BAD_JSON"),
+        (b"\x0b", 400, "BAD_JSON"),
+        (b" ", 400, "BAD_JSON"),
         (b"[]", 422, "INVALID_DOCUMENT"),
         (b"{\"workflow\": 7}", 422, "INVALID_DOCUMENT"),
         (b"{\"workflow\": \"w\", \"nonsense\": 1}", 422, "INVALID_DOCUMENT"),
