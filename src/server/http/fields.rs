@@ -27,7 +27,7 @@ impl Fields {
     pub(super) fn read(text: &str, known: &'static [Param]) -> Result<Self, Problem> {
         check_depth(text)?;
         // An empty body stands for an empty object: curl sends none for a POST without data.
-        let text = if text.trim().is_empty() { "{}" } else { text };
+        let text = if text.is_empty() { "{}" } else { text };
         serde_json::from_str::<serde::de::IgnoredAny>(text).map_err(|error| syntax(&error))?;
         let values: BTreeMap<String, Box<RawValue>> = serde_json::from_str(text)
             .map_err(|_| Problem::invalid("", "the document is no object"))?;

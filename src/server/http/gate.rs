@@ -67,10 +67,8 @@ pub(super) fn nowhere(code: &'static str, status: StatusCode, detail: &'static s
     let refuse = move |_: Call| async move {
         Err(Problem::new(code, status, detail).hint("GET /openapi.json lists what there is"))
     };
-    let mut route = Route::get(Access::Role(Role::Viewer), "", "nowhere", refuse);
     // Its body is nobody's: it is not read.
-    route.taken = Taken::Nothing;
-    route
+    Route::get(Access::Role(Role::Viewer), "", "nowhere", refuse)
 }
 
 async fn answer(
@@ -98,7 +96,9 @@ async fn answer(
         check_origin(&parts.headers)?;
     }
     let path = path?;
-    let query = Query::read(parts.uri.query().unwrap_or_default(), route.query)?;
+    // A query to nowhere says nothing about why.
+    let query = if route.is_nowhere() { "" } else { parts.uri.query().unwrap_or_default() };
+    let query = Query::read(query, route.query)?;
     let document = document(app, route, &parts.headers, body).await?;
     let headers = parts.headers;
     let app = app.clone();

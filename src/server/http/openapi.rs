@@ -96,8 +96,8 @@ fn operation(route: &Route) -> Value {
         Taken::Nothing => {}
         Taken::Fields(fields) => {
             let content = json!({"application/json": {"schema": object(fields)}});
-            let is_required = fields.iter().any(|field| field.is_required);
-            set("requestBody", json!({"required": is_required, "content": content}));
+            // Even when no field is: without its content type a request is refused.
+            set("requestBody", json!({"required": true, "content": content}));
         }
         Taken::Text(types) => {
             let content: Map<String, Value> =
@@ -114,23 +114,26 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 }
 
 fn responses(route: &Route) -> Value {
-    let (content_type, schema) = match route.given {
-        Given::Document(name) => {
-            let schema = json!({
-                "type": "object",
-                "required": ["schema"],
-                "properties": {"schema": {"const": name}},
-            });
-            ("application/json", schema)
+    let document = |name: &str| {
+        json!({"schema": {
+            "type": "object",
+            "required": ["schema"],
+            "properties": {"schema": {"const": name}},
+        }})
+    };
+    let content = match route.given {
+        Given::Document(name) => json!({"application/json": document(name)}),
+        Given::DocumentOrText(name) => {
+            json!({"application/json": document(name), "text/plain": {"schema": {}}})
         }
         Given::Items(name) => {
             let schema = json!({
                 "allOf": [{"$ref": "#/components/schemas/Items"}],
                 "properties": {"schema": {"const": name}},
             });
-            ("application/json", schema)
+            json!({"application/json": {"schema": schema}})
         }
-        Given::Other(content_type) => (content_type, json!({})),
+        Given::Other(content_type) => json!({content_type: {"schema": {}}}),
     };
     let problem = json!({
         "description": "Why not.",
@@ -139,7 +142,7 @@ fn responses(route: &Route) -> Value {
         },
     });
     json!({
-        "2XX": {"description": "Done.", "content": {content_type: {"schema": schema}}},
+        "2XX": {"description": "Done.", "content": content},
         "4XX": problem,
         "5XX": problem,
     })

@@ -105,6 +105,8 @@ pub(in crate::server) enum Size {
 pub(in crate::server) enum Given {
     /// A JSON document of this schema.
     Document(&'static str),
+    /// Such a document, or text for people, as the query says.
+    DocumentOrText(&'static str),
     /// A list of such documents, page by page.
     Items(&'static str),
     /// Something else, of this content type.
@@ -200,6 +202,11 @@ impl Route {
     pub(in crate::server) fn gives(mut self, given: Given) -> Self {
         self.given = given;
         self
+    }
+
+    /// Whether it is the way of requests for what is not there.
+    pub(super) fn is_nowhere(&self) -> bool {
+        self.path.is_empty()
     }
 
     /// Whether it changes something.

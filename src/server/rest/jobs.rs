@@ -101,7 +101,7 @@ pub(super) fn routes() -> Vec<Route> {
             REPORT,
             Size::Payload,
         )
-        .gives(Given::Items("everstep.reports/v1")),
+        .gives(Given::Document("everstep.reports/v1")),
         standing(post(
             "/api/v1/jobs/heartbeat",
             "heartbeat_job",

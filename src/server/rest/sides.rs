@@ -45,7 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get(viewer, "/api/v1/executions/{id}/graph", "show_execution_graph", graph)
             .about("The workflow that it runs as a picture; as `json` with the status of each state.")
             .query(GRAPH)
-            .gives(Given::Document("everstep.graph/v1")),
+            .gives(Given::DocumentOrText("everstep.graph/v1")),
         Route::get(viewer, "/api/v1/executions/{id}/timeline", "show_timeline", timeline)
             .about("When which step and which attempt of a job was at work.")
             .query(TIMELINE)

@@ -115,7 +115,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::get(viewer, "/api/v1/workflows/{name}/graph", "show_workflow_graph", draw)
             .about("A workflow as a picture.")
             .query(GRAPH)
-            .gives(Given::Document("everstep.graph/v1")),
+            .gives(Given::DocumentOrText("everstep.graph/v1")),
         Route::get(viewer, "/api/v1/workflows/{name}/diff", "diff_workflow", diff)
             .about("Which states are not the same in two versions.")
             .query(DIFF)

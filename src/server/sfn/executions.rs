@@ -1,7 +1,5 @@
 //! Executions: to see them, to start, stop and redrive them.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value, json};
 
 use super::operation::{Member, Operation, Output, Request, Shape};
@@ -13,6 +11,7 @@ use crate::engine::{Execution, ExecutionId, Link, Status};
 use crate::language::DefinitionHash;
 use crate::runtime::{Filter, Rows, Summary};
 use crate::server::http::{App, Role};
+use crate::view::aws::MapRun;
 
 /// The ARN of an execution.
 pub(super) const EXECUTION: Member = Member::required("executionArn", Shape::Text(1, 256));
@@ -121,8 +120,8 @@ struct Wanted {
     filter: Filter,
     /// Only those that run one of these, when they are given.
     definitions: Option<Vec<DefinitionHash>>,
-    /// Only these, when they are those of a map run.
-    begun: Option<HashSet<ExecutionId>>,
+    /// Only those that a map run has begun; with its ARN.
+    run: Option<(String, MapRun)>,
     /// Only those that were redriven, or were not.
     redriven: Option<bool>,
 }
@@ -132,7 +131,7 @@ impl Wanted {
         let (app, input) = (request.app(), &request.input);
         let redriven = input.text("redriveFilter").map(|word| word == "REDRIVEN");
         let statuses = statuses(input.text("statusFilter"));
-        let (rows, workflow, definitions, begun) =
+        let (rows, workflow, definitions, run) =
             match (input.text("stateMachineArn"), input.text("mapRunArn")) {
                 (Some(arn), None) => {
                     let (found, qualifier) = machine::find(app, arn)?;
@@ -141,7 +140,9 @@ impl Wanted {
                 }
                 (None, Some(arn)) => {
                     let (execution, run) = map_runs::find_run(app, arn).await?;
-                    (Rows::BegunBy(execution.id), None, None, Some(run.begun))
+                    let (workflow, id) = (&execution.workflow, execution.id);
+                    let arn = map_runs::arn_of(&app.arns, workflow, id, run.id);
+                    (Rows::BegunBy(id), None, None, Some((arn, run)))
                 }
                 _ => {
                     return Err(Refusal::invalid(
@@ -150,7 +151,7 @@ impl Wanted {
                 }
             };
         let filter = Filter { rows, statuses, workflow, ..Filter::default() };
-        Ok(Self { filter, definitions, begun, redriven })
+        Ok(Self { filter, definitions, run, redriven })
     }
 
     /// Whether the list has this row, which its filter let through.
@@ -159,7 +160,7 @@ impl Wanted {
         if !self.definitions.as_ref().is_none_or(|wanted| wanted.iter().any(runs)) {
             return Ok(false);
         }
-        if !self.begun.as_ref().is_none_or(|begun| begun.contains(&row.id)) {
+        if !self.run.as_ref().is_none_or(|(_, run)| run.begun.contains_key(&row.id)) {
             return Ok(false);
         }
         let Some(redriven) = self.redriven else { return Ok(true) };
@@ -222,14 +223,14 @@ async fn list(request: Request) -> Output {
     let mut told = Vec::with_capacity(found.rows.len());
     for row in &found.rows {
         if wanted.has(app, row).await? {
-            told.push(row_of(app, row));
+            told.push(row_of(app, row, wanted.run.as_ref()));
         }
     }
     let next = found.next.map(|last| page::token("ListExecutions", &last.to_string()));
     Ok(page::output("executions", told, next))
 }
 
-fn row_of(app: &App, row: &Summary) -> Value {
+fn row_of(app: &App, row: &Summary, run: Option<&(String, MapRun)>) -> Value {
     let mut told = json!({
         "executionArn": find::arn_of_row(&app.arns, row),
         "stateMachineArn": app.arns.machine(&row.workflow),
@@ -237,8 +238,13 @@ fn row_of(app: &App, row: &Summary) -> Value {
         "status": find::status(row.status),
         "startDate": seconds(row.started_at),
     });
-    if let (Some(ended), Some(told)) = (row.ended_at, told.as_object_mut()) {
-        told.insert("stopDate".to_owned(), seconds(ended));
+    let Some(fields) = told.as_object_mut() else { return told };
+    if let Some(ended) = row.ended_at {
+        fields.insert("stopDate".to_owned(), seconds(ended));
+    }
+    if let Some((arn, run)) = run {
+        fields.insert("mapRunArn".to_owned(), arn.as_str().into());
+        fields.insert("itemCount".to_owned(), run.begun.get(&row.id).copied().into());
     }
     told
 }

@@ -23,7 +23,7 @@ impl Input {
     /// Reads an input.
     pub(super) fn read(text: &str, members: &[Member]) -> Result<Self, Refusal> {
         check_depth(text)?;
-        let text = if text.trim().is_empty() { "{}" } else { text };
+        let text = if text.is_empty() { "{}" } else { text };
         let value = serde_json::from_str(text).map_err(|_| unreadable(""))?;
         let Value::Object(values) = value else {
             return Err(unreadable("Unexpected value type in payload"));
@@ -265,6 +265,7 @@ mod tests {
         for text in [
             "[]",
             "{",
+            "\u{b}",
             r#"{"name":1}"#,
             r#"{"name":"a","most":"x"}"#,
             r#"{"name":"a","most":1.5}"#,

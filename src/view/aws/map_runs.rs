@@ -1,6 +1,6 @@
 //! Runs of distributed Maps, folded from the history of the execution that has them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -41,8 +41,8 @@ pub struct MapRun {
     pub redrives: u32,
     /// When one did last.
     pub redriven_at: Option<Timestamp>,
-    /// Every execution that it has begun.
-    pub begun: HashSet<ExecutionId>,
+    /// Every execution that it has begun, with how many items it has.
+    pub begun: HashMap<ExecutionId, u64>,
     batch_ends: Vec<u32>,
     children: HashMap<ExecutionId, u32>,
 }
@@ -148,7 +148,7 @@ impl<'p> Runs<'p> {
                 self.moves(frame, index, |counts| (&mut counts.pending, &mut counts.running));
                 if let Some(run) = self.run(frame) {
                     run.children.insert(body.child, index);
-                    run.begun.insert(body.child);
+                    run.begun.insert(body.child, run.items_of(index));
                 }
             }
             Event::ItemSucceeded(body) => {
@@ -224,7 +224,7 @@ impl<'p> Runs<'p> {
             executions,
             redrives: 0,
             redriven_at: None,
-            begun: HashSet::new(),
+            begun: HashMap::new(),
             batch_ends: body.batch_ends.clone(),
             children: HashMap::new(),
         });

@@ -72,6 +72,8 @@ fn a_document_that_is_none_is_refused() {
     for (body, status, code) in [
         (&b"{\"workflow\": \"\xff\"}"[..], 400, "NOT_UTF8"),
         (b"{\"workflow\":", 400, "BAD_JSON"),
+        (b"\x0b", 400, "BAD_JSON"),
+        (b" ", 400, "BAD_JSON"),
         (b"[]", 422, "INVALID_DOCUMENT"),
         (b"{\"workflow\": 7}", 422, "INVALID_DOCUMENT"),
         (b"{\"workflow\": \"w\", \"nonsense\": 1}", 422, "INVALID_DOCUMENT"),
@@ -103,11 +105,13 @@ fn a_query_has_only_what_the_route_knows() {
 #[test]
 fn what_is_not_there_is_said_so() {
     let server = Server::new();
-    let answer = server.get("/nothing");
-    assert_eq!((answer.status, &*answer.code()), (404, "NO_SUCH_ROUTE"));
-    let answer = server.request("DELETE", "/api/v1/executions").send();
-    assert_eq!((answer.status, &*answer.code()), (405, "METHOD_NOT_ALLOWED"));
-    assert!(answer.header("allow").unwrap().contains("POST"), "{answer:?}");
+    for query in ["", "?limit=1", "?%ff"] {
+        let answer = server.get(&format!("/nothing{query}"));
+        assert_eq!((answer.status, &*answer.code()), (404, "NO_SUCH_ROUTE"), "{query}");
+        let answer = server.request("DELETE", &format!("/api/v1/executions{query}")).send();
+        assert_eq!((answer.status, &*answer.code()), (405, "METHOD_NOT_ALLOWED"), "{query}");
+        assert!(answer.header("allow").unwrap().contains("POST"), "{answer:?}");
+    }
     let answer = server.get("/api/v1/executions/zzzz");
     assert_eq!((answer.status, &*answer.code()), (404, "NO_SUCH_EXECUTION"));
     assert_eq!(server.get("/api/v1/workflows/w").code(), "NO_SUCH_WORKFLOW");

@@ -5,6 +5,8 @@ mod actions;
 mod bad_requests;
 mod client;
 mod limits;
+#[cfg(feature = "testing")]
+mod malformed;
 mod page;
 mod program;
 mod remote_worker;
@@ -60,6 +62,8 @@ impl Server {
         set(&mut settings);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
+            // So that a panic says whose it is.
+            .thread_name(std::thread::current().name().unwrap_or("server"))
             .enable_all()
             .build()
             .unwrap();

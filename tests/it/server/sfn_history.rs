@@ -169,6 +169,7 @@ fn executions_are_listed_by_the_run_that_began_them() {
         let children = children["executions"].as_array().unwrap();
         assert_eq!(children.len(), 2);
         for child in children {
+            assert_eq!((&child["mapRunArn"], &child["itemCount"]), (&run["mapRunArn"], &json!(1)));
             let child = child["executionArn"].as_str().unwrap().to_owned();
             assert!(seen.insert(child), "two runs have one execution");
         }
