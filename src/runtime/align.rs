@@ -57,7 +57,8 @@ impl Shard {
     ) {
         let of_workflow =
             self.slots.iter().filter(|(_, slot)| *slot.execution.workflow == *workflow);
-        let todo = of_workflow.map(|(id, _)| *id).collect();
+        let mut todo: Vec<ExecutionId> = of_workflow.map(|(id, _)| *id).collect();
+        todo.sort_unstable();
         self.alignments.push_back(Alignment { todo, by, changed: 0, reply });
     }
 

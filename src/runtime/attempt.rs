@@ -4,12 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::clock::Clock;
 use super::remote::{Lease, RemoteJob, Seat, USUAL_LEASE_SECONDS};
 use super::shards::{Note, Shards};
-use super::tasks;
+use super::tasks::Tasks;
 use crate::engine::{CallbackToken, Command, Timestamp, Token};
 use crate::language::Json;
 use crate::worker::{AttemptId, CancelToken, JobContext, ProgressReport, ProgressSink};
@@ -85,7 +83,7 @@ pub(super) struct ReporterPlace {
     clock: Arc<dyn Clock>,
     interval: Duration,
     shards: Shards,
-    runtime: Handle,
+    tasks: Tasks,
 }
 
 impl ReporterPlace {
@@ -93,9 +91,9 @@ impl ReporterPlace {
         clock: Arc<dyn Clock>,
         interval: Duration,
         shards: Shards,
-        runtime: Handle,
+        tasks: Tasks,
     ) -> Arc<Self> {
-        Arc::new(Self { clock, interval, shards, runtime })
+        Arc::new(Self { clock, interval, shards, tasks })
     }
 }
 
@@ -163,7 +161,7 @@ impl Reporter {
     fn flush_later(&self, attempt: AttemptId) {
         let Some(this) = self.this.upgrade() else { return };
         let sleep = self.place.clock.sleep(self.place.interval);
-        drop(tasks::spawn(&self.place.runtime, async move {
+        drop(self.place.tasks.spawn(async move {
             sleep.await;
             let mut gathered = this.gathered();
             gathered.flush_is_set = false;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 
 use super::attempt::ReporterPlace;
@@ -27,11 +26,10 @@ use super::results::WriteResults;
 use super::shard::{Adopted, Shard, Tools};
 use super::shards::{Lanes, Shards};
 use super::summary::Summary;
-use super::tasks;
-use super::threads::Threads;
+use super::tasks::{Spawn, Task, Tasks};
 use crate::engine::own_jobs::{READ_ITEMS, WRITE_RESULTS};
 use crate::engine::{ExecutionId, Mint};
-use crate::store::{Check, Epoch, EventStore, Position, SledOptions, SledStore};
+use crate::store::{Check, Epoch, EventStore, Position, SledOptions, SledStore, Stream};
 use crate::worker::files::{Buckets, ReadItems, ReadLimits};
 use crate::worker::{JobContext, JobError, Registry};
 
@@ -45,6 +43,7 @@ pub struct Builder {
     ids: Arc<dyn IdSource>,
     worker_name: Arc<str>,
     remote_workers: bool,
+    spawn: Option<Arc<dyn Spawn>>,
 }
 
 impl Default for Builder {
@@ -58,6 +57,7 @@ impl Default for Builder {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds::default()),
             remote_workers: false,
+            spawn: None,
             worker_name: format!("in-process {}", std::process::id()).into(),
         }
     }
@@ -138,6 +138,14 @@ impl Builder {
         self
     }
 
+    /// Sets what runs the tasks of the system. Default: the tokio runtime in which it is opened, and
+    /// threads of its own for what writes to the store.
+    #[must_use]
+    pub fn tasks(mut self, tasks: Arc<dyn Spawn>) -> Self {
+        self.spawn = Some(tasks);
+        self
+    }
+
     /// Opens the data folder, making it if there is none, and goes on with what is in it.
     ///
     /// Must be called inside a tokio runtime. On return recovery is done: interrupted executions
@@ -165,14 +173,14 @@ impl Builder {
         let system =
             System { definitions: &definitions, controls: &controls, catalogue: &catalogue };
         let recovered = recover(&*store, system, &*self.clock).await?;
-        let runtime = Handle::current();
+        let tasks = Tasks::on(self.spawn);
         let limits = Arc::new(self.limits);
         let mut registry = self.registry;
         add_own(&mut registry, &store, Arc::new(self.buckets), &limits);
         let (shards, lanes) = Shards::new(self.shards, limits.shard_queue);
         let (units, units_out) = async_channel::bounded(limits.commit_queue);
         let (parts, parts_out) = async_channel::unbounded();
-        let around = (self.clock.clone(), self.remote_workers);
+        let around = (self.clock.clone(), tasks.clone(), self.remote_workers);
         let dispatch = dispatch(&registry, &limits, &shards, &controls, around);
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
@@ -183,7 +191,7 @@ impl Builder {
 
         let interval = limits.progress_interval;
         let reporters =
-            ReporterPlace::new(self.clock.clone(), interval, shards.clone(), runtime.clone());
+            ReporterPlace::new(self.clock.clone(), interval, shards.clone(), tasks.clone());
         let tools = Tools {
             limits,
             clock: self.clock,
@@ -199,13 +207,16 @@ impl Builder {
             places: Arc::new(places),
             figures: Arc::default(),
             shards,
-            runtime,
+            tasks,
             units,
             worker_name: self.worker_name,
         };
         let writer = CheckpointWriter::new(&tools, parts_out, rounds_done);
         let committer = committer(&tools, epoch, units_out, (durable, health), rounds.clone());
-        let threads = Threads::start(committer, writer, &tools.runtime)?;
+        let writers = vec![
+            tools.tasks.spawn_writer("everstep-commit", committer.run())?,
+            tools.tasks.spawn_writer("everstep-checkpoint", writer.run())?,
+        ];
         let report = recovered.report.clone();
         let shard_tasks = spawn_shards(&tools, lanes, recovered);
         let retention = tools.limits.retention;
@@ -222,7 +233,7 @@ impl Builder {
             report,
             is_stopping: AtomicBool::new(false),
             shard_tasks: Mutex::new(shard_tasks),
-            threads: Mutex::new(Some(threads)),
+            writers: Mutex::new(writers),
         });
         orchestrator.keep_no_longer_than(retention);
         Ok(orchestrator)
@@ -280,12 +291,11 @@ fn dispatch(
     limits: &Limits,
     shards: &Shards,
     controls: &Controls,
-    (clock, takes_remote): (Arc<dyn Clock>, bool),
+    (clock, tasks, takes_remote): (Arc<dyn Clock>, Tasks, bool),
 ) -> Arc<Dispatch> {
     let (services, most) = (services(registry), limits.running_jobs);
-    let (shards, runtime) = (shards.clone(), Handle::current());
-    let count = shards.count();
-    let dispatch = Dispatch::new(services, most, shards, runtime, clock, takes_remote);
+    let (shards, count) = (shards.clone(), shards.count());
+    let dispatch = Dispatch::new(services, most, shards, tasks, clock, takes_remote);
     dispatch.await_shards(count);
     for job_type in controls.held().job_types.keys() {
         dispatch.hold(job_type, true);
@@ -315,6 +325,7 @@ fn committer(
         health,
         rounds,
         clock: tools.clock.clone(),
+        tasks: tools.tasks.clone(),
         keep_tombstones_ms: milliseconds(tools.limits.keep_tombstones),
         compacting: None,
     }
@@ -325,9 +336,14 @@ fn spawn_shards(
     tools: &Tools,
     lanes: Vec<Lanes>,
     recovered: Recovered,
-) -> Vec<tokio::task::JoinHandle<()>> {
+) -> Vec<Task<()>> {
     let mut adopted: Vec<Vec<Adopted>> = lanes.iter().map(|_| Vec::new()).collect();
-    for (stream, execution) in recovered.live {
+    let mut live = recovered.live;
+    // The oldest first, whatever the map says: what comes next then hangs on the log alone.
+    let mut streams: Vec<Stream> = live.keys().copied().collect();
+    streams.sort_unstable();
+    for stream in streams {
+        let Some(execution) = live.remove(&stream) else { continue };
         let program = tools.definitions.program(execution.definition);
         if let Some(place) = adopted.get_mut(tools.shards.index_of(ExecutionId(stream))) {
             let is_saved = recovered.saved.contains(&stream);
@@ -348,7 +364,7 @@ fn spawn_shards(
         .map(|((lanes, adopted), finished)| {
             let mut shard = Shard::new(tools.clone(), lanes);
             shard.adopt(adopted, finished);
-            tasks::spawn(&Handle::current(), shard.run())
+            tools.tasks.spawn(shard.run())
         })
         .collect()
 }

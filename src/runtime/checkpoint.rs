@@ -2,12 +2,11 @@
 //!
 //! When enough events have passed, the committer asks every shard for the executions that changed
 //! since the last round. Their answers pass through the committer, behind all events they hold, so
-//! a checkpoint is never ahead of the log. A thread of its own writes them, beside the commits.
+//! a checkpoint is never ahead of the log. A task of its own writes them, beside the commits.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_channel::{Receiver, Sender};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::catalogue::Catalogue;
@@ -91,13 +90,13 @@ impl CheckpointWriter {
     }
 
     /// Writes until nobody can send any more.
-    pub(super) fn run(self, runtime: &Handle) {
+    pub(super) async fn run(self) {
         let mut current = (0, None);
         let mut done = 0;
         // What is missing once is missing until the execution changes again. From then on no
         // checkpoint may say that it is complete, or the next start would not know of it.
         let mut is_whole = true;
-        while let Ok(saved) = self.parts.recv_blocking() {
+        while let Ok(saved) = self.parts.recv().await {
             let checkpoint = match saved {
                 Saved::RoundBegan(round, covered) => {
                     current = (round, Some(covered));
@@ -126,7 +125,7 @@ impl CheckpointWriter {
             };
             let ends_round = done == self.shards;
             let names = checkpoint.names.clone();
-            match runtime.block_on(self.store.write_checkpoint(checkpoint)) {
+            match self.store.write_checkpoint(checkpoint).await {
                 Ok(()) => self.names.let_go(&names),
                 // The log is not affected: recovery then reads more of it.
                 Err(error) => {

@@ -10,7 +10,6 @@ use super::read::read_execution;
 use super::shard::{Shard, Tools};
 use super::shards::Note;
 use super::slot::Slot;
-use super::tasks;
 use crate::engine::child::{ChildEnd, Link, PART_PROGRESS_STEP, Parent};
 use crate::engine::{
     Command, Execution, ExecutionId, Failure, JobStatus, Program, Rejection, StartExecution,
@@ -259,7 +258,7 @@ impl Shard {
                 }
             }
         };
-        drop(tasks::spawn(&self.tools.runtime, look_up));
+        drop(self.tools.tasks.spawn(look_up));
     }
 
     /// Orders an execution that never began, unless its parent no longer wants it.

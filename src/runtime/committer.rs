@@ -1,14 +1,12 @@
-//! The one thread that writes the log.
+//! The one task that writes the log. It has a thread of its own.
 //!
 //! It takes whatever decisions are waiting, without a timer, writes them as one atomic batch, and
 //! only when that is durable lets go of what hangs on them, in the order of the log: replies,
 //! job offers, attempts. When a write fails it lets go of nothing more, ever.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_channel::Receiver;
-use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
@@ -20,6 +18,7 @@ use super::error::Error;
 use super::figures::Figures;
 use super::shards::{Note, Shards};
 use super::summary::Summary;
+use super::tasks::Tasks;
 use crate::engine::{Execution, ExecutionId, Timestamp};
 use crate::store::{
     self, Appended, Compacted, Compaction, Epoch, EventStore, Position, Transition,
@@ -37,9 +36,6 @@ const PATIENCE: u32 = 64;
 const IDLE_SHARE: u64 = 8;
 /// Not more often than this, in milliseconds: a system that is busy with little is idle all the time.
 const BETWEEN_IDLE_ROUNDS_MS: u64 = 1000;
-
-/// How long to wait before a compaction is tried again that found the index busy.
-const BUSY: Duration = Duration::from_micros(200);
 
 /// A decision on its way to the log, with what must wait for it.
 pub(super) struct Unit {
@@ -125,6 +121,7 @@ pub(super) struct Committer {
     pub(super) health: watch::Sender<Health>,
     pub(super) rounds: Arc<Rounds>,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) tasks: Tasks,
     /// How long tombstones stay, in milliseconds.
     pub(super) keep_tombstones_ms: u64,
     pub(super) compacting: Option<Compacting>,
@@ -132,10 +129,10 @@ pub(super) struct Committer {
 
 impl Committer {
     /// Commits until nobody can send any more, or a write fails.
-    pub(super) fn run(mut self, runtime: &Handle) {
+    pub(super) async fn run(mut self) {
         // What was deleted before the last stop, and tombstones that have become old meanwhile.
         self.wish(Wish { compaction: Compaction::default(), reply: None });
-        while let Some(first) = self.next_units(runtime) {
+        while let Some(first) = self.next_units().await {
             self.begin_round_after(self.checkpoint_events);
             let mut group = first;
             while group.len() < self.group_units
@@ -143,12 +140,12 @@ impl Committer {
             {
                 group.extend(more);
             }
-            if !self.commit(group, runtime) {
+            if !self.commit(group).await {
                 return;
             }
             if let Some(compacting) = &mut self.compacting {
                 compacting.waited += 1;
-                if compacting.waited >= PATIENCE && !self.compact(runtime) {
+                if compacting.waited >= PATIENCE && !self.compact().await {
                     return;
                 }
             }
@@ -175,15 +172,16 @@ impl Committer {
     ///
     /// After a commit the next units are often only a worker's moment away, so look for them for
     /// some microseconds before going to sleep: being woken costs more than that.
-    fn next_units(&mut self, runtime: &Handle) -> Option<Vec<Unit>> {
-        for _ in 0..SPINS {
+    async fn next_units(&mut self) -> Option<Vec<Unit>> {
+        let spins = if self.tasks.have_threads() { SPINS } else { 0 };
+        for _ in 0..spins {
             if let Ok(units) = self.units.try_recv() {
                 return Some(units);
             }
             std::hint::spin_loop();
         }
         while self.compacting.is_some() && !self.units.is_closed() {
-            if !self.compact(runtime) {
+            if !self.compact().await {
                 return None;
             }
             if let Ok(units) = self.units.try_recv() {
@@ -191,7 +189,7 @@ impl Committer {
             }
         }
         self.begin_round_when_idle();
-        self.units.recv_blocking().ok()
+        self.units.recv().await.ok()
     }
 
     /// Takes a request to compact in.
@@ -210,16 +208,16 @@ impl Committer {
     }
 
     /// Does a slice of the compaction; whether the log still works.
-    fn compact(&mut self, runtime: &Handle) -> bool {
+    async fn compact(&mut self) -> bool {
         let Some(compacting) = &mut self.compacting else { return true };
         compacting.waited = 0;
         let slice = self.store.compact(self.epoch, compacting.compaction);
-        match runtime.block_on(slice) {
+        match slice.await {
             Ok(slice) => {
                 compacting.done.add(slice);
                 if !slice.is_done {
                     if slice.events == 0 {
-                        std::thread::sleep(BUSY);
+                        self.tasks.rest().await;
                     }
                     return true;
                 }
@@ -251,7 +249,7 @@ impl Committer {
     }
 
     /// Makes a group durable and lets go of what waits for it; whether the log still works.
-    fn commit(&mut self, group: Vec<Unit>, runtime: &Handle) -> bool {
+    async fn commit(&mut self, group: Vec<Unit>) -> bool {
         let mut transitions = Vec::with_capacity(group.len());
         let mut releases = Vec::with_capacity(group.len());
         for unit in group {
@@ -259,7 +257,7 @@ impl Committer {
             releases.push(unit.releases);
         }
         if !transitions.is_empty() {
-            if let Err(error) = self.append(transitions, runtime) {
+            if let Err(error) = self.append(transitions).await {
                 // Before the waiting callers are dropped with `releases`: they ask why.
                 self.fail(&error);
                 return false;
@@ -270,10 +268,10 @@ impl Committer {
         true
     }
 
-    fn append(&self, batch: Vec<Transition>, runtime: &Handle) -> Result<(), store::Error> {
+    async fn append(&self, batch: Vec<Transition>) -> Result<(), store::Error> {
         let events = batch.iter().map(|transition| transition.events.len()).sum();
         let (began, transitions) = (Instant::now(), batch.len());
-        let appended = runtime.block_on(self.store.append(self.epoch, batch))?;
+        let appended = self.store.append(self.epoch, batch).await?;
         self.figures.committed(transitions, events, began.elapsed());
         // Shards are the only writers and number their own events.
         if appended.iter().any(|a| matches!(a, Appended::Conflict { .. })) {

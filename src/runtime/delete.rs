@@ -16,7 +16,6 @@ use super::shard::{Reply, Shard};
 use super::shards::{Note, Request};
 use super::slot::Slot;
 use super::summary::{Rows, Summary};
-use super::tasks;
 use crate::engine::{
     Command, DecisionInput, EngineLimits, Event, Execution, ExecutionId, Link, Mint, Program,
     Rejection, Status, decide,
@@ -177,7 +176,7 @@ impl Orchestrator {
                 .iter()
                 .map(|id| {
                     let (this, wish, id) = (self.clone(), wish.clone(), *id);
-                    tasks::spawn(&tokio::runtime::Handle::current(), async move {
+                    self.tools().tasks.spawn(async move {
                         this.delete_one(id, &wish).await.map(|()| id)
                     })
                 })
@@ -222,7 +221,7 @@ impl Orchestrator {
                 .map(|id| {
                     let (this, wish, id) = (self.clone(), wish.clone(), *id);
                     let delete = async move { this.delete(id, &wish).await };
-                    (id, tasks::spawn(&tokio::runtime::Handle::current(), delete))
+                    (id, self.tools().tasks.spawn(delete))
                 })
                 .collect();
             for (id, one) in deleting {
@@ -270,7 +269,7 @@ impl Orchestrator {
                 clock.sleep(RETENTION_LOOK).await;
             }
         };
-        drop(tasks::spawn(&tokio::runtime::Handle::current(), keep));
+        drop(self.tools().tasks.spawn(keep));
     }
 
     async fn delete_old(&self, retention_ms: u64) -> Result<(), Error> {

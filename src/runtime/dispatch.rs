@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -21,7 +20,7 @@ use super::figures::JobTypeFigures;
 use super::remote::{Leases, PollId, Remote, Seat, Wish};
 use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
-use super::tasks;
+use super::tasks::Tasks;
 use crate::engine::{Command, ExecutionId, JobId, Timestamp, own_jobs};
 use crate::worker::{JobOutcome, SharedHandler};
 
@@ -54,7 +53,7 @@ pub(super) struct Dispatch {
     pools: HashMap<Arc<str>, Arc<Pool>>,
     slots: Mutex<Slots>,
     shards: Shards,
-    runtime: Handle,
+    tasks: Tasks,
     remote: Remote,
     /// Whether workers of other processes may have jobs.
     takes_remote: bool,
@@ -80,7 +79,7 @@ impl Dispatch {
         services: Vec<Service>,
         most: usize,
         shards: Shards,
-        runtime: Handle,
+        tasks: Tasks,
         clock: Arc<dyn Clock>,
         takes_remote: bool,
     ) -> Self {
@@ -91,9 +90,9 @@ impl Dispatch {
             .map(|service| (service.job_type.clone(), Arc::new(Pool::new(service))))
             .collect();
         let (running, _) = watch::channel(0);
-        let leases = Arc::new(Leases::new(clock.clone(), shards.clone(), runtime.clone()));
+        let leases = Arc::new(Leases::new(clock.clone(), shards.clone(), tasks.clone()));
         let remote = Remote::new(leases);
-        Self { pools, slots, shards, runtime, remote, takes_remote, clock, running }
+        Self { pools, slots, shards, tasks, remote, takes_remote, clock, running }
     }
 
     /// Whether workers of other processes may have jobs.
@@ -283,7 +282,7 @@ impl Dispatch {
         let short = pool.attempts_in.len() > pool.idle.load(Ordering::SeqCst);
         if short && pool.workers.load(Ordering::SeqCst) < pool.limit {
             pool.workers.fetch_add(1, Ordering::SeqCst);
-            drop(tasks::spawn(&self.runtime, work(self.clone(), pool.clone())));
+            drop(self.tasks.spawn(work(self.clone(), pool.clone())));
         }
     }
 
@@ -354,7 +353,7 @@ mod tests {
         };
         let (shards, mut lanes) = Shards::new(1, 4);
         let clock = Arc::new(SystemClock);
-        let dispatch = Dispatch::new(vec![service], 64, shards, Handle::current(), clock, false);
+        let dispatch = Dispatch::new(vec![service], 64, shards, Tasks::on(None), clock, false);
         (dispatch, lanes.remove(0))
     }
 

@@ -51,7 +51,6 @@ mod slots;
 mod starting;
 mod summary;
 mod tasks;
-mod threads;
 mod told;
 
 pub use archive::Archive;
@@ -78,5 +77,6 @@ pub use retry::Rerun;
 pub use slots::{FullSlots, JobQueue};
 pub use starting::Begun;
 pub use summary::{Rows, Summary};
+pub use tasks::Spawn;
 // Part of the handle's own interface: what `history`, `log` and `events` give.
 pub use crate::store::{Compacted, Compaction, Record};

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot, watch};
-use tokio::task::JoinHandle;
 
 use super::builder::Builder;
 use super::checkpoint::Rounds;
@@ -21,8 +19,7 @@ use super::recovery::RecoveryReport;
 use super::shard::Tools;
 use super::shards::{Note, Request};
 use super::summary::{Rows, Summary, with_finished};
-use super::tasks;
-use super::threads::Threads;
+use super::tasks::Task;
 use crate::engine::event::DefinitionStored;
 use crate::engine::{Command, Event, Execution, ExecutionId, Failure, Program, Status, Timestamp};
 use crate::language::{self, DefinitionHash, Format, Json, Workflow};
@@ -58,8 +55,8 @@ pub(super) struct Inner {
     pub(super) health: watch::Receiver<Health>,
     pub(super) report: RecoveryReport,
     pub(super) is_stopping: AtomicBool,
-    pub(super) shard_tasks: Mutex<Vec<JoinHandle<()>>>,
-    pub(super) threads: Mutex<Option<Threads>>,
+    pub(super) shard_tasks: Mutex<Vec<Task<()>>>,
+    pub(super) writers: Mutex<Vec<Task<()>>>,
 }
 
 /// A version of a workflow that was deployed.
@@ -376,9 +373,9 @@ impl Orchestrator {
             drop(task.await);
         }
         inner.tools.units.close();
-        if let Some(threads) = inner.threads.lock().await.take() {
-            inner.rounds.close();
-            drop(tokio::task::spawn_blocking(move || threads.join()).await);
+        inner.rounds.close();
+        for task in inner.writers.lock().await.drain(..) {
+            drop(task.await);
         }
         self.check_healthy()
     }
@@ -397,6 +394,7 @@ impl Orchestrator {
 
     async fn within(&self, longest: Duration, work: impl Future<Output = ()>) -> bool {
         tokio::select! {
+            biased;
             () = work => true,
             () = self.inner.tools.clock.sleep(longest) => false,
         }
@@ -449,7 +447,7 @@ impl Orchestrator {
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> Result<T, Error> {
         let one_at_a_time = turn.clone().lock_owned().await;
-        let working = tasks::spawn(&Handle::current(), async move {
+        let working = self.tools().tasks.spawn(async move {
             let done = work.await;
             drop(one_at_a_time);
             done

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_channel::Sender;
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::align::Alignment;
@@ -31,6 +30,7 @@ use super::recent::Recent;
 use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
 use super::summary::{Summary, name_key};
+use super::tasks::Tasks;
 use crate::engine::{
     Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp, Token,
     effects_after, pending_effects,
@@ -59,7 +59,7 @@ pub(super) struct Tools {
     pub(super) places: Arc<Places>,
     pub(super) figures: Arc<Figures>,
     pub(super) shards: Shards,
-    pub(super) runtime: Handle,
+    pub(super) tasks: Tasks,
     pub(super) units: Sender<Vec<Unit>>,
     pub(super) worker_name: Arc<str>,
 }
@@ -557,12 +557,13 @@ impl Shard {
     }
 
     fn lose_all_attempts(&mut self) {
-        let busy: Vec<(ExecutionId, Vec<JobId>)> = self
+        let mut busy: Vec<(ExecutionId, Vec<JobId>)> = self
             .slots
             .iter()
             .map(|(id, slot)| (*id, slot.jobs_with_workers(&self.tools)))
             .filter(|(_, jobs)| !jobs.is_empty())
             .collect();
+        busy.sort_unstable_by_key(|(id, _)| *id);
         for (id, jobs) in busy {
             drop(self.decide_on(id, Command::LoseAttempts { jobs, stopped: true }, None));
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::children::unserved;
@@ -10,7 +9,6 @@ use super::error::Error;
 use super::orchestrator::{Orchestrator, Start, check_name};
 use super::retry::Origin;
 use super::shards::Request;
-use super::tasks;
 use crate::engine::catalogue::StartedAs;
 use crate::engine::{ExecutionId, Program, StartExecution};
 use crate::language::{DefinitionHash, Json};
@@ -87,7 +85,7 @@ impl Orchestrator {
         let this = self.clone();
         // In a task of its own: a caller that gives up must not leave an execution whose name is not
         // held.
-        let starting = tasks::spawn(&Handle::current(), async move {
+        let starting = self.tools().tasks.spawn(async move {
             let names = &this.inner.tools.names;
             let key = NameKey::of(&start.workflow, &name);
             let _turn = names.turn(key).await;

@@ -8,12 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::super::attempt::Reporter;
 use super::super::clock::Clock;
 use super::super::shards::{Note, Shards};
-use super::super::tasks;
+use super::super::tasks::Tasks;
 use super::NO_LEASE;
 use crate::engine::{CallbackToken, ExecutionId, JobId, Timestamp};
 use crate::worker::{AttemptId, CancelToken};
@@ -40,7 +38,7 @@ pub(in crate::runtime) struct Leases {
     held: Mutex<Held>,
     clock: Arc<dyn Clock>,
     shards: Shards,
-    runtime: Handle,
+    tasks: Tasks,
 }
 
 #[derive(Default)]
@@ -74,8 +72,8 @@ impl Held {
 }
 
 impl Leases {
-    pub(in crate::runtime) fn new(clock: Arc<dyn Clock>, shards: Shards, runtime: Handle) -> Self {
-        Self { held: Mutex::default(), clock, shards, runtime }
+    pub(in crate::runtime) fn new(clock: Arc<dyn Clock>, shards: Shards, tasks: Tasks) -> Self {
+        Self { held: Mutex::default(), clock, shards, tasks }
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -89,7 +87,7 @@ impl Leases {
         held.put(lease, until);
         if !std::mem::replace(&mut held.is_watched, true) {
             drop(held);
-            drop(tasks::spawn(&self.runtime, watch(self.clone())));
+            drop(self.tasks.spawn(watch(self.clone())));
         }
     }
 

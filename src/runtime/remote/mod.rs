@@ -282,6 +282,7 @@ impl Orchestrator {
             let id = dispatch.begin_poll(wish, MOST_POLLS)?;
             let mut waiting = Waiting { id, dispatch: dispatch.clone(), deliveries };
             tokio::select! {
+                biased;
                 first = waiting.deliveries.recv() => {
                     got.extend(first.flatten().map(|attempt| *attempt));
                 }
