@@ -338,8 +338,8 @@ impl Orchestrator {
     /// nothing is acknowledged any more.
     pub async fn failed(&self) -> Error {
         let mut health = self.inner.health.clone();
-        let failed = health.wait_for(|health| matches!(health, Health::Failed(_))).await;
-        if failed.is_err() && !matches!(&*self.inner.health.borrow(), Health::Failed(_)) {
+        let failed = health.wait_for(|health| matches!(health, Health::Failed(_))).await.is_ok();
+        if !failed && !matches!(&*self.inner.health.borrow(), Health::Failed(_)) {
             // The committer ended in order; there is no failure to wait for.
             std::future::pending::<()>().await;
         }

@@ -13,6 +13,7 @@ mod generate_cleanup;
 mod generate_flow;
 mod generate_work;
 pub mod random;
+pub mod sim;
 pub mod simulate;
 pub mod store_suite;
 

@@ -1,0 +1,137 @@
+//! What outlives a process: a store that fails when the plan says so, and takes its time.
+
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::world::World;
+use crate::engine::ExecutionId;
+use crate::store::{
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, MemoryStore,
+    NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
+};
+use crate::testing::FaultyStore;
+
+/// What outlives a process.
+pub(super) struct Disk {
+    memory: Arc<MemoryStore>,
+}
+
+impl Disk {
+    pub(super) fn new() -> Self {
+        Self { memory: Arc::new(MemoryStore::new()) }
+    }
+
+    /// The store as the next process finds it, with what will go wrong in it.
+    pub(super) fn open(&mut self, world: &Arc<World>) -> Result<Arc<dyn EventStore>, Error> {
+        let faulty = FaultyStore::new(self.memory.clone());
+        let successes = world.draw(|random| random.index(60));
+        if world.hits("failing_append", |faults| faults.failing_append) {
+            faulty.fail_append_after(successes, ErrorKind::StorageFull);
+        } else if world.hits("failing_sync", |faults| faults.failing_sync) {
+            faulty.fail_sync_after(successes, ErrorKind::Other);
+        }
+        if world.hits("failing_checkpoint", |faults| faults.failing_checkpoint) {
+            faulty.fail_checkpoints(Some(ErrorKind::StorageFull));
+        }
+        Ok(Arc::new(SlowStore { inner: Arc::new(faulty), world: world.clone() }))
+    }
+
+    /// The process is gone.
+    pub(super) fn crash(&mut self, _world: &Arc<World>) {}
+}
+
+/// A store that takes its time before and after all that it does.
+struct SlowStore {
+    inner: Arc<dyn EventStore>,
+    world: Arc<World>,
+}
+
+impl SlowStore {
+    async fn wait(&self) {
+        let most = self.world.plan.faults.slow_store;
+        if most == 0 || self.world.is_calm() {
+            return tokio::task::yield_now().await;
+        }
+        match self.world.draw(|random| random.below(most + 1)) {
+            0 => tokio::task::yield_now().await,
+            ms => self.world.clock.rest(ms).await,
+        }
+    }
+
+    async fn slowly<T>(&self, work: impl Future<Output = T>) -> T {
+        self.wait().await;
+        let done = work.await;
+        self.wait().await;
+        done
+    }
+}
+
+#[async_trait]
+impl EventStore for SlowStore {
+    async fn acquire(&self) -> Result<Epoch, Error> {
+        self.slowly(self.inner.acquire()).await
+    }
+
+    async fn append(&self, epoch: Epoch, batch: Vec<Transition>) -> Result<Vec<Appended>, Error> {
+        self.slowly(self.inner.append(epoch, batch)).await
+    }
+
+    fn last_position(&self) -> Position {
+        self.inner.last_position()
+    }
+
+    async fn read_log(&self, from: Position, limit: usize) -> Result<Vec<Record>, Error> {
+        self.slowly(self.inner.read_log(from, limit)).await
+    }
+
+    async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error> {
+        self.slowly(self.inner.read_history(stream, range)).await
+    }
+
+    fn last_sequence(&self, stream: Stream) -> Result<u64, Error> {
+        self.inner.last_sequence(stream)
+    }
+
+    async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
+        self.slowly(self.inner.find_tombstone(stream)).await
+    }
+
+    async fn compact(&self, epoch: Epoch, compaction: Compaction) -> Result<Compacted, Error> {
+        self.slowly(self.inner.compact(epoch, compaction)).await
+    }
+
+    async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+        self.slowly(self.inner.write_checkpoint(checkpoint)).await
+    }
+
+    async fn read_checkpoint(&self) -> Result<(Vec<Snapshot>, Position), Error> {
+        self.slowly(self.inner.read_checkpoint()).await
+    }
+
+    async fn list_finished(
+        &self,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        self.slowly(self.inner.list_finished(before, limit)).await
+    }
+
+    async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
+        self.slowly(self.inner.find_finished(execution)).await
+    }
+
+    async fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
+        self.slowly(self.inner.find_named(key)).await
+    }
+
+    async fn find_fold(&self, stream: Stream, at: u64) -> Result<Option<Snapshot>, Error> {
+        self.slowly(self.inner.find_fold(stream, at)).await
+    }
+
+    fn open_report(&self) -> OpenReport {
+        self.inner.open_report()
+    }
+}
