@@ -332,11 +332,7 @@ fn committer(
 }
 
 /// Gives each shard what recovery found for it, and starts it.
-fn spawn_shards(
-    tools: &Tools,
-    lanes: Vec<Lanes>,
-    recovered: Recovered,
-) -> Vec<Task<()>> {
+fn spawn_shards(tools: &Tools, lanes: Vec<Lanes>, recovered: Recovered) -> Vec<Task<()>> {
     let mut adopted: Vec<Vec<Adopted>> = lanes.iter().map(|_| Vec::new()).collect();
     let mut live = recovered.live;
     // The oldest first, whatever the map says: what comes next then hangs on the log alone.

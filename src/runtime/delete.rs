@@ -176,9 +176,9 @@ impl Orchestrator {
                 .iter()
                 .map(|id| {
                     let (this, wish, id) = (self.clone(), wish.clone(), *id);
-                    self.tools().tasks.spawn(async move {
-                        this.delete_one(id, &wish).await.map(|()| id)
-                    })
+                    self.tools()
+                        .tasks
+                        .spawn(async move { this.delete_one(id, &wish).await.map(|()| id) })
                 })
                 .collect();
             for one in deleting {

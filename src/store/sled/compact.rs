@@ -12,13 +12,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 
-use ::sled::{Batch, IVec};
+use ::sled::IVec;
 
 use super::super::frame::{CHUNK_BYTES, Chunks, Cut, Entry, Frame, Frames, Gap, Piece};
 use super::super::{
     Checkpoint, Compacted, Compaction, Epoch, Error, NameKey, Position, Stream, codec,
 };
 use super::append::Writer;
+use super::disk::Batch;
 use super::guard::guard;
 use super::log::{key, part_key};
 use super::{Inner, lock};

@@ -86,9 +86,8 @@ fn workflow(pick: u64) -> &'static str {
 pub(super) async fn deploy(world: &Arc<World>, name: &str, seed: u64) {
     loop {
         let (name, text) = (name.to_owned(), definition(name, seed).to_string());
-        let ask = |system: Orchestrator| async move {
-            system.deploy(&name, &text, Format::Json).await
-        };
+        let ask =
+            |system: Orchestrator| async move { system.deploy(&name, &text, Format::Json).await };
         match world.call(ask).await {
             Answer::Unknown => world.clock.rest(30).await,
             Answer::Done(_) => return,
@@ -193,9 +192,7 @@ async fn act_on(world: &Arc<World>, id: ExecutionId, what: What, by: String) {
             ("CancelRequested", world.call(ask).await)
         }
         What::ForceCancel => {
-            let ask = |s: Orchestrator| async move {
-                s.force_cancel(id, &who, None).await
-            };
+            let ask = |s: Orchestrator| async move { s.force_cancel(id, &who, None).await };
             ("CancelForced", world.call(ask).await)
         }
         What::Pause => {
@@ -214,9 +211,7 @@ async fn act_on(world: &Arc<World>, id: ExecutionId, what: What, by: String) {
         }
         What::Delete => {
             let wish = Delete { by: who, ..Delete::default() };
-            let ask = |s: Orchestrator| async move {
-                s.delete(id, &wish).await.map(drop)
-            };
+            let ask = |s: Orchestrator| async move { s.delete(id, &wish).await.map(drop) };
             ("ExecutionDeleted", world.call(ask).await)
         }
         What::SkipBackoff => {
@@ -224,8 +219,7 @@ async fn act_on(world: &Arc<World>, id: ExecutionId, what: What, by: String) {
             return;
         }
         What::Rerun => {
-            let ask =
-                |s: Orchestrator| async move { s.rerun(id, Rerun::default()).await };
+            let ask = |s: Orchestrator| async move { s.rerun(id, Rerun::default()).await };
             let answer = world.call(ask).await;
             if let Answer::Done(again) = answer {
                 world.know(again);

@@ -5,42 +5,55 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use serde_json::json;
 
 use super::world::World;
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, MemoryStore,
-    NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Appended, Check, Checkpoint, Compacted, Compaction, Crash, Epoch, Error, EventStore, Finished,
+    NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot, Stream,
+    Transition,
 };
 use crate::testing::FaultyStore;
 
 /// What outlives a process.
 pub(super) struct Disk {
-    memory: Arc<MemoryStore>,
+    disk: SimDisk,
 }
 
 impl Disk {
     pub(super) fn new() -> Self {
-        Self { memory: Arc::new(MemoryStore::new()) }
+        Self { disk: SimDisk::new() }
     }
 
     /// The store as the next process finds it, with what will go wrong in it.
     pub(super) fn open(&mut self, world: &Arc<World>) -> Result<Arc<dyn EventStore>, Error> {
-        let faulty = FaultyStore::new(self.memory.clone());
-        let successes = world.draw(|random| random.index(60));
-        if world.hits("failing_append", |faults| faults.failing_append) {
-            faulty.fail_append_after(successes, ErrorKind::StorageFull);
-        } else if world.hits("failing_sync", |faults| faults.failing_sync) {
-            faulty.fail_sync_after(successes, ErrorKind::Other);
+        let soon = |most| world.draw(|random| random.below(most));
+        if world.hits("full_disk", |faults| faults.full_disk) {
+            self.disk.fill_up_after(soon(800));
         }
+        if world.hits("failing_sync", |faults| faults.failing_sync) {
+            self.disk.fail_sync_after(soon(120));
+        }
+        if world.hits("power_off", |faults| faults.power_off) {
+            self.disk.cut_power_after(soon(1500));
+        }
+        let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
+        let sled = Arc::new(SledStore::open_simulated(&self.disk, options)?);
+        let faulty = FaultyStore::new(sled);
         if world.hits("failing_checkpoint", |faults| faults.failing_checkpoint) {
             faulty.fail_checkpoints(Some(ErrorKind::StorageFull));
         }
         Ok(Arc::new(SlowStore { inner: Arc::new(faulty), world: world.clone() }))
     }
 
-    /// The process is gone.
-    pub(super) fn crash(&mut self, _world: &Arc<World>) {}
+    /// The process is gone, and with it what the disk did not keep.
+    pub(super) fn crash(&mut self, world: &Arc<World>) {
+        let kinds = [Crash::Killed, Crash::PowerCut];
+        let crash = world.draw(|random| random.pick(&kinds).copied()).unwrap_or(Crash::Killed);
+        self.disk = world.draw(|random| self.disk.crash(crash, random));
+        world.tell(json!({"world": "what the disk kept", "of": format!("{crash:?}")}));
+    }
 }
 
 /// A store that takes its time before and after all that it does.

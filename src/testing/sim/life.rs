@@ -310,7 +310,8 @@ impl Life {
     fn make_peace(&mut self) -> Result<(), String> {
         self.world.calm_down();
         self.world.tell(json!({"world": "peace"}));
-        if self.process.as_ref().is_some_and(|process| process.is_failing) || self.random.one_in(2) {
+        if self.process.as_ref().is_some_and(|process| process.is_failing) || self.random.one_in(2)
+        {
             self.end_process();
         }
         let world = self.world.clone();
@@ -364,7 +365,8 @@ impl Life {
 
 fn limits(plan: &Plan) -> Limits {
     let system = &plan.system;
-    let engine = EngineLimits { decision_events: system.decision_events, ..EngineLimits::default() };
+    let engine =
+        EngineLimits { decision_events: system.decision_events, ..EngineLimits::default() };
     let hours = system.retention_hours;
     Limits {
         engine,

@@ -262,7 +262,8 @@ fn judge_start(told: &Value, log: &Log<'_>) -> Verdict {
 fn judge_starts_together(story: &[Value], log: &Log<'_>) -> Verdict {
     let mut begun: BTreeMap<&str, u64> = BTreeMap::new();
     for history in log.histories.values() {
-        if let Some(first) = history.records.first().filter(|first| name(first) == "ExecutionStarted")
+        if let Some(first) =
+            history.records.first().filter(|first| name(first) == "ExecutionStarted")
             && body(first)["parent"].is_null()
             && body(first)["rerun_of"].is_null()
         {

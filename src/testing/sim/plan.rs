@@ -7,9 +7,9 @@ use crate::testing::generate;
 use crate::testing::random::Random;
 
 /// The workflows that clients start.
-pub const WORKFLOWS: &[&str] = &["w0", "w1", "w2"];
+pub(super) const WORKFLOWS: &[&str] = &["w0", "w1", "w2"];
 /// The workflow that states of others start.
-pub const CHILD: &str = "other";
+pub(super) const CHILD: &str = "other";
 
 /// A life, before it is lived. What is not said here hangs on the seed.
 #[derive(Debug, Clone, Serialize)]
@@ -64,8 +64,10 @@ pub struct Faults {
     pub clock_jump: u64,
     /// Milliseconds that the store takes at most, where it takes any.
     pub slow_store: u64,
-    /// Processes in which an append fails.
-    pub failing_append: u64,
+    /// Processes in which the disk is full from some moment on.
+    pub full_disk: u64,
+    /// Processes in which the power goes off in the midst of work on the disk.
+    pub power_off: u64,
     /// Processes in which a sync fails after the write.
     pub failing_sync: u64,
     /// Checkpoints that fail.
@@ -90,14 +92,15 @@ pub struct Faults {
 
 impl Faults {
     /// Every kind of fault, to be switched off one at a time.
-    pub(super) fn kinds(&mut self) -> [(&'static str, &mut u64); 16] {
+    pub(super) fn kinds(&mut self) -> [(&'static str, &mut u64); 17] {
         [
             ("crashes", &mut self.crashes),
             ("stops", &mut self.stops),
             ("hang_up", &mut self.hang_up),
             ("clock_jump", &mut self.clock_jump),
             ("slow_store", &mut self.slow_store),
-            ("failing_append", &mut self.failing_append),
+            ("full_disk", &mut self.full_disk),
+            ("power_off", &mut self.power_off),
             ("failing_sync", &mut self.failing_sync),
             ("failing_checkpoint", &mut self.failing_checkpoint),
             ("failing_job", &mut self.failing_job),
@@ -218,7 +221,7 @@ fn draw_faults(random: &mut Random) -> Faults {
             "stops" => 1 + random.below(2),
             "clock_jump" => 200 + random.below(2000),
             "slow_store" => 1 + random.below(40),
-            "failing_append" | "failing_sync" => 2 + random.below(2),
+            "full_disk" | "power_off" | "failing_sync" => 2 + random.below(2),
             "hang_up" => 4 + random.below(12),
             _ => 2 + random.below(8),
         };

@@ -34,7 +34,10 @@ pub fn report(seed: u64) -> String {
     for told in outcome.story.iter().skip(skipped) {
         let _ = writeln!(text, "  {told}");
     }
-    let _ = write!(text, "live it again: cargo run --release --features testing --example simulate -- --seed {seed} --seeds 1");
+    let _ = write!(
+        text,
+        "live it again: cargo run --release --features testing --example simulate -- --seed {seed} --seeds 1"
+    );
     text
 }
 
