@@ -37,11 +37,26 @@ pub(super) async fn bring_to_an_end(world: &Arc<World>) {
             drop(world.call(|system| async move { give_up_callbacks(&system, open).await }).await);
         }
     }
-    let open = world.call(|system| async move { unfinished(&system).await }).await;
+    let open = world.call(|system| async move { tell_of_unfinished(&system).await }).await;
     if let Answer::Done(open) = open {
-        let what = format!("{} executions do not end in peace: {open:?}", open.len());
+        let what = format!("some executions do not end in peace: {}", open.join("; "));
         world.tell(json!({"call": "fault", "what": what}));
     }
+}
+
+/// Those that have not ended, with what they wait for.
+async fn tell_of_unfinished(system: &Orchestrator) -> Result<Vec<String>, crate::runtime::Error> {
+    let mut told = Vec::new();
+    for id in unfinished(system).await? {
+        let open = system.execution(id).await?;
+        let last = system.history(id).await?.pop();
+        let last = last.map(|record| record.event.to_json());
+        told.push(format!(
+            "{id} is {:?}, its timers {:?}, its jobs {:?}, its last event {last:?}",
+            open.status, open.timers, open.jobs
+        ));
+    }
+    Ok(told)
 }
 
 type Done = Result<(), crate::runtime::Error>;

@@ -28,6 +28,9 @@ const CHAOS: u64 = 150_000;
 /// Steps in which everything must come to its end once nothing goes wrong any more.
 const PATIENCE: u64 = 600_000;
 
+/// Turns in which nobody can do anything, after which nobody ever will.
+const IDLE: u64 = 1000;
+
 /// What a life was like.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -66,6 +69,8 @@ struct Life {
     random: Random,
     disk: Disk,
     opened: u64,
+    /// Turns since anybody could do anything.
+    idle: u64,
     /// The process that is there, from its opening on.
     process: Option<Process>,
 }
@@ -99,7 +104,7 @@ pub fn live(plan: &Plan) -> Outcome {
     let world = World::new(plan.clone());
     let random = Random::new(plan.seed ^ 0x57e9);
     let mut life =
-        Life { world: world.clone(), random, disk: Disk::new(), opened: 0, process: None };
+        Life { world: world.clone(), random, disk: Disk::new(), opened: 0, idle: 0, process: None };
     let fault = life.run().err();
     let mut counts = life.counts();
     let story = world.story();
@@ -173,12 +178,18 @@ impl Life {
             self.world.tell(json!({"world": "the clock jumps", "ms": ms, "back": back}));
         }
         if self.world.scheduler.step(&mut self.random).is_some() {
+            self.idle = 0;
             if self.random.one_in(16) {
                 self.world.clock.pass(1 + self.random.below(3));
             }
             return Ok(());
         }
         if self.world.clock.pass_until_somebody_wakes() {
+            return Ok(());
+        }
+        // A process that has failed may be all that there is, until it is ended.
+        self.idle += 1;
+        if self.idle < IDLE {
             return Ok(());
         }
         Err(format!("step {step}: nobody has anything to do, and nobody sleeps"))
