@@ -27,4 +27,6 @@ mod promises;
 mod runtime;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "testing")]
+mod simulation;
 mod source_text;

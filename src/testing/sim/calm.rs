@@ -14,7 +14,7 @@ const ROUNDS_FOR_CALLBACKS: u32 = 30;
 /// Rounds after which everything must have ended.
 const ROUNDS: u32 = 120;
 /// Milliseconds between two rounds.
-const ROUND: u64 = 30_000;
+const ROUND: u64 = 120_000;
 /// Who does all this.
 const BY: &str = "peace";
 

@@ -11,8 +11,8 @@ use crate::engine::Timestamp;
 use crate::runtime::Clock;
 use crate::worker::BoxFuture;
 
-/// When every life begins.
-const START: u64 = 1_700_000_000_000;
+/// When every life begins: some seconds before the moment for which generated states wait.
+const START: u64 = 1_704_067_190_000;
 
 /// The clock of a life. Sleep is measured by time that only goes on, as in a real process; what the
 /// wall clock shows may be set.
@@ -45,6 +45,11 @@ impl SimClock {
         } else {
             time.ahead += ms;
         }
+    }
+
+    /// The wall clock is set to a time that is not before the true one.
+    pub(super) fn set_right(&self) {
+        lock(&self.0).behind = 0;
     }
 
     /// Lets time pass; who has slept long enough wakes.

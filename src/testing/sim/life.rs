@@ -320,6 +320,7 @@ impl Life {
     /// Nothing goes wrong any more, and everything must come to its end.
     fn make_peace(&mut self) -> Result<(), String> {
         self.world.calm_down();
+        self.world.clock.set_right();
         self.world.tell(json!({"world": "peace"}));
         if self.process.as_ref().is_some_and(|process| process.is_failing) || self.random.one_in(2)
         {

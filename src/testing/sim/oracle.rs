@@ -121,6 +121,7 @@ fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
     let mut frames_of_jobs: BTreeMap<u64, u64> = BTreeMap::new();
     let mut attempts_over: BTreeSet<(u64, u64)> = BTreeSet::new();
     let mut attempts_begun: BTreeSet<(u64, u64)> = BTreeSet::new();
+    let mut last = ("", (0, 0));
     for record in &history.records {
         let (name, body) = (name(record), body(record));
         let fault = |what: &str| Err(format!("{id}, event {} {name}: {what}", record["sequence"]));
@@ -134,7 +135,8 @@ fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
                 (ended, cancelled, paused) = (false, false, false);
                 cleaning.clear();
             }
-            "CancelRequested" => cancelled = true,
+            // A cancel is carried out, clean-up and all, whatever was paused.
+            "CancelRequested" => (cancelled, paused) = (true, false),
             "ExecutionPaused" if body["scope"] == json!("Execution") => paused = true,
             "ExecutionResumed" if body["scope"] == json!("Execution") => paused = false,
             "CleanupStarted" => drop(cleaning.insert(frame)),
@@ -162,11 +164,14 @@ fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
                     return fault("the attempt begins again");
                 }
             }
-            _ if ATTEMPT_ENDS.contains(&name) && !attempts_over.insert(attempt) => {
-                return fault("the attempt ends again");
-            }
             _ => {}
         }
+        // One that was lost once too often has failed with that.
+        let fails_by_loss = name == "JobFailed" && last == ("AttemptLost", attempt);
+        if ATTEMPT_ENDS.contains(&name) && !attempts_over.insert(attempt) && !fails_by_loss {
+            return fault("the attempt ends again");
+        }
+        last = (name, attempt);
         if ENDS.contains(&name) {
             ended = true;
             judge_children(id, record, log)?;
