@@ -19,11 +19,13 @@ struct Wish {
     threads: usize,
     /// Every so many seeds one is lived twice.
     twice: u64,
+    /// After how many that fail no more are lived.
+    most: usize,
 }
 
 fn wish() -> Result<Wish, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut wish = Wish { seconds: 60, seed: 0, seeds: u64::MAX, threads, twice: 100 };
+    let mut wish = Wish { seconds: 60, seed: 0, seeds: u64::MAX, threads, twice: 100, most: 1 };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let number = words.next().and_then(|text| text.parse::<u64>().ok());
@@ -33,6 +35,7 @@ fn wish() -> Result<Wish, String> {
             "--seed" => wish.seed = number,
             "--seeds" => wish.seeds = number,
             "--threads" => wish.threads = usize::try_from(number).unwrap_or(1).max(1),
+            "--failing" => wish.most = usize::try_from(number).unwrap_or(1),
             "--twice" => wish.twice = number.max(1),
             _ => return Err(format!("{word} is not known")),
         }
@@ -51,7 +54,8 @@ fn main() -> Result<(), String> {
                 let mut mine = Totals::default();
                 while began.elapsed() < Duration::from_secs(wish.seconds) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= wish.seeds {
+                    let failed = failing.lock().unwrap_or_else(PoisonError::into_inner).len();
+                    if number >= wish.seeds || failed >= wish.most {
                         break;
                     }
                     let plan = Plan::of(wish.seed + number);

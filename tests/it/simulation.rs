@@ -2,6 +2,8 @@
 //!
 //! `EVERSTEP_SEEDS` says how many lives are lived, `EVERSTEP_SEED` with which seed they begin.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use everstep::testing::sim::{Plan, live_safely, report};
 
 fn number(name: &str, usual: u64) -> u64 {
@@ -11,9 +13,27 @@ fn number(name: &str, usual: u64) -> u64 {
 #[test]
 fn whatever_goes_wrong_no_promise_is_broken_and_everything_ends() {
     let first = number("EVERSTEP_SEED", 0);
-    let fails = |seed: &u64| live_safely(&Plan::of(*seed)).fault.is_some();
-    let failing = (first..first + number("EVERSTEP_SEEDS", 100)).find(fails);
-    assert!(failing.is_none(), "{}", failing.map(report).unwrap_or_default());
+    let end = first + number("EVERSTEP_SEEDS", 200);
+    let (next, failing) = (AtomicU64::new(first), AtomicU64::new(u64::MAX));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while failing.load(Ordering::Relaxed) == u64::MAX {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        break;
+                    }
+                    if live_safely(&Plan::of(seed)).fault.is_some() {
+                        failing.fetch_min(seed, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let failing = failing.into_inner();
+    if failing != u64::MAX {
+        panic!("{}", report(failing));
+    }
 }
 
 #[test]

@@ -9,9 +9,10 @@ use super::inspect::inspect;
 use super::plan::{Action, CHILD, WORKFLOWS, What, definition};
 use super::scheduler::OUTSIDE;
 use super::world::{Answer, World};
+use crate::engine::event::MapRunWish;
 use crate::engine::{Execution, ExecutionId, RedriveRequest};
 use crate::language::{Format, Json};
-use crate::runtime::{Begun, Delete, Orchestrator, Rerun, Start};
+use crate::runtime::{Begun, Delete, Error, Orchestrator, Rerun, Rows, Start};
 use crate::store::Compaction;
 use crate::testing::generate::{self, JOB_TYPES};
 
@@ -218,6 +219,10 @@ async fn act_on(world: &Arc<World>, id: ExecutionId, what: What, by: String) {
             drop(world.call(|system| async move { system.skip_backoff(id).await }).await);
             return;
         }
+        What::ChangeMapRun => {
+            drop(world.call(|system| async move { change_map_run(&system, id).await }).await);
+            return;
+        }
         What::Rerun => {
             let ask = |s: Orchestrator| async move { s.rerun(id, Rerun::default()).await };
             let answer = world.call(ask).await;
@@ -229,6 +234,14 @@ async fn act_on(world: &Arc<World>, id: ExecutionId, what: What, by: String) {
         _ => return show(world, id).await,
     };
     tell_command(world, call, json!(id), (&by, began), &answer);
+}
+
+/// Lets an open run of a distributed Map go on one at a time.
+async fn change_map_run(system: &Orchestrator, id: ExecutionId) -> Result<(), Error> {
+    let shown = system.execution(id).await?;
+    let open = shown.frames.values().find_map(|frame| Some(frame.map_run()?.id));
+    let wish = MapRunWish { concurrency: Some(1), ..MapRunWish::default() };
+    system.change_map_run(id, open.unwrap_or_default(), wish, "anyone").await
 }
 
 /// Looks at an execution, and remembers what it was shown.
@@ -257,4 +270,27 @@ fn seen(execution: &Execution) -> Value {
         "progress": execution.progress,
         "set_aside": execution.set_aside,
     })
+}
+
+/// Lists all executions there are, when nothing happens any more.
+pub(super) async fn list(world: &Arc<World>) {
+    let list = |system: Orchestrator| async move { system.list_rows(Rows::All, usize::MAX).await };
+    if let Answer::Done(rows) = world.call(list).await {
+        let ids: Vec<ExecutionId> = rows.iter().map(|row| row.id).collect();
+        world.tell(json!({"call": "list", "listed": ids}));
+    }
+}
+
+/// Follows the log of a process, from where the one before was followed to.
+pub(super) async fn follow(world: Arc<World>, system: Orchestrator) {
+    let mut events = system.events(world.followed() + 1, None);
+    // What is held here would keep the system from being let go.
+    drop(system);
+    while let Ok(record) = events.next().await {
+        world.follow_to(record.position);
+        world.tell(json!({
+            "call": "followed", "on": record.stream, "position": record.position,
+            "sequence": record.sequence, "event": record.event.name(),
+        }));
+    }
 }

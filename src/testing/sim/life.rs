@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::calm::bring_to_an_end;
-use super::clients::{deploy, send_clients, show};
+use super::clients::{deploy, follow, list, send_clients, show};
 use super::disk::Disk;
 use super::inspect::inspect;
 use super::oracle;
@@ -224,6 +224,7 @@ impl Life {
                     lock(&state).open = Some(system.clone());
                     world.tell(json!({"world": "it serves"}));
                     world.set_server(Some(Server { system: system.clone(), group }));
+                    world.scheduler.spawn(group, follow(world.clone(), system.clone()));
                     let why = system.failed().await.to_string();
                     lock(&state).failed = Some(why);
                 }
@@ -346,6 +347,7 @@ impl Life {
                 show(&world, id).await;
             }
             inspect(&world).await;
+            list(&world).await;
         })
     }
 

@@ -38,12 +38,14 @@ pub(super) fn judge(story: &[Value], log: &[Value]) -> Verdict {
             "finish" => judge_finish(told, &log),
             "forged" if text(told, "outcome") == "done" => Err("it was accepted".to_owned()),
             "show" => judge_shown(told, &log),
+            "list" => judge_list(told, &log),
             _ if !told["by"].is_null() => judge_command(told, &log),
             _ => Ok(()),
         };
         verdict.map_err(|fault| format!("{fault}\n  of {told}"))?;
     }
     judge_starts_together(story, &log)?;
+    judge_followed(story, &log)?;
     judge_looks(story)?;
     judge_tokens(story)?;
     judge_after_failure(story)
@@ -122,6 +124,7 @@ fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
     let mut attempts_over: BTreeSet<(u64, u64)> = BTreeSet::new();
     let mut attempts_begun: BTreeSet<(u64, u64)> = BTreeSet::new();
     let mut last = ("", (0, 0));
+    let mut progress = 0;
     for record in &history.records {
         let (name, body) = (name(record), body(record));
         let fault = |what: &str| Err(format!("{id}, event {} {name}: {what}", record["sequence"]));
@@ -172,6 +175,16 @@ fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
             return fault("the attempt ends again");
         }
         last = (name, attempt);
+        for key in ["progress", "percent"] {
+            if number(body, key) > 100 {
+                return fault("more than all is done");
+            }
+        }
+        let now = body["progress"].as_u64().unwrap_or(progress);
+        if now < progress && !matches!(name, "ExecutionRedriven" | "PartsKept") {
+            return fault("progress falls");
+        }
+        progress = now;
         if ENDS.contains(&name) {
             ended = true;
             judge_children(id, record, log)?;
@@ -365,6 +378,50 @@ fn judge_finish(told: &Value, log: &Log<'_>) -> Verdict {
         return Ok(());
     }
     Err("the log does not have this result".to_owned())
+}
+
+/// Every execution that is there is in the list, once, the newest first.
+fn judge_list(told: &Value, log: &Log<'_>) -> Verdict {
+    let listed = told["listed"].as_array().map_or(&[] as &[Value], Vec::as_slice);
+    let listed: Vec<&str> = listed.iter().filter_map(Value::as_str).collect();
+    if listed.windows(2).any(|pair| pair.first() <= pair.last()) {
+        return Err("the list is not in order".to_owned());
+    }
+    let known: BTreeSet<&str> = listed.iter().copied().collect();
+    for (id, history) in &log.histories {
+        let begins = history.records.first().is_some_and(|first| name(first) == "ExecutionStarted");
+        if begins && history.deleted.is_none() && !known.contains(id) {
+            return Err(format!("{id} is not in the list"));
+        }
+    }
+    let unknown = known.iter().find(|id| !log.histories.contains_key(*id));
+    unknown.map_or(Ok(()), |id| Err(format!("{id} is in the list and not in the log")))
+}
+
+/// Whoever follows the log sees what is there, each record once, in order.
+fn judge_followed(story: &[Value], log: &Log<'_>) -> Verdict {
+    let all = log.histories.values().flat_map(|history| &history.records);
+    let at: BTreeMap<u64, &Value> =
+        all.map(|record| (number(record, "position"), *record)).collect();
+    let mut last = 0;
+    for told in story.iter().filter(|told| text(told, "call") == "followed") {
+        let position = number(told, "position");
+        let record = at.get(&position);
+        let is_it = record.is_some_and(|record| {
+            record["stream"] == told["on"]
+                && record["sequence"] == told["sequence"]
+                && name(record) == text(told, "event")
+        });
+        if !is_it && !(record.is_none() && log.is_deleted(text(told, "on"))) {
+            return Err(format!("the log now has {record:?} in the place of {told}"));
+        }
+        let passed_over = (last + 1..position).find(|position| at.contains_key(position));
+        if position <= last || passed_over.is_some() {
+            return Err(format!("after {last} was seen {told}"));
+        }
+        last = position;
+    }
+    Ok(())
 }
 
 /// What was shown is durable.

@@ -29,9 +29,12 @@ pub fn report(seed: u64) -> String {
     let mut text = format!("seed {seed} fails: {}\n", outcome.fault.unwrap_or_default());
     let expanded = serde_json::to_string(&plan).unwrap_or_default();
     let _ = writeln!(text, "of this is left: {expanded}");
-    let skipped = outcome.story.len().saturating_sub(LINES);
+    let mut story = outcome.story;
+    // What those saw who follow the log is the log.
+    story.retain(|told| told.get("call").is_none_or(|call| call != "followed"));
+    let skipped = story.len().saturating_sub(LINES);
     let _ = writeln!(text, "its story, without {skipped} lines before:");
-    for told in outcome.story.iter().skip(skipped) {
+    for told in story.iter().skip(skipped) {
         let _ = writeln!(text, "  {told}");
     }
     let _ = write!(

@@ -60,7 +60,7 @@ async fn work(world: &Arc<World>, job: JobContext, input: &Value) -> Result<Valu
         }
         match world.draw(|random| random.below(3)) {
             0 => job.heartbeat(),
-            1 => job.progress(u8::try_from(step * 30).ok(), Some("at work")),
+            1 => job.progress(any_percent(world, step), Some("at work")),
             _ => {}
         }
     }
@@ -68,6 +68,12 @@ async fn work(world: &Arc<World>, job: JobContext, input: &Value) -> Result<Valu
         return Err(failure(world));
     }
     Ok(result(world.draw(crate::testing::random::Random::draw)))
+}
+
+/// How far a worker says it is: not all of them know what a percentage is.
+fn any_percent(world: &World, step: u64) -> Option<u8> {
+    let wild = world.draw(|random| random.one_in(4));
+    u8::try_from(if wild { world.draw(|random| random.below(300)) } else { step * 30 }).ok()
 }
 
 fn failure(world: &World) -> JobError {
@@ -202,7 +208,7 @@ async fn work_afar(world: &Arc<World>, job: RemoteJob) {
 /// Gives a sign of life; whether the worker is to stop.
 async fn report(world: &Arc<World>, job: &RemoteJob, step: u64) -> bool {
     let token = job.token.clone();
-    let percent = u8::try_from(step * 40).ok();
+    let percent = any_percent(world, step);
     let ask = |system: Orchestrator| async move {
         let report = ProgressReport { percent, ..ProgressReport::default() };
         system.report_job(&token, report)

@@ -33,6 +33,8 @@ pub(super) struct World {
     known: Mutex<Vec<ExecutionId>>,
     /// Tokens of callbacks that workers have seen.
     callbacks: Mutex<BTreeSet<String>>,
+    /// The last position that somebody who follows the log has seen.
+    followed: AtomicU64,
     /// How often each kind of fault happened.
     faults: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -88,6 +90,7 @@ impl World {
             busy: AtomicUsize::new(0),
             known: Mutex::default(),
             callbacks: Mutex::default(),
+            followed: AtomicU64::new(0),
             faults: Mutex::default(),
         })
     }
@@ -152,6 +155,14 @@ impl World {
 
     pub(super) fn server(&self) -> Option<Server> {
         lock(&self.server).clone()
+    }
+
+    pub(super) fn followed(&self) -> u64 {
+        self.followed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn follow_to(&self, position: u64) {
+        self.followed.store(position, Ordering::Relaxed);
     }
 
     pub(super) fn know(&self, execution: ExecutionId) {
