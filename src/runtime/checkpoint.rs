@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::catalogue::Catalogue;
 use super::controls::Controls;
 use super::definitions::Definitions;
+use super::ended::RowsInPart;
 use super::names::Names;
 use super::shard::Tools;
 use super::shards::{Note, Shards};
@@ -21,7 +22,13 @@ use crate::store::{Checkpoint, EventStore, Finished, NameKey, Position, Snapshot
 /// A shard's part of a round.
 pub(super) enum Saved {
     /// Some of its executions.
-    Part { snapshots: Vec<Snapshot>, finished: Vec<Finished>, names: Vec<(NameKey, ExecutionId)> },
+    Part {
+        snapshots: Vec<Snapshot>,
+        finished: Vec<Finished>,
+        names: Vec<(NameKey, ExecutionId)>,
+        /// The rows, for the shard to be told what became of them.
+        sent: RowsInPart,
+    },
     /// One of its executions could not be saved.
     Unsaved,
     /// It has given all for this round.
@@ -70,7 +77,7 @@ pub(super) struct CheckpointWriter {
     catalogue: Arc<Catalogue>,
     names: Arc<Names>,
     parts: Receiver<Saved>,
-    shards: usize,
+    shards: Shards,
     /// How many rounds are complete.
     rounds: watch::Sender<u64>,
 }
@@ -84,7 +91,7 @@ impl CheckpointWriter {
             catalogue: tools.catalogue.clone(),
             names: tools.names.clone(),
             parts,
-            shards: tools.shards.count(),
+            shards: tools.shards.clone(),
             rounds,
         }
     }
@@ -97,13 +104,15 @@ impl CheckpointWriter {
         // checkpoint may say that it is complete, or the next start would not know of it.
         let mut is_whole = true;
         while let Ok(saved) = self.parts.recv().await {
+            let mut rows = None;
             let checkpoint = match saved {
                 Saved::RoundBegan(round, covered) => {
                     current = (round, Some(covered));
                     done = 0;
                     continue;
                 }
-                Saved::Part { snapshots, finished, names } => {
+                Saved::Part { snapshots, finished, names, sent } => {
+                    rows = Some(sent);
                     Checkpoint { snapshots, finished, names, complete_to: None }
                 }
                 Saved::Unsaved => {
@@ -112,7 +121,7 @@ impl CheckpointWriter {
                 }
                 Saved::ShardDone(round) => {
                     done += usize::from(round == current.0);
-                    if round != current.0 || done < self.shards {
+                    if round != current.0 || done < self.shards.count() {
                         continue;
                     }
                     Checkpoint {
@@ -123,9 +132,13 @@ impl CheckpointWriter {
                     }
                 }
             };
-            let ends_round = done == self.shards;
+            let ends_round = done == self.shards.count();
             let names = checkpoint.names.clone();
-            match self.store.write_checkpoint(checkpoint).await {
+            let written = self.store.write_checkpoint(checkpoint).await;
+            if let Some(sent) = rows {
+                self.tell(sent, written.is_ok());
+            }
+            match written {
                 Ok(()) => self.names.let_go(&names),
                 // The log is not affected: recovery then reads more of it.
                 Err(error) => {
@@ -138,6 +151,13 @@ impl CheckpointWriter {
                 done = 0;
                 self.rounds.send_modify(|rounds| *rounds += 1);
             }
+        }
+    }
+
+    /// Tells a shard what became of rows of its own.
+    fn tell(&self, sent: RowsInPart, written: bool) {
+        if let Some(first) = sent.executions.first().copied() {
+            self.shards.note(first, Note::RowsArrived { sent, written });
         }
     }
 

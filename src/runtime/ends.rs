@@ -45,7 +45,7 @@ impl Shard {
         self.answer(id, command, reply);
         if self.slots.get(&id).is_some_and(|slot| slot.execution.sequence > sequence) {
             self.recent.remove(id);
-            self.finished.remove(&id);
+            self.finished.remove(id);
         } else {
             self.slots.remove(&id);
             self.slots.extend(before.map(|slot| (id, slot)));
@@ -63,7 +63,7 @@ impl Shard {
         if let Some(armed) = slot.armed {
             self.timers.remove(&(armed, id));
         }
-        self.finished.insert(id, Summary::of(&slot.execution));
+        self.finished.insert(Summary::of(&slot.execution));
         self.tools.figures.ended(slot.execution.status);
         self.recent.keep(slot.execution);
     }
@@ -74,7 +74,7 @@ impl Shard {
         if let Some(key) = name_key(&slot.execution) {
             self.tools.names.free(key, id);
         }
-        self.finished.remove(&id);
+        self.finished.remove(id);
         self.recent.remove(id);
     }
 

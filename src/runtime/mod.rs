@@ -25,6 +25,7 @@ mod controls;
 mod definitions;
 mod delete;
 mod dispatch;
+mod ended;
 mod ends;
 mod error;
 mod events;

@@ -30,13 +30,11 @@ impl Shard {
             }
         }
         let done = todo.is_empty();
-        let rows = std::mem::take(&mut self.finished);
-        let names = rows.values().filter_map(|row| Some((row.name_key()?, row.id))).collect();
-        let finished = rows
-            .into_iter()
-            .map(|(execution, row)| Finished { execution, row: row.to_bytes() })
-            .collect();
-        self.release(Release::Checkpoint(Saved::Part { snapshots, finished, names }));
+        let (rows, sent) = self.finished.send();
+        let names = rows.iter().filter_map(|row| Some((row.name_key()?, row.id))).collect();
+        let finished =
+            rows.iter().map(|row| Finished { execution: row.id, row: row.to_bytes() }).collect();
+        self.release(Release::Checkpoint(Saved::Part { snapshots, finished, names, sent }));
         if !is_whole {
             self.release(Release::Checkpoint(Saved::Unsaved));
         }

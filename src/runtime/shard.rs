@@ -20,6 +20,7 @@ use super::committer::{Accepted, Release, Unit};
 use super::controls::Controls;
 use super::definitions::Definitions;
 use super::dispatch::{Dispatch, Offer};
+use super::ended::EndedRows;
 use super::error::Error;
 use super::figures::{Figures, Unfinished};
 use super::limits::Limits;
@@ -78,8 +79,8 @@ pub(super) struct Shard {
     pub(super) dirty: Vec<ExecutionId>,
     /// Those that ended last, for whoever asks at once.
     pub(super) recent: Recent,
-    /// Executions that ended since the last checkpoint.
-    pub(super) finished: HashMap<ExecutionId, Summary>,
+    /// Executions that have ended and that no checkpoint holds.
+    pub(super) finished: EndedRows,
     /// What a running checkpoint still has to save.
     pub(super) saving: Option<Saving>,
     /// What still has to follow workflows that were paused or resumed.
@@ -129,7 +130,7 @@ impl Shard {
             units: Vec::new(),
             dirty: Vec::new(),
             recent: Recent::default(),
-            finished: HashMap::new(),
+            finished: EndedRows::default(),
             saving: None,
             alignments: VecDeque::new(),
         }
@@ -140,7 +141,7 @@ impl Shard {
     pub(super) fn adopt(&mut self, live: Vec<Adopted>, finished: Vec<Summary>) {
         for row in finished {
             self.hold_name(row.name_key(), row.id);
-            self.finished.insert(row.id, row);
+            self.finished.insert(row);
         }
         for Adopted { execution, program, is_saved } in live {
             let id = execution.id;
@@ -258,6 +259,7 @@ impl Shard {
                 saving.round = saving.round.max(round);
                 saving.todo.append(&mut self.dirty);
             }
+            Note::RowsArrived { sent, written } => self.finished.arrived(&sent, written),
             Note::LeaseLapsed { execution, job, token } => {
                 self.lose_lapsed(execution, job, token);
             }
@@ -299,20 +301,20 @@ impl Shard {
             Request::List { reply } => {
                 let slots = self.slots.values().map(|slot| &slot.execution);
                 let live = slots.filter(|execution| execution.deleted.is_none()).map(Summary::of);
-                let ended = self.finished.values().filter(|row| !self.is_going(row.id)).cloned();
+                let ended = self.finished.all().filter(|row| !self.is_going(row.id)).cloned();
                 let rows = live.chain(ended).collect();
                 self.release(Release::List(reply, rows));
             }
             Request::Page { filter, before, limit, reply } => {
                 let live = self.slots.values().map(|slot| Candidate::Live(&slot.execution));
-                let all = live.chain(self.finished.values().map(Candidate::Ended));
+                let all = live.chain(self.finished.all().map(Candidate::Ended));
                 let rows = page::newest(all, &filter, before, limit);
                 self.release(Release::List(reply, rows));
             }
             Request::Rows { ids, reply } => {
                 let row = |id: &ExecutionId| match self.slots.get(id) {
                     Some(slot) => Some(Summary::of(&slot.execution)),
-                    None => self.finished.get(id).cloned(),
+                    None => self.finished.get(*id).cloned(),
                 };
                 let rows = ids.iter().filter_map(row).collect();
                 self.release(Release::List(reply, rows));

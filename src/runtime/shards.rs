@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::children::ChildOrder;
 use super::committer::Accepted;
 use super::dispatch::Offer;
+use super::ended::RowsInPart;
 use super::error::Error;
 use super::figures::Unfinished;
 use super::page::Filter;
@@ -90,6 +91,8 @@ pub(super) enum Note {
     Deleted(ExecutionId),
     /// Take part in this round of a checkpoint.
     Checkpoint(u64),
+    /// Rows of executions that have ended were written, or could not be.
+    RowsArrived { sent: RowsInPart, written: bool },
     /// A worker of another process was silent for too long with this attempt.
     LeaseLapsed { execution: ExecutionId, job: JobId, token: Token },
     /// The process stops: running attempts of its own workers are lost, in order.

@@ -138,8 +138,9 @@ fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
                 (ended, cancelled, paused) = (false, false, false);
                 cleaning.clear();
             }
-            // A cancel is carried out, clean-up and all, whatever was paused.
+            // A cancel is carried out, clean-up and all, whatever was paused; so is the end.
             "CancelRequested" => (cancelled, paused) = (true, false),
+            "ExecutionClosing" => paused = false,
             "ExecutionPaused" if body["scope"] == json!("Execution") => paused = true,
             "ExecutionResumed" if body["scope"] == json!("Execution") => paused = false,
             "CleanupStarted" => drop(cleaning.insert(frame)),

@@ -169,6 +169,27 @@ async fn a_checkpoint_that_could_not_be_written_loses_nothing_later() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_execution_whose_row_could_not_be_written_stays_in_lists() {
+    let mut world = World::new();
+    let faulty = Arc::new(FaultyStore::new(world.store.clone()));
+    let system = world.builder().open_store(faulty.clone()).await.unwrap();
+    deploy(&system, &json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}})).await;
+    let id = system.start("w", json!(1)).await.unwrap();
+    within(system.result(id)).await.unwrap();
+    faulty.fail_checkpoints(Some(std::io::ErrorKind::StorageFull));
+    within(system.checkpoint()).await;
+    let listed = || async { system.list(10).await.unwrap().iter().map(|row| row.id).collect() };
+    let ids: Vec<_> = listed().await;
+    assert_eq!(ids, [id]);
+    // There is room again: the next checkpoint writes what the first one could not.
+    faulty.fail_checkpoints(None);
+    within(system.checkpoint()).await;
+    assert!(world.store.find_finished(id).await.unwrap().is_some());
+    let ids: Vec<_> = listed().await;
+    assert_eq!(ids, [id], "once, and not twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_queued_for_its_worker_is_in_the_next_checkpoint() {
     let mut world = World::new();
     let gate = Arc::new(Notify::new());
