@@ -21,11 +21,14 @@ struct Wish {
     twice: u64,
     /// After how many that fail no more are lived.
     most: usize,
+    /// Whether the first that fails is made smaller.
+    shrinks: bool,
 }
 
 fn wish() -> Result<Wish, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut wish = Wish { seconds: 60, seed: 0, seeds: u64::MAX, threads, twice: 100, most: 1 };
+    let mut wish =
+        Wish { seconds: 60, seed: 0, seeds: u64::MAX, threads, twice: 100, most: 1, shrinks: true };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         let number = words.next().and_then(|text| text.parse::<u64>().ok());
@@ -36,6 +39,7 @@ fn wish() -> Result<Wish, String> {
             "--seeds" => wish.seeds = number,
             "--threads" => wish.threads = usize::try_from(number).unwrap_or(1).max(1),
             "--failing" => wish.most = usize::try_from(number).unwrap_or(1),
+            "--shrink" => wish.shrinks = number > 0,
             "--twice" => wish.twice = number.max(1),
             _ => return Err(format!("{word} is not known")),
         }
@@ -83,7 +87,9 @@ fn main() -> Result<(), String> {
             println!("seed {}: {}", plan.seed, fault.lines().next().unwrap_or_default());
         }
         println!("{} seeds fail; the first: {fault}", failing.len());
-        println!("{}", report(plan.seed));
+        if wish.shrinks {
+            println!("{}", report(plan.seed));
+        }
         return Err(format!("{} seeds fail", failing.len()));
     }
     Ok(())

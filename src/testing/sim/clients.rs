@@ -158,14 +158,21 @@ async fn hold_workflow(world: &Arc<World>, action: &Action, by: &str) {
     let pauses = action.what == What::PauseWorkflow;
     let ask = |system: Orchestrator| async move {
         if pauses {
-            system.pause_workflow(name, &who, None).await.map(drop)
+            system.pause_workflow(name, &who, None).await?;
         } else {
-            system.resume_workflow(name, &who).await.map(drop)
+            system.resume_workflow(name, &who).await?;
         }
+        Ok(system.last_position())
     };
     let answer = world.call(ask).await;
-    let call = if pauses { "WorkflowPaused" } else { "WorkflowResumed" };
-    tell_command(world, call, json!(name), (by, began), &answer);
+    let position = match &answer {
+        Answer::Done(position) => Some(*position),
+        Answer::Refused(_) | Answer::Unknown => None,
+    };
+    world.tell(json!({
+        "call": if pauses { "WorkflowPaused" } else { "WorkflowResumed" }, "on": name, "by": by,
+        "began": began, "outcome": answer.outcome(), "code": answer.code(), "position": position,
+    }));
 }
 
 async fn hold_job_type(world: &Arc<World>, action: &Action, by: &str) {

@@ -14,7 +14,6 @@ use crate::store::{
     NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot, Stream,
     Transition,
 };
-use crate::testing::FaultyStore;
 
 /// What outlives a process.
 pub(super) struct Disk {
@@ -39,12 +38,8 @@ impl Disk {
             self.disk.cut_power_after(soon(1500));
         }
         let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
-        let sled = Arc::new(SledStore::open_simulated(&self.disk, options)?);
-        let faulty = FaultyStore::new(sled);
-        if world.hits("failing_checkpoint", |faults| faults.failing_checkpoint) {
-            faulty.fail_checkpoints(Some(ErrorKind::StorageFull));
-        }
-        Ok(Arc::new(SlowStore { inner: Arc::new(faulty), world: world.clone() }))
+        let inner = SledStore::open_simulated(&self.disk, options)?;
+        Ok(Arc::new(SlowStore { inner, world: world.clone() }))
     }
 
     /// The process is gone, and with it what the disk did not keep.
@@ -58,7 +53,7 @@ impl Disk {
 
 /// A store that takes its time before and after all that it does.
 struct SlowStore {
-    inner: Arc<dyn EventStore>,
+    inner: SledStore,
     world: Arc<World>,
 }
 
@@ -117,6 +112,10 @@ impl EventStore for SlowStore {
     }
 
     async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<(), Error> {
+        if self.world.hits("failing_checkpoint", |faults| faults.failing_checkpoint) {
+            let (message, kind) = ("made to fail".to_owned(), ErrorKind::StorageFull);
+            return Err(Error::Io { operation: "write of a checkpoint", message, kind });
+        }
         self.slowly(self.inner.write_checkpoint(checkpoint)).await
     }
 

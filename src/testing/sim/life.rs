@@ -24,9 +24,9 @@ use crate::testing::SeededIds;
 use crate::testing::random::Random;
 
 /// Steps after which clients must have got what they asked for.
-const CHAOS: u64 = 150_000;
+const CHAOS: u64 = 60_000;
 /// Steps in which everything must come to its end once nothing goes wrong any more.
-const PATIENCE: u64 = 600_000;
+const PATIENCE: u64 = 150_000;
 
 /// Turns in which nobody can do anything, after which nobody ever will.
 const IDLE: u64 = 1000;
@@ -222,7 +222,7 @@ impl Life {
             match builder.open_store(store).await {
                 Ok(system) => {
                     lock(&state).open = Some(system.clone());
-                    world.tell(json!({"world": "it serves"}));
+                    world.tell(json!({"world": "it serves", "position": system.last_position()}));
                     world.set_server(Some(Server { system: system.clone(), group }));
                     world.scheduler.spawn(group, follow(world.clone(), system.clone()));
                     let why = system.failed().await.to_string();

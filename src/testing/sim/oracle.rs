@@ -2,6 +2,7 @@
 //! JSON; nothing of the engine is asked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde_json::{Value, json};
 
@@ -46,6 +47,7 @@ pub(super) fn judge(story: &[Value], log: &[Value]) -> Verdict {
     }
     judge_starts_together(story, &log)?;
     judge_followed(story, &log)?;
+    judge_workflow_pauses(story, &log)?;
     judge_looks(story)?;
     judge_tokens(story)?;
     judge_after_failure(story)
@@ -421,6 +423,56 @@ fn judge_followed(story: &[Value], log: &Log<'_>) -> Verdict {
             return Err(format!("after {last} was seen {told}"));
         }
         last = position;
+    }
+    Ok(())
+}
+
+/// Once the pause of a workflow was acknowledged, or a process has begun that knows of it, no job of
+/// its executions begins until it is resumed.
+fn judge_workflow_pauses(story: &[Value], log: &Log<'_>) -> Verdict {
+    let mut controls: Vec<&Value> =
+        log.histories.values().flat_map(|h| &h.records).copied().collect();
+    controls.retain(|record| matches!(name(record), "WorkflowPaused" | "WorkflowResumed"));
+    controls.sort_by_key(|record| number(record, "position"));
+    for (at, pause) in controls.iter().enumerate() {
+        let workflow = text(body(pause), "workflow");
+        if name(pause) != "WorkflowPaused" {
+            continue;
+        }
+        let mut later = controls.iter().skip(at + 1);
+        let end = later.find(|record| text(body(record), "workflow") == workflow);
+        let end = end.map_or(u64::MAX, |record| number(record, "position"));
+        let held = number(pause, "position")..end;
+        let is_known = |told: &&Value| {
+            let paused = text(told, "call") == "WorkflowPaused" && text(told, "on") == workflow;
+            (paused || text(told, "world") == "it serves") && told["position"].is_u64()
+        };
+        let known = story.iter().filter(is_known).map(|told| number(told, "position"));
+        let Some(from) = known.filter(|position| held.contains(position)).min() else { continue };
+        for (id, history) in &log.histories {
+            judge_held(id, history, workflow, from..end)?;
+        }
+    }
+    Ok(())
+}
+
+/// No job of this execution begins between these positions, if it is of the workflow and not ending.
+fn judge_held(id: &str, history: &History<'_>, workflow: &str, held: Range<u64>) -> Verdict {
+    let mut ends = true;
+    for record in &history.records {
+        match name(record) {
+            "ExecutionStarted" => ends = text(body(record), "workflow") != workflow,
+            "CancelRequested" | "ExecutionClosing" => ends = true,
+            "JobStarted" if !ends && number(record, "position") > held.start => {
+                let position = number(record, "position");
+                if held.contains(&position) {
+                    return Err(format!(
+                        "{id}: a job begins at {position}; {workflow} is paused {held:?}"
+                    ));
+                }
+            }
+            _ => {}
+        }
     }
     Ok(())
 }
