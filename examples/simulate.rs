@@ -5,6 +5,9 @@
 //! cargo run --release --features testing --example simulate -- --seed 17 --seeds 1
 //! ```
 
+#![expect(clippy::print_stdout, reason = "a program that talks to people")]
+#![expect(clippy::disallowed_methods, reason = "it measures how long it takes in real time")]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

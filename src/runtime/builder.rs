@@ -213,10 +213,7 @@ impl Builder {
         };
         let writer = CheckpointWriter::new(&tools, parts_out, rounds_done);
         let committer = committer(&tools, epoch, units_out, (durable, health), rounds.clone());
-        let writers = vec![
-            tools.tasks.spawn_writer("everstep-commit", committer.run())?,
-            tools.tasks.spawn_writer("everstep-checkpoint", writer.run())?,
-        ];
+        let writers = start_writers(&tools, committer, writer)?;
         let report = recovered.report.clone();
         let shard_tasks = spawn_shards(&tools, lanes, recovered);
         let retention = tools.limits.retention;
@@ -329,6 +326,18 @@ fn committer(
         keep_tombstones_ms: milliseconds(tools.limits.keep_tombstones),
         compacting: None,
     }
+}
+
+/// Starts what writes to the store.
+fn start_writers(
+    tools: &Tools,
+    committer: Committer,
+    writer: CheckpointWriter,
+) -> Result<Vec<Task<()>>, Error> {
+    Ok(vec![
+        tools.tasks.spawn_writer("everstep-commit", committer.run())?,
+        tools.tasks.spawn_writer("everstep-checkpoint", writer.run())?,
+    ])
 }
 
 /// Gives each shard what recovery found for it, and starts it.

@@ -132,6 +132,18 @@ fn language_and_engine_are_pure() {
 }
 
 #[test]
+fn the_judge_of_simulated_lives_asks_nothing_of_the_engine() {
+    let files = files_below("src/testing/sim/oracle", ".rs");
+    assert!(files.len() > 1);
+    for source in files {
+        for word in ["crate::", "super::super"] {
+            let lines = lines_with(&source.without_comments(), word);
+            assert!(lines.is_empty(), "{}: lines {lines:?} mention {word}", source.path);
+        }
+    }
+}
+
+#[test]
 fn files_stay_readable() {
     let mut faults = Vec::new();
     for source in files_below("src", ".rs").iter().chain(&files_below("tests", ".rs")) {

@@ -182,7 +182,7 @@ impl Plan {
     /// What `seed` stands for.
     #[must_use]
     pub fn of(seed: u64) -> Self {
-        let mut random = Random::new(seed ^ 0x5eed_0f_11fe);
+        let mut random = Random::new(seed ^ 0x5eed_0011_11fe);
         let system = draw_system(&mut random);
         let faults = draw_faults(&mut random);
         let mut names: Vec<String> = WORKFLOWS.iter().map(|name| (*name).to_owned()).collect();

@@ -77,7 +77,7 @@ impl<T> Answer<T> {
 
 impl World {
     pub(super) fn new(plan: Plan) -> Arc<Self> {
-        let chance = Mutex::new(Random::new(plan.seed ^ 0xc4a_9ce));
+        let chance = Mutex::new(Random::new(plan.seed ^ 0x0c4a_09ce));
         Arc::new(Self {
             plan,
             chance,

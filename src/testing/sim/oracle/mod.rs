@@ -6,6 +6,10 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
+use self::history::{ENDS, judge_history};
+
+mod history;
+
 /// What the log tells of one history.
 #[derive(Default)]
 struct History<'l> {
@@ -69,7 +73,7 @@ fn name(record: &Value) -> &str {
 
 /// What a record's event says.
 fn body(record: &Value) -> &Value {
-    &record["event"][name(record)]
+    record["event"].get(name(record)).unwrap_or(&Value::Null)
 }
 
 /// Positions rise, histories are dense; what is missing belongs to what was deleted.
@@ -93,7 +97,7 @@ fn read(log: &[Value]) -> Result<Log<'_>, String> {
         let sequences = || history.records.iter().map(|record| number(record, "sequence"));
         let there = history.records.len() as u64;
         match history.deleted {
-            Some(end) if sequences().last() == Some(end) => may_be_missing += end - there,
+            Some(end) if sequences().next_back() == Some(end) => may_be_missing += end - there,
             Some(_) => return Err(format!("{id} goes on after it was deleted")),
             None if !sequences().eq(1..=there) => {
                 let sequences: Vec<u64> = sequences().collect();
@@ -109,93 +113,6 @@ fn read(log: &[Value]) -> Result<Log<'_>, String> {
     Ok(Log { histories })
 }
 
-const ENDS: &[&str] =
-    &["ExecutionCompleted", "ExecutionFailed", "ExecutionCancelled", "ExecutionTimedOut"];
-const ATTEMPT_ENDS: &[&str] = &["JobSucceeded", "JobFailed", "JobTimedOut", "AttemptLost"];
-
-/// What is true of one history, whoever asked for what.
-fn judge_history(id: &str, history: &History<'_>, log: &Log<'_>) -> Verdict {
-    if history.deleted.is_some() {
-        return Ok(());
-    }
-    let mut ended = false;
-    let mut cancelled = false;
-    let mut paused = false;
-    let mut cleaning: BTreeSet<u64> = BTreeSet::new();
-    let mut frames_of_jobs: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut attempts_over: BTreeSet<(u64, u64)> = BTreeSet::new();
-    let mut attempts_begun: BTreeSet<(u64, u64)> = BTreeSet::new();
-    let mut last = ("", (0, 0));
-    let mut progress = 0;
-    for record in &history.records {
-        let (name, body) = (name(record), body(record));
-        let fault = |what: &str| Err(format!("{id}, event {} {name}: {what}", record["sequence"]));
-        let (job, frame) = (number(body, "job"), number(body, "frame"));
-        let attempt = (job, number(body, "attempt"));
-        if ended && !matches!(name, "ExecutionRedriven" | "ExecutionDeleted") {
-            return fault("it had ended");
-        }
-        match name {
-            "ExecutionRedriven" => {
-                (ended, cancelled, paused) = (false, false, false);
-                cleaning.clear();
-            }
-            // A cancel is carried out, clean-up and all, whatever was paused; so is the end.
-            "CancelRequested" => (cancelled, paused) = (true, false),
-            "ExecutionClosing" => paused = false,
-            "ExecutionPaused" if body["scope"] == json!("Execution") => paused = true,
-            "ExecutionResumed" if body["scope"] == json!("Execution") => paused = false,
-            "CleanupStarted" => drop(cleaning.insert(frame)),
-            "FrameStarted" if cleaning.contains(&number(body, "parent")) => {
-                cleaning.insert(frame);
-            }
-            "JobScheduled" => {
-                frames_of_jobs.insert(job, frame);
-                if cancelled && !cleaning.contains(&frame) {
-                    return fault("a job is scheduled after the cancel");
-                }
-            }
-            "ItemStarted" if cancelled && !cleaning.contains(&frame) => {
-                return fault("a part begins after the cancel");
-            }
-            "JobStarted" => {
-                let frame = frames_of_jobs.get(&job).copied().unwrap_or(u64::MAX);
-                if cancelled && !cleaning.contains(&frame) {
-                    return fault("a job begins after the cancel");
-                }
-                if paused {
-                    return fault("a job begins while the execution is paused");
-                }
-                if !attempts_begun.insert(attempt) {
-                    return fault("the attempt begins again");
-                }
-            }
-            _ => {}
-        }
-        // One that was lost once too often has failed with that.
-        let fails_by_loss = name == "JobFailed" && last == ("AttemptLost", attempt);
-        if ATTEMPT_ENDS.contains(&name) && !attempts_over.insert(attempt) && !fails_by_loss {
-            return fault("the attempt ends again");
-        }
-        last = (name, attempt);
-        for key in ["progress", "percent"] {
-            if number(body, key) > 100 {
-                return fault("more than all is done");
-            }
-        }
-        let now = body["progress"].as_u64().unwrap_or(progress);
-        if now < progress && !matches!(name, "ExecutionRedriven" | "PartsKept") {
-            return fault("progress falls");
-        }
-        progress = now;
-        if ENDS.contains(&name) {
-            ended = true;
-            judge_children(id, record, log)?;
-        }
-    }
-    Ok(())
-}
-
 /// What an execution began and waits for has ended before it does.
 fn judge_children(parent: &str, end: &Value, log: &Log<'_>) -> Verdict {
     let at = number(end, "position");
@@ -206,7 +123,8 @@ fn judge_children(parent: &str, end: &Value, log: &Log<'_>) -> Verdict {
             continue;
         };
         let link = &body(start)["parent"];
-        let is_waited_for = text(link, "execution") == parent && link["link"]["Begun"].is_null();
+        let is_waited_for =
+            text(link, "execution") == parent && link["link"].get("Begun").is_none();
         if !is_waited_for || number(start, "position") > at || abandoned.contains(&json!(id)) {
             continue;
         }
@@ -415,7 +333,8 @@ fn judge_followed(story: &[Value], log: &Log<'_>) -> Verdict {
                 && record["sequence"] == told["sequence"]
                 && name(record) == text(told, "event")
         });
-        if !is_it && !(record.is_none() && log.is_deleted(text(told, "on"))) {
+        let is_gone = record.is_none() && log.is_deleted(text(told, "on"));
+        if !(is_it || is_gone) {
             return Err(format!("the log now has {record:?} in the place of {told}"));
         }
         let passed_over = (last + 1..position).find(|position| at.contains_key(position));
@@ -524,10 +443,8 @@ fn judge_tokens(story: &[Value]) -> Verdict {
     let mut given = BTreeSet::new();
     for told in story {
         match text(told, "call") {
-            "finish" if text(told, "outcome") == "done" => {
-                if !used.insert(text(told, "token")) {
-                    return Err(format!("a second result was taken: {told}"));
-                }
+            "finish" if text(told, "outcome") == "done" && !used.insert(text(told, "token")) => {
+                return Err(format!("a second result was taken: {told}"));
             }
             "given" => {
                 let attempt = (text(told, "on"), number(told, "job"), number(told, "attempt"));
