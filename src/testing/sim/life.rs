@@ -253,6 +253,9 @@ impl Life {
             process.end_at = Some((step + self.random.below(300), End::Crash));
             self.world.tell(json!({"world": "its store has failed", "why": why}));
         }
+        if self.world.take_crash() && !self.world.is_calm() {
+            process.end_at = Some((step + self.random.below(40), End::Crash));
+        }
         if stopped {
             self.end_process();
         } else if let Some((_, end)) = process.end_at.filter(|(at, _)| *at <= step) {

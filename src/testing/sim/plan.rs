@@ -56,6 +56,8 @@ pub struct System {
 pub struct Faults {
     /// Crashes in the life.
     pub crashes: u64,
+    /// Calls in the midst of which the process crashes.
+    pub crash_in_call: u64,
     /// Stops in order, in the life.
     pub stops: u64,
     /// Calls that their caller gives up.
@@ -92,9 +94,10 @@ pub struct Faults {
 
 impl Faults {
     /// Every kind of fault, to be switched off one at a time.
-    pub(super) fn kinds(&mut self) -> [(&'static str, &mut u64); 17] {
+    pub(super) fn kinds(&mut self) -> [(&'static str, &mut u64); 18] {
         [
             ("crashes", &mut self.crashes),
+            ("crash_in_call", &mut self.crash_in_call),
             ("stops", &mut self.stops),
             ("hang_up", &mut self.hang_up),
             ("clock_jump", &mut self.clock_jump),
@@ -224,6 +227,7 @@ fn draw_faults(random: &mut Random) -> Faults {
             "clock_jump" => 200 + random.below(2000),
             "slow_store" => 1 + random.below(40),
             "full_disk" | "power_off" | "failing_sync" => 2 + random.below(2),
+            "crash_in_call" => 8 + random.below(60),
             "hang_up" => 4 + random.below(12),
             _ => 2 + random.below(8),
         };

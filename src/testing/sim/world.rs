@@ -15,6 +15,9 @@ use crate::engine::ExecutionId;
 use crate::runtime::{Error, Orchestrator};
 use crate::testing::random::Random;
 
+/// Crashes in the midst of calls that a life sees at most, so that it comes to its end.
+const MOST_CRASHES: u64 = 6;
+
 /// What all who take part in a life share.
 pub(super) struct World {
     pub(super) plan: Plan,
@@ -35,6 +38,10 @@ pub(super) struct World {
     callbacks: Mutex<BTreeSet<String>>,
     /// The last position that somebody who follows the log has seen.
     followed: AtomicU64,
+    /// Crashes in the midst of a call that may still come.
+    crashes_left: AtomicU64,
+    /// Whether the process is to crash soon.
+    is_to_crash: AtomicBool,
     /// How often each kind of fault happened.
     faults: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -91,6 +98,8 @@ impl World {
             known: Mutex::default(),
             callbacks: Mutex::default(),
             followed: AtomicU64::new(0),
+            crashes_left: AtomicU64::new(MOST_CRASHES),
+            is_to_crash: AtomicBool::new(false),
             faults: Mutex::default(),
         })
     }
@@ -188,6 +197,19 @@ impl World {
         lock(&self.callbacks).iter().cloned().collect()
     }
 
+    fn maybe_crash(&self) {
+        let left = self.crashes_left.load(Ordering::Relaxed);
+        if left > 0 && self.hits("crash_in_call", |faults| faults.crash_in_call) {
+            self.crashes_left.store(left - 1, Ordering::Relaxed);
+            self.is_to_crash.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the process is to crash in the midst of a call; says so once.
+    pub(super) fn take_crash(&self) -> bool {
+        self.is_to_crash.swap(false, Ordering::Relaxed)
+    }
+
     /// Waits until there is a server.
     async fn reach(&self) -> Server {
         loop {
@@ -209,6 +231,7 @@ impl World {
         let (reply, answer) = oneshot::channel();
         let asked = ask(system);
         let task = self.scheduler.spawn(group, async move { drop(reply.send(asked.await)) });
+        self.maybe_crash();
         let answered = if self.hits("hang_up", |faults| faults.hang_up) {
             let patience = self.clock.rest(self.draw(|random| random.below(40)));
             tokio::select! {
