@@ -13,6 +13,10 @@ impl Chance {
         let seed = number("EVERSTEP_SEED");
         let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         println!("EVERSTEP_SEED={seed}");
+        Self::seeded(seed)
+    }
+
+    pub(super) fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -41,7 +45,8 @@ pub(super) fn kills(of_fifty: u64) -> u64 {
     number("EVERSTEP_KILLS").map_or(of_fifty, |kills| (kills * of_fifty).div_ceil(50))
 }
 
-fn number(variable: &str) -> Option<u64> {
+/// A whole number from the environment.
+pub(super) fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().expect("EVERSTEP_SEED and EVERSTEP_KILLS are whole numbers"))
+    Some(text.parse().expect("EVERSTEP_SEED, EVERSTEP_KILLS and EVERSTEP_LOAD are whole numbers"))
 }
