@@ -23,7 +23,10 @@ const retry = async (page) => {
   await page.getByLabel('Reason').fill('the folder was elsewhere');
   await page.locator('dialog dt').first().waitFor();
 };
-const search = (page) => page.getByText(/events? found$/).waitFor();
+const search = async (page) => {
+  await page.getByText(/events? found$/).waitFor();
+  await below(page);
+};
 
 // What somebody might have who uses this every day.
 async function everyday(server) {
@@ -49,7 +52,7 @@ async function everyday(server) {
 
 test('pictures are taken of each view, light, dark and narrow', async ({ browser }) => {
   mkdirSync(FOLDER, { recursive: true });
-  const server = await Server.begin({ hostile: false });
+  const server = await Server.begin({ config: join(ROOT, 'examples/import/everstep.toml') });
   try {
     const { id, old, failed } = await everyday(server);
     const views = {

@@ -8,21 +8,23 @@ import { createInterface } from 'node:readline';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
 export const BINARY = resolve(process.env.EVERSTEP_BINARY ?? join(ROOT, 'target/debug/everstep'));
+const CONFIG = join(import.meta.dirname, 'everstep.toml');
 
 export class Server {
   // One with a token lets nobody in without.
-  static async begin({ guarded = false, hostile = true } = {}) {
+  static async begin({ guarded = false, config = CONFIG } = {}) {
     const server = new Server();
+    server.config = config;
     server.folder = mkdtempSync(join(tmpdir(), 'everstep-page-'));
     if (guarded) server.token = server.newToken('tests', 'admin');
     await server.start('127.0.0.1:0');
     await server.deploy('import', readFileSync(join(ROOT, 'examples/import/import.yaml'), 'utf8'));
-    if (hostile) await server.deploy('hostile', readFileSync(join(import.meta.dirname, 'hostile.json'), 'utf8'), 'application/json');
+    if (config === CONFIG) await server.deploy('hostile', readFileSync(join(import.meta.dirname, 'hostile.json'), 'utf8'), 'application/json');
     return server;
   }
 
   async start(listen) {
-    const args = ['serve', '--config', join(import.meta.dirname, 'everstep.toml'), '--data', join(this.folder, 'data'), '--listen', listen, '--json'];
+    const args = ['serve', '--config', this.config, '--data', join(this.folder, 'data'), '--listen', listen, '--json'];
     const env = { ...process.env, EVERSTEP_IMPORT_DELAY_MS: '60' };
     this.process = spawn(BINARY, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.said = '';
