@@ -1,6 +1,7 @@
 //! The handle that users hold.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::committer::{Accepted, Health, Release, Unit};
 use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
-use super::read::{read_execution, read_execution_at, read_records};
+use super::read::{read_execution, read_execution_at, read_near, read_part, read_records};
 use super::recovery::RecoveryReport;
 use super::shard::Tools;
 use super::shards::{Note, Request};
@@ -315,6 +316,40 @@ impl Orchestrator {
     /// The execution was deleted, or the log cannot be read.
     pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
         read_records(self.store(), execution).await
+    }
+
+    /// Part of the history of an execution: its events with sequences in `range`.
+    ///
+    /// # Errors
+    /// There is no such execution, it was deleted, or the log cannot be read.
+    pub async fn history_part(
+        &self,
+        execution: ExecutionId,
+        range: Range<u64>,
+    ) -> Result<Vec<Record>, Error> {
+        read_part(self.store(), execution, range).await
+    }
+
+    /// The sequence of the last event of an execution; 0 when there is none.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn last_sequence(&self, execution: ExecutionId) -> Result<u64, Error> {
+        Ok(self.store().last_sequence(execution.0)?)
+    }
+
+    /// An execution as it was right after the event with this sequence, or after an earlier one: the
+    /// nearest that is kept, so that a long history need not be read from its beginning. Without
+    /// events when none is.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn execution_near(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        read_near(self.store(), execution, sequence).await
     }
 
     /// Part of the whole log.

@@ -142,6 +142,10 @@ async fn cancel(order: &Order<'_>) -> Result<Option<Value>, Problem> {
     let reason = order.reason.as_deref();
     let force = order.call.fields().flag("force");
     if order.dry_run {
+        // Without `force` it was looked at before, as with all actions.
+        if force {
+            order.execution.permits_force(order.app().now())?;
+        }
         return Ok(None);
     }
     match force {
