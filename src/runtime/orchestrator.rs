@@ -41,6 +41,8 @@ const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Orchestrator {
     pub(super) inner: Arc<Inner>,
+    /// An execution, and what its last event must be for anything to be done with it.
+    expected: Option<(ExecutionId, u64)>,
 }
 
 pub(super) struct Inner {
@@ -110,7 +112,7 @@ impl Orchestrator {
     }
 
     pub(super) fn from_inner(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), expected: None }
     }
 
     /// A way to it that does not keep it alive.
@@ -120,7 +122,30 @@ impl Orchestrator {
 
     /// The system, while anybody else holds it.
     pub(super) fn upgrade(inner: &Weak<Inner>) -> Option<Self> {
-        inner.upgrade().map(|inner| Self { inner })
+        inner.upgrade().map(|inner| Self { inner, expected: None })
+    }
+
+    /// The same system, for who acts on what they saw: it does nothing with an execution whose last
+    /// event is no longer that of this sequence, but refuses with [`Error::Changed`]. The execution
+    /// cannot change between the look and the act.
+    #[must_use]
+    pub fn expecting(&self, execution: ExecutionId, sequence: u64) -> Self {
+        Self { inner: self.inner.clone(), expected: Some((execution, sequence)) }
+    }
+
+    /// What the last event of an execution must be.
+    pub(super) fn expected(&self, execution: ExecutionId) -> Option<u64> {
+        self.expected.filter(|(expected, _)| *expected == execution).map(|(_, sequence)| sequence)
+    }
+
+    /// Refuses an execution that has changed.
+    pub(super) fn check_expected(&self, execution: &Execution) -> Result<(), Error> {
+        match self.expected(execution.id) {
+            Some(sequence) if sequence != execution.sequence => {
+                Err(Error::Changed { execution: execution.id })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
@@ -164,12 +189,15 @@ impl Orchestrator {
         self.check_open()?;
         let action = command.action();
         let (reply, answer) = oneshot::channel();
-        let request = Request::Command { execution, command, reply };
+        let expected = self.expected(execution);
+        let request = Request::Command { execution, expected, command, reply };
         self.inner.tools.shards.request(execution, request).await?;
         match self.answer(answer).await? {
             Err(Error::NoSuchExecution { .. }) => {
                 // It may have ended long ago: say so, and not that it never was.
-                let status = self.read_execution(execution).await?.status;
+                let ended = self.read_execution(execution).await?;
+                self.check_expected(&ended)?;
+                let status = ended.status;
                 Err(crate::engine::Rejection::NotInStatus { command: action, status }.into())
             }
             answer => answer,
