@@ -42,7 +42,6 @@ fn look(points: u64, ignores_syncs: bool) -> Found {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "the figures of a run")]
 fn whatever_a_crash_leaves_holds_all_that_was_acknowledged() {
     let found = look(number("EVERSTEP_CRASH_POINTS").unwrap_or(DEFAULT_POINTS), false);
     println!("{} crashes after {} steps of the disk", found.points, found.steps);

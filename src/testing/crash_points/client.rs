@@ -98,8 +98,8 @@ impl<'r> Client<'r> {
         // None is begun twice, also not one of which nothing is left.
         for number in 0..count.max(self.own.len() as u64) {
             let stream = stream(number);
-            let own = found.iter().filter(|record| record.stream == stream);
-            let end = own.last();
+            let mut own = found.iter().rev().filter(|record| record.stream == stream);
+            let end = own.next();
             let last = end.map_or(0, |record| record.sequence);
             let has_ended = end.is_some_and(is_end);
             let is_deleted = end.is_none_or(is_tombstone);
