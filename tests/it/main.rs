@@ -12,6 +12,8 @@ mod architecture;
 mod cli;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod crash;
+#[cfg(feature = "testing")]
+mod crash_points;
 #[cfg(feature = "cli")]
 mod definitions;
 mod durability;

@@ -47,7 +47,11 @@ impl Inner {
         let mut writer = lock(&self.writer);
         writer.check_running()?;
         let epoch = writer.epoch.saturating_add(1);
-        self.write_epoch(epoch)?;
+        if let Err(error) = self.write_epoch(epoch) {
+            // As after a failed append: another sync might say that this one was durable.
+            writer.stopped = Some(error.to_string());
+            return Err(error);
+        }
         writer.epoch = epoch;
         writer.acquired = true;
         Ok(Epoch(epoch))

@@ -12,13 +12,14 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::TryLockError;
 use std::sync::atomic::Ordering;
 
-use ::sled::{Batch, IVec};
+use ::sled::IVec;
 
 use super::super::frame::{CHUNK_BYTES, Chunks, Cut, Entry, Frame, Frames, Gap, Piece};
 use super::super::{
     Checkpoint, Compacted, Compaction, Epoch, Error, NameKey, Position, Stream, codec,
 };
 use super::append::Writer;
+use super::disk::Batch;
 use super::guard::guard;
 use super::log::{key, part_key};
 use super::{Inner, lock};
@@ -165,9 +166,17 @@ impl Inner {
 
     /// Goes from the tombstone, which stays, to the transition before it.
     fn begin_walk(&self, plan: &mut Plan, stream: Stream) -> Result<(), Error> {
-        let Some(head) = self.find_head(stream)?.filter(|head| head.deleted) else { return Ok(()) };
-        let missing = || Error::damaged(head.position, "a tombstone is missing", Some(stream));
-        let (time, previous) = self.transition_at(stream, head.position)?.ok_or_else(missing)?;
+        let head = self.find_head(stream)?;
+        let found = match head {
+            Some(head) if head.deleted => self.transition_at(stream, head.position)?,
+            Some(_) => return Ok(()),
+            None => None,
+        };
+        let Some((time, previous)) = found else {
+            // Even the tombstone is gone: a crash has taken back only that the index knew so.
+            plan.taken.push((0, stream));
+            return Ok(());
+        };
         plan.streams.insert(stream);
         plan.taken.push((time, stream));
         plan.walk = (previous != 0).then_some((stream, previous));

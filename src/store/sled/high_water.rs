@@ -5,19 +5,21 @@
 //! at checkpoints: after a power cut it may name an older position, never one that was not
 //! durable, because it is written after the log was synced.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::super::Position;
+use super::disk::{Disk, SmallFile};
+
+/// The file's name.
+pub(super) const NAME: &str = "high-water";
 
 const SLOT_BYTES: usize = 32;
 
 /// The file, and whose turn it is.
 #[derive(Debug)]
 pub(super) struct HighWater {
-    file: File,
+    file: SmallFile,
     log: [u8; 8],
     generation: u64,
 }
@@ -25,10 +27,8 @@ pub(super) struct HighWater {
 impl HighWater {
     /// Opens or makes the file of the log with this id; gives the position that it holds, 0 when
     /// it holds none of this log.
-    pub(super) fn open(path: &Path, log: [u8; 8]) -> io::Result<(Self, Position)> {
-        let options =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).clone();
-        let file = options.open(path)?;
+    pub(super) fn open(disk: &Disk, log: [u8; 8]) -> io::Result<(Self, Position)> {
+        let file = disk.small_file(NAME)?;
         let mut newest = (0, 0);
         for offset in [0, SLOT_BYTES as u64] {
             let mut slot = [0; SLOT_BYTES];
@@ -66,7 +66,7 @@ impl HighWater {
     }
 
     /// A second handle, to sync the file with.
-    pub(super) fn handle(&self) -> io::Result<File> {
+    pub(super) fn handle(&self) -> io::Result<SmallFile> {
         self.file.try_clone()
     }
 }
@@ -87,17 +87,18 @@ mod tests {
     #[test]
     fn the_newest_whole_slot_counts() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("high-water");
-        let (mut high_water, position) = HighWater::open(&path, [1; 8]).unwrap();
+        let path = folder.path().join(NAME);
+        let disk = Disk::folder(folder.path());
+        let (mut high_water, position) = HighWater::open(&disk, [1; 8]).unwrap();
         assert_eq!(position, 0);
         for position in [5, 6, 9] {
             high_water.write(position).unwrap();
         }
-        assert_eq!(HighWater::open(&path, [1; 8]).unwrap().1, 9);
-        assert_eq!(HighWater::open(&path, [2; 8]).unwrap().1, 0);
+        assert_eq!(HighWater::open(&disk, [1; 8]).unwrap().1, 9);
+        assert_eq!(HighWater::open(&disk, [2; 8]).unwrap().1, 0);
         let mut bytes = std::fs::read(&path).unwrap();
         bytes[SLOT_BYTES] ^= 1;
         std::fs::write(&path, &bytes).unwrap();
-        assert_eq!(HighWater::open(&path, [1; 8]).unwrap().1, 6);
+        assert_eq!(HighWater::open(&disk, [1; 8]).unwrap().1, 6);
     }
 }

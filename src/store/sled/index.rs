@@ -5,21 +5,23 @@
 //! damaged it is thrown away and filled again from the log.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::path::Path;
 use std::sync::Mutex;
 
-use ::sled::{Batch, Db, IVec, Tree};
+use ::sled::IVec;
 use uuid::Uuid;
 
 use super::super::frame::CHUNK_BYTES;
 use super::super::{Checkpoint, Error, Finished, NameKey, Position, Snapshot, Stream};
+use super::disk::{Batch, Database, Disk, Tree};
 use super::guard::guard;
-use super::{Head, files, lock};
+use super::{Fdatasync, Head, lock};
 use crate::engine::ExecutionId;
 
 /// Raised when the keys below change their meaning; another number means "begin anew".
 const FORMAT: u32 = 1;
+
+/// Where the index is.
+const FOLDER: &str = "index";
 
 const IDENTITY: &[u8] = b"i";
 const COMPLETE_TO: &[u8] = b"c";
@@ -38,11 +40,10 @@ const TOMBSTONE: u8 = b'g';
 /// A kind and an id: the beginning of a key.
 pub(super) type Name = [u8; 17];
 
-/// The sled database of the index.
+/// The database of the index.
 pub(super) struct Index {
     pub(super) tree: Tree,
-    db: Db,
-    file: File,
+    db: Database,
     /// One writer at a time, because old parts of a value are looked up before they are replaced.
     pub(super) writing: Mutex<()>,
 }
@@ -121,23 +122,21 @@ impl Head {
 
 impl Index {
     /// Opens the index of the log with this id, or begins a new one; whether it is new.
-    pub(super) fn open(folder: &Path, cache: u64, log: Uuid) -> Result<(Self, bool), Error> {
-        match Self::try_open(folder, cache).and_then(|index| index.check(log).map(|()| index)) {
+    pub(super) fn open(disk: &Disk, cache: u64, log: Uuid) -> Result<(Self, bool), Error> {
+        match Self::try_open(disk, cache).and_then(|index| index.check(log).map(|()| index)) {
             Ok(index) => Ok((index, false)),
             Err(Error::Damaged { damage }) => {
                 tracing::debug!(reason = %damage.reason, "the index is begun anew");
-                Self::begin(folder, cache, log).map(|index| (index, true))
+                Self::begin(disk, cache, log).map(|index| (index, true))
             }
             Err(error) => Err(error),
         }
     }
 
     /// Throws away what is there.
-    pub(super) fn begin(folder: &Path, cache: u64, log: Uuid) -> Result<Self, Error> {
-        if folder.exists() {
-            fs::remove_dir_all(folder).map_err(|e| Error::io("removal of the index", &e))?;
-        }
-        let index = Self::try_open(folder, cache)?;
+    pub(super) fn begin(disk: &Disk, cache: u64, log: Uuid) -> Result<Self, Error> {
+        disk.remove(FOLDER).map_err(|error| Error::io("removal of the index", &error))?;
+        let index = Self::try_open(disk, cache)?;
         let identity = [&FORMAT.to_le_bytes()[..], log.as_bytes()].concat();
         guard("write of the index", 0, || {
             index.tree.insert(IDENTITY, identity)?;
@@ -146,11 +145,10 @@ impl Index {
         Ok(index)
     }
 
-    fn try_open(folder: &Path, cache: u64) -> Result<Self, Error> {
-        let db = files::open_sled(folder, cache)?;
+    fn try_open(disk: &Disk, cache: u64) -> Result<Self, Error> {
+        let db = disk.open(FOLDER, cache)?;
         let tree = guard("opening of the index", 0, || db.open_tree("index"))?;
-        let file = files::data_file(folder)?;
-        Ok(Self { tree, db, file, writing: Mutex::default() })
+        Ok(Self { tree, db, writing: Mutex::default() })
     }
 
     /// That the index is of this log and can be read to its end.
@@ -270,7 +268,7 @@ impl Index {
             self.tree.apply_batch(batch)?;
             self.db.flush()
         })?;
-        self.file.sync_data().map_err(|error| Error::io("sync of the checkpoint", &error))
+        self.db.sync(&Fdatasync).map_err(|error| Error::io("sync of the checkpoint", &error))
     }
 
     /// Of a deleted history nothing but its end stays here, and that it is to be taken away.
@@ -330,7 +328,7 @@ impl Index {
     pub(super) fn free_name(&self, key: NameKey, execution: ExecutionId) -> Result<(), Error> {
         if self.find_named(key)? == Some(execution) {
             let name = name(NAMED, Uuid::from_bytes(key.0));
-            guard("write of the index", 0, || self.tree.remove(name))?;
+            guard("write of the index", 0, || self.tree.remove(&name))?;
         }
         Ok(())
     }

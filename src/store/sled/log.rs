@@ -1,24 +1,22 @@
 //! The log's tree: chunks under the position of their first record, and parts of large records.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::iter::Rev;
 use std::sync::Arc;
 
-use ::sled::{Db, IVec, Iter, Tree};
+use ::sled::IVec;
 
 use super::super::frame::{CHUNK_BYTES, Chunks, Cut, Frame};
 use super::super::{Error, Position, Record, codec};
+use super::disk::{Batch, Database, Iter, Tree};
 use super::guard::guard;
 use crate::engine::Timestamp;
 
-/// The sled database of the log.
+/// The database of the log.
 pub(super) struct Log {
     pub(super) tree: Tree,
     pub(super) meta: Tree,
-    pub(super) db: Db,
-    /// Our own handle to sled's file, to sync it with.
-    pub(super) file: File,
+    pub(super) db: Database,
 }
 
 /// The key of the chunk that begins at `position`.
@@ -40,9 +38,15 @@ pub(super) fn chunk_position(key: &[u8]) -> Option<Position> {
 }
 
 impl Log {
+    pub(super) fn of(db: Database) -> Result<Self, Error> {
+        let (tree, meta) =
+            guard("opening of the log", 0, || Ok((db.open_tree("log")?, db.open_tree("meta")?)))?;
+        Ok(Self { tree, meta, db })
+    }
+
     /// Puts what `chunks` holds into the tree, all or nothing. Not durable yet.
     pub(super) fn insert(&self, chunks: &mut Chunks, position: Position) -> Result<(), Error> {
-        let mut batch = ::sled::Batch::default();
+        let mut batch = Batch::default();
         for (&Cut { position, part, .. }, value) in chunks.finish() {
             if part == 0 {
                 batch.insert(&key(position), value);
@@ -55,7 +59,7 @@ impl Log {
 
     /// Hands everything to the system. Not durable yet: sled does not sync.
     pub(super) fn flush(&self, position: Position) -> Result<(), Error> {
-        guard("write of the log", position, || self.db.flush()).map(drop)
+        guard("write of the log", position, || self.db.flush())
     }
 
     /// The chunk that holds `position`, if the tree has one at or before it.

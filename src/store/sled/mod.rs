@@ -25,9 +25,13 @@ use super::{
     Finished, NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 use crate::engine::ExecutionId;
+use disk::Disk;
+#[cfg(any(test, feature = "testing"))]
+pub use disk::simulated::{Crash, SimDisk, Step};
 
 mod append;
 mod compact;
+mod disk;
 mod files;
 mod guard;
 mod high_water;
@@ -156,9 +160,9 @@ struct Inner {
     checkpointing: Mutex<()>,
     /// Counts the changes that compaction makes to what is written: odd while one is being made.
     rewrites: AtomicU64,
-    high_water_file: File,
+    high_water_file: disk::SmallFile,
     report: OpenReport,
-    _lock: File,
+    _held: disk::Held,
 }
 
 impl SledStore {
@@ -181,7 +185,18 @@ impl SledStore {
         options: SledOptions,
         barrier: impl Barrier,
     ) -> Result<Self, Error> {
-        let inner = open::open(folder, options, Box::new(barrier))?;
+        let inner = open::open(&Disk::folder(folder), options, Box::new(barrier))?;
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Opens the store on a simulated disk, or makes a new one there. All of its work is done in
+    /// the thread that asks for it, and no future of it ever waits.
+    ///
+    /// # Errors
+    /// As [`SledStore::open`].
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_simulated(disk: &SimDisk, options: SledOptions) -> Result<Self, Error> {
+        let inner = open::open(&Disk::Simulated(disk.clone()), options, Box::new(Fdatasync))?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -189,7 +204,8 @@ impl SledStore {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let Some(runtime) = runtime.filter(|_| self.inner.log.db.may_block()) else {
             return work(&self.inner);
         };
         let inner = Arc::clone(&self.inner);
@@ -211,7 +227,7 @@ impl Inner {
     }
 
     fn sync(&self) -> Result<(), Error> {
-        self.barrier.sync(&self.log.file).map_err(|error| Error::io("sync of the log", &error))
+        self.log.db.sync(&*self.barrier).map_err(|error| Error::io("sync of the log", &error))
     }
 
     /// Where a history ends. A checkpoint writes an end to the index before it forgets it here.

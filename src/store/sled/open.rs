@@ -1,8 +1,6 @@
 //! Opening: lock, repair what a crash left, check, find where everything ends.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
 
@@ -12,12 +10,13 @@ use uuid::Uuid;
 use super::super::frame::Chunks;
 use super::super::{Error, OpenReport, Position};
 use super::append::Writer;
+use super::disk::Disk;
 use super::guard::{Opening, guard};
 use super::high_water::HighWater;
 use super::index::Index;
 use super::log::Log;
 use super::scan::{self, Scanned};
-use super::{Barrier, Inner, SledOptions, files};
+use super::{Barrier, Inner, SledOptions};
 
 /// The format of the log that this program writes, and the newest that it reads.
 const FORMAT: u32 = 1;
@@ -27,33 +26,30 @@ fn io(operation: &'static str) -> impl Fn(std::io::Error) -> Error {
 }
 
 pub(super) fn open(
-    folder: &Path,
+    disk: &Disk,
     options: SledOptions,
     barrier: Box<dyn Barrier>,
 ) -> Result<Inner, Error> {
     let _opening = Opening::begin();
-    files::create_folder(folder).map_err(io("making of the data folder"))?;
-    let lock = files::lock(folder)?;
-    let removed_leftovers = files::remove_leftovers(folder).map_err(io("removal of left-overs"))?;
-    let log_folder = folder.join("log");
-    if !log_folder.exists() {
-        create(folder)?;
+    let held = disk.take()?;
+    let removed_leftovers = disk.remove_leftovers()?;
+    if !disk.has_log() {
+        create(disk)?;
     }
-    let log = open_log(&log_folder, options.log_cache_bytes)?;
+    let log = Log::of(disk.open("log", options.log_cache_bytes)?)?;
+    disk.check_pages("log")?;
     let Identity { id, epoch } = check_meta(&log)?;
-    let sync = || barrier.sync(&log.file).map_err(io("sync of the log"));
+    let sync = || log.db.sync(&*barrier).map_err(io("sync of the log"));
 
     let (id_beginning, _) = id.as_u64_pair();
-    let (high_water, highest) =
-        HighWater::open(&folder.join("high-water"), id_beginning.to_be_bytes())
-            .map_err(io("reading of the high-water mark"))?;
-    let index_folder = folder.join("index");
+    let (high_water, highest) = HighWater::open(disk, id_beginning.to_be_bytes())
+        .map_err(io("reading of the high-water mark"))?;
     let cache = options.index_cache_bytes;
-    let (mut index, mut new_index) = Index::open(&index_folder, cache, id)?;
+    let (mut index, mut new_index) = Index::open(disk, cache, id)?;
     let mut scanned = scan::scan(&log, &index, options.check, highest)?;
     if index.heads_to()? > scanned.last {
         drop(index);
-        index = Index::begin(&index_folder, cache, id)?;
+        index = Index::begin(disk, cache, id)?;
         new_index = true;
         scanned = scan::scan(&log, &index, options.check, highest)?;
     }
@@ -92,45 +88,24 @@ pub(super) fn open(
         rewrites: AtomicU64::new(0),
         high_water_file,
         report,
-        _lock: lock,
+        _held: held,
     })
 }
 
-/// Names a log, so that an index of another one is noticed.
-#[expect(clippy::disallowed_methods, reason = "a log is made once, and nothing replays this")]
-fn log_id() -> Uuid {
-    Uuid::now_v7()
-}
-
 /// Makes an empty log under another name, syncs it, and only then gives it its name.
-fn create(folder: &Path) -> Result<(), Error> {
-    let half_made = folder.join("log.new");
+fn create(disk: &Disk) -> Result<(), Error> {
+    let id = disk.new_log_id();
     {
-        let log = open_log(&half_made, 1024 * 1024)?;
+        let log = Log::of(disk.open_half_made(1024 * 1024)?)?;
         guard("making of the log", 0, || {
             log.meta.insert("format", &FORMAT.to_le_bytes())?;
             log.meta.insert("program", env!("CARGO_PKG_VERSION"))?;
-            log.meta.insert("log", log_id().as_bytes())?;
+            log.meta.insert("log", id.as_bytes())?;
             log.meta.insert("epoch", &0u64.to_le_bytes())?;
             log.db.flush()
         })?;
     }
-    files::sync_tree(&half_made).map_err(io("sync of the new log"))?;
-    fs::rename(&half_made, folder.join("log")).map_err(io("naming of the new log"))?;
-    fs::File::open(folder).and_then(|f| f.sync_all()).map_err(io("sync of the data folder"))
-}
-
-fn open_log(folder: &Path, cache_bytes: u64) -> Result<Log, Error> {
-    let db = files::open_sled(folder, cache_bytes)?;
-    let (tree, meta) =
-        guard("opening of the log", 0, || Ok((db.open_tree("log")?, db.open_tree("meta")?)))?;
-    let file = files::data_file(folder)?;
-    let large = files::list(&folder.join("blobs")).map_err(io("reading of the log's folder"))?;
-    if !large.is_empty() {
-        let reason = "sled has put pages into blobs/, which it never syncs";
-        return Err(Error::damaged(0, reason, None));
-    }
-    Ok(Log { tree, meta, db, file })
+    disk.name_log()
 }
 
 struct Identity {

@@ -6,6 +6,7 @@ use ::sled::IVec;
 
 use super::super::frame::{Frame, Frames, Gap, Ids, Piece};
 use super::super::{Error, Position, Stream, codec};
+use super::disk::Batch;
 use super::guard::guard;
 use super::index::Index;
 use super::log::{Log, key};
@@ -247,7 +248,7 @@ impl Scan<'_> {
             }
         };
         guard("repair of the log", after, || {
-            let mut batch = ::sled::Batch::default();
+            let mut batch = Batch::default();
             for entry in self.log.tree.range(key(after)..).keys() {
                 batch.remove(entry?);
             }

@@ -4,10 +4,11 @@
 //! They are set beside the commits, when a checkpoint tells that a history has grown, and are a cache
 //! like everything in the index: a history without them reads the same, only slower.
 
-use ::sled::{Batch, IVec};
+use ::sled::IVec;
 
 use super::super::{Error, Position, Snapshot, Stream, codec};
 use super::Inner;
+use super::disk::Batch;
 use super::guard::guard;
 use super::index::{Index, WAYPOINT, damaged, join, name, put};
 use super::lock;

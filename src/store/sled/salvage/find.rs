@@ -10,11 +10,12 @@ use uuid::Uuid;
 
 use super::super::super::codec::CODEC_BINCODE;
 use super::super::super::frame::{CHUNK_BYTES, Frame, Frames, Gap, Piece};
+use super::super::disk::Disk;
 use super::super::guard::{Opening, guard};
 use super::super::high_water::HighWater;
 use super::super::index::Index;
 use super::super::log as tree;
-use super::{Error, Event, Head, Position, Stream, codec, files};
+use super::{Error, Event, Head, Position, Stream, codec};
 
 /// How much of the file is looked at at once.
 const BLOCK: usize = 4 * 1024 * 1024;
@@ -77,7 +78,7 @@ impl Log {
         };
         // Not that of the copy: sled cuts from that what it cannot read.
         log.file = File::open(damaged.join("log/db")).ok();
-        let id = match open_tree(&copy.join("log")) {
+        let id = match open_tree(copy) {
             Ok((opened, id)) => {
                 log.read_tree(&opened);
                 log.log = Some(opened);
@@ -238,7 +239,7 @@ impl Log {
         self.high_water = HighWater::read_any(&copy.join("high-water")).unwrap_or(0);
         let Some(id) = id else { return };
         // One that is damaged is begun anew, in the copy, and says nothing.
-        let Ok((index, false)) = Index::open(&copy.join("index"), CACHE, id) else { return };
+        let Ok((index, false)) = Index::open(&Disk::folder(copy), CACHE, id) else { return };
         if let (Ok(heads), Ok(heads_to)) = (index.heads(), index.heads_to()) {
             (self.heads, self.heads_to) = (heads, heads_to);
         }
@@ -284,14 +285,11 @@ impl Log {
 
 /// Opens the copy of a log as far as sled will, and reads its id.
 fn open_tree(folder: &Path) -> Result<(tree::Log, Option<Uuid>), Error> {
-    if !folder.join("db").is_file() {
+    if !folder.join("log/db").is_file() {
         return Err(Error::damaged(1, "the log's file is not there", None));
     }
-    let db = files::open_sled(folder, CACHE)?;
-    let (tree, meta) =
-        guard("opening of the log", 0, || Ok((db.open_tree("log")?, db.open_tree("meta")?)))?;
-    let id = guard("reading of the log's identity", 0, || meta.get("log"));
+    let log = tree::Log::of(Disk::folder(folder).open("log", CACHE)?)?;
+    let id = guard("reading of the log's identity", 0, || log.meta.get("log"));
     let id = id.ok().flatten().and_then(|bytes| Uuid::from_slice(&bytes).ok());
-    let file = files::data_file(folder)?;
-    Ok((tree::Log { tree, meta, db, file }, id))
+    Ok((log, id))
 }
