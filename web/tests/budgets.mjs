@@ -1,17 +1,16 @@
-// The budgets of the page. A debug binary is given more time; `npm run budgets` holds a release build
-// to what docs/PAGE.md says.
+// The budgets of the page. Of a debug binary times are told and not judged, for they say more about
+// the machine and what else it does; `npm run budgets` holds a release build to what docs/PAGE.md says.
 import { check, close, open, same, test } from './kit.mjs';
 import { BINARY } from './server.mjs';
 
 const IS_RELEASE = BINARY.includes('/release/');
-const USABLE_MS = IS_RELEASE ? 1000 : 3000;
-const PAST_MS = IS_RELEASE ? 50 : 500;
 // Batches of a Map, each with so many events that there are a hundred thousand.
 const BATCHES = 5000;
 const STATES = 9;
 
 const p95 = (times) => [...times].sort((a, b) => a - b)[Math.floor(times.length * 0.95)];
 const middle = (times) => [...times].sort((a, b) => a - b)[times.length >> 1];
+const within = (most, time, what) => check(!IS_RELEASE || time <= most, `${what}: ${time} ms, and not ${most}`);
 const tell = (text) => console.log(`     ${text}`);
 
 // An execution of a hundred thousand events, run once for all tests that want one.
@@ -69,11 +68,11 @@ test('budget: an execution of 100,000 events is usable within a second, in littl
     const { heap, longest } = await cost(page);
     if (n === 4) tell(`${sequence} events, ${BATCHES} batches: heap ${heap.toFixed(1)} MB, longest task ${longest} ms`);
     check(heap < 60, `the heap has ${heap} MB`);
-    check(longest < 200, `a task took ${longest} ms`);
+    within(200, longest, 'the longest task');
     await close(page);
   }
   tell(`card and events after ${middle(usable)} ms, at worst ${Math.max(...usable)} ms`);
-  check(middle(usable) < USABLE_MS, `they came after ${usable} ms`);
+  within(1000, middle(usable), 'card and events');
 });
 
 test('budget: any moment of 100,000 events is there at once, as is what is searched for', async ({ server, browser }) => {
@@ -103,8 +102,8 @@ test('budget: any moment of 100,000 events is there at once, as is what is searc
   const searched = performance.now() - begin;
   const { heap, longest } = await cost(page);
   tell(`?at= p95 ${p95(times).toFixed(0)} ms; slider to card p95 ${p95(scrubbed).toFixed(0)} ms; search of all ${searched.toFixed(0)} ms; heap ${heap.toFixed(1)} MB, longest task ${longest} ms`);
-  check(p95(times) <= PAST_MS, `p95 is ${p95(times)} ms`);
-  check(longest < 200, `a task took ${longest} ms`);
+  within(50, p95(times), 'p95 of ?at=');
+  within(200, longest, 'the longest task');
   check(heap < 60, `the heap has ${heap} MB`);
   await close(page);
 });
@@ -125,7 +124,7 @@ test('budget: what is durable is on the screen within a quarter of a second', as
     times.push(Date.now() - begin);
   }
   tell(`durable to screen: median ${middle(times)} ms, p95 ${p95(times)} ms`);
-  check(p95(times) <= 250, `p95 is ${p95(times)} ms`);
+  within(250, p95(times), 'p95 from durable to the screen');
   await server.ask('POST', `executions/${id}/cancel`, {});
   await server.ended(id);
   await close(page);
