@@ -231,11 +231,11 @@ impl Inner {
             let applied =
                 guard("compaction of the log", first, || self.log.tree.apply_batch(change.batch));
             self.rewrites.fetch_add(1, Ordering::AcqRel);
-            stopping(writer, applied)?;
+            writer.stopping(applied)?;
         }
         if let Some(first) = changed {
             let synced = self.log.flush(first).and_then(|()| self.sync());
-            stopping(writer, synced)?;
+            writer.stopping(synced)?;
         }
         Ok(compacted)
     }
@@ -413,12 +413,4 @@ fn joins(chunk: &[u8]) -> Result<bool, Error> {
 fn holds((_, chunk): &(Position, IVec), position: Position) -> bool {
     let mut spans = Frames::new(chunk).map_while(Result::ok).map(|piece| piece.span());
     spans.any(|(first, last)| (first..=last).contains(&position))
-}
-
-/// After a write that failed nothing more is written, as after a failed append.
-fn stopping<T>(writer: &mut Writer, result: Result<T, Error>) -> Result<T, Error> {
-    if let Err(error) = &result {
-        writer.stopped = Some(error.to_string());
-    }
-    result
 }
