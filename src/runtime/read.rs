@@ -14,10 +14,7 @@ pub async fn read_execution(
     store: &dyn EventStore,
     execution: ExecutionId,
 ) -> Result<Execution, Error> {
-    let mut now = read_near(store, execution, u64::MAX).await?;
-    for record in store.read_history(execution.0, now.sequence + 1..u64::MAX).await? {
-        now.apply(&record.event, record.time);
-    }
+    let now = read_up_to(store, execution, u64::MAX).await?;
     if now.sequence == 0 || !super::definitions::is_execution_stream(execution.0) {
         return Err(missing(store, execution).await?);
     }
@@ -38,6 +35,24 @@ pub(super) async fn read_near(
     // A fold of another version of this program is of no use.
     let kept = kept.and_then(|kept| codec::decode_execution(&kept.bytes).ok());
     Ok(kept.unwrap_or_else(|| Execution::new(execution)))
+}
+
+/// The execution as it was after the event with this sequence, or after its last one if it has fewer.
+/// What is not there has no events.
+///
+/// # Errors
+/// The log cannot be read.
+async fn read_up_to(
+    store: &dyn EventStore,
+    execution: ExecutionId,
+    sequence: u64,
+) -> Result<Execution, Error> {
+    let mut then = read_near(store, execution, sequence).await?;
+    let rest = then.sequence + 1..sequence.saturating_add(1);
+    for record in store.read_history(execution.0, rest).await? {
+        then.apply(&record.event, record.time);
+    }
+    Ok(then)
 }
 
 /// Part of the history of an execution.
@@ -117,11 +132,7 @@ pub async fn read_execution_at(
     execution: ExecutionId,
     sequence: u64,
 ) -> Result<Execution, Error> {
-    let mut then = read_near(store, execution, sequence).await?;
-    let rest = then.sequence + 1..sequence.saturating_add(1);
-    for record in store.read_history(execution.0, rest).await? {
-        then.apply(&record.event, record.time);
-    }
+    let then = read_up_to(store, execution, sequence).await?;
     let found = sequence > 0 && then.sequence == sequence;
     if !found || !super::definitions::is_execution_stream(execution.0) {
         let last = read_execution(store, execution).await?.sequence;
