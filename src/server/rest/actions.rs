@@ -255,7 +255,12 @@ async fn act(action: &'static Action, call: Call) -> Answer {
         Order { call: &call, engine: engine_as_seen, execution: &execution, by, reason, dry_run };
     let result = match (action.run)(&order).await {
         Ok(result) => result,
-        Err(problem) => return Err(changed_meanwhile(&order, expected, problem).await),
+        Err(problem) => {
+            return Err(match expected {
+                Some(expected) => changed_meanwhile(&order, expected, problem).await,
+                None => problem,
+            });
+        }
     };
     let is_gone = action.method == Method::DELETE && !dry_run;
     let now = if is_gone { None } else { Some(engine.execution(execution.id).await?) };
@@ -271,10 +276,9 @@ async fn act(action: &'static Action, call: Call) -> Answer {
 }
 
 /// A refusal, told as that of a stale view if it came to be one after the look.
-async fn changed_meanwhile(order: &Order<'_>, expected: Option<u64>, problem: Problem) -> Problem {
-    let now = order.engine.execution(order.execution.id).await;
-    match (expected, now) {
-        (Some(expected), Ok(now)) if now.sequence != expected => stale(&now, expected),
+async fn changed_meanwhile(order: &Order<'_>, expected: u64, problem: Problem) -> Problem {
+    match order.engine.execution(order.execution.id).await {
+        Ok(now) if now.sequence != expected => stale(&now, expected),
         _ => problem,
     }
 }
