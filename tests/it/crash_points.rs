@@ -7,11 +7,9 @@ use everstep::store::Record;
 use everstep::testing::crash_points::{Found, Setting, run};
 use everstep::view::Verifier;
 
-const DEFAULT_POINTS: u64 = 6000;
+use crate::environment::number;
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().unwrap())
-}
+const DEFAULT_POINTS: u64 = 6000;
 
 fn verify(log: &[Record]) -> Result<(), String> {
     let mut verifier = Verifier::default();

@@ -17,6 +17,8 @@ mod crash_points;
 #[cfg(feature = "cli")]
 mod definitions;
 mod durability;
+#[cfg(any(feature = "testing", all(feature = "cli", target_os = "linux")))]
+mod environment;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod examples;
 #[cfg(feature = "cli")]

@@ -102,17 +102,15 @@ pub fn run(seed: u64, setting: Setting<'_>) -> Found {
         let client = Client::new(&disk, history, &mut random);
         let lived = client.and_then(|client| client.work(&disk));
         let steps = disk.take_recorded();
-        let (lived, fault) = match lived {
-            Ok(lived) => (lived, None),
-            Err(what) => (History::default(), Some(what)),
+        let history_of_life = match lived {
+            Ok(lived) => lived,
+            Err(what) => {
+                let (crash, step) = ((Crash::Killed, 0), steps.len());
+                all.faults.push(Fault { seed, life: number, step, crash, what });
+                return all;
+            }
         };
-        if let Some(what) = fault {
-            let crash = (Crash::Killed, 0);
-            let step = steps.len();
-            all.faults.push(Fault { seed, life: number, step, crash, what });
-            return all;
-        }
-        let life = Life { seed, number, found, steps, history: lived };
+        let life = Life { seed, number, found, steps, history: history_of_life };
         let points = life.look_at_all(setting);
         let is_sound = points.faults.is_empty();
         all.add(points);

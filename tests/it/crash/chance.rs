@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use crate::environment::number;
+
 /// A generator that gives the same numbers for the same seed.
 pub(super) struct Chance(u64);
 
@@ -43,10 +45,4 @@ impl Chance {
 /// How many kills a test makes: its own number, scaled as `EVERSTEP_KILLS` is to 50.
 pub(super) fn kills(of_fifty: u64) -> u64 {
     number("EVERSTEP_KILLS").map_or(of_fifty, |kills| (kills * of_fifty).div_ceil(50))
-}
-
-/// A whole number from the environment.
-pub(super) fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().expect("EVERSTEP_SEED, EVERSTEP_KILLS and EVERSTEP_LOAD are whole numbers"))
 }

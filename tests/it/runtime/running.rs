@@ -287,7 +287,7 @@ async fn of_those_who_act_on_the_same_sight_only_one_does() {
     let other = system.start("w", json!(2)).await.unwrap();
     seen.cancel(other, "c", None).await.unwrap();
     within(system.result(other)).await.unwrap();
-    let delete = Delete { by: "d".to_owned(), reason: None, children: false, dry_run: false };
+    let delete = Delete { by: "d".into(), ..Delete::default() };
     let ended = system.execution(other).await.unwrap().sequence;
     let early = system.expecting(other, ended - 1);
     assert_eq!(early.delete(other, &delete).await.unwrap_err().code(), "EXECUTION_CHANGED");

@@ -2,32 +2,29 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Attempt, JOBS, Load, Told};
-use crate::crash::history::History;
+use super::{JOBS, Load, Told};
+use crate::crash::history::{Attempt, History, attempt, execution};
 
 /// Judges the log in which every execution has ended. Gives how many jobs were done.
 pub(super) fn judge(load: &Load, log: &History) -> usize {
     let started = load.started.lock().unwrap();
     let inputs: BTreeMap<String, u64> = log
         .named("ExecutionStarted")
-        .map(|event| (text(event, "execution"), event["data"]["input"].as_u64().unwrap()))
+        .map(|event| (execution(event), event["data"]["input"].as_u64().unwrap()))
         .collect();
     assert_eq!(inputs, *started, "each acknowledged start is there, and each key once");
-    let ends: Vec<String> =
-        log.named("ExecutionCompleted").map(|event| text(event, "execution")).collect();
+    let ends: Vec<String> = log.named("ExecutionCompleted").map(execution).collect();
     assert_eq!(ends.len(), inputs.len());
     assert_eq!(ends.iter().collect::<BTreeSet<_>>().len(), inputs.len(), "each ends once");
 
-    let mut outputs: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    let mut effective: BTreeSet<Attempt> = BTreeSet::new();
+    let effective: BTreeSet<Attempt> = log.named("JobSucceeded").map(attempt).collect();
+    let mut outputs: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for event in log.named("JobSucceeded") {
-        let execution = event["execution"].as_str().unwrap();
-        outputs.entry(execution).or_default().push(event["data"]["output"].as_u64().unwrap());
-        let number = |field: &str| event["data"][field].as_u64().unwrap();
-        effective.insert((execution.to_owned(), number("job"), number("attempt")));
+        let output = event["data"]["output"].as_u64().unwrap();
+        outputs.entry(execution(event)).or_default().push(output);
     }
     for (execution, n) in &inputs {
-        assert_eq!(outputs.get(execution.as_str()), Some(&vec![n * 2, n * 4]), "{execution}");
+        assert_eq!(outputs.get(execution), Some(&vec![n * 2, n * 4]), "{execution}");
     }
     assert_eq!(effective.len(), inputs.len() * JOBS);
     for (attempt, told) in load.reported.lock().unwrap().iter() {
@@ -40,8 +37,4 @@ pub(super) fn judge(load: &Load, log: &History) -> usize {
         assert!(!(is_effective && refused), "{attempt:?} was refused, and counts");
     }
     effective.len()
-}
-
-fn text(event: &serde_json::Value, field: &str) -> String {
-    event[field].as_str().unwrap().to_owned()
 }

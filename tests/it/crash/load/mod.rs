@@ -14,21 +14,21 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use self::line::Line;
-use super::chance::{Chance, kills, number};
+use super::chance::{Chance, kills};
+use super::history::Attempt;
 use super::place::{Place, Program};
 use super::until;
+use crate::environment::number;
 
 /// Jobs of an execution, one after the other.
 const JOBS: usize = 2;
-
-/// An attempt: its execution, the job's number there, and which attempt at it.
-type Attempt = (String, u64, u64);
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,6 +148,11 @@ fn under_load_and_kill_9_nothing_acknowledged_is_lost_and_nothing_happens_twice(
         load.watched.load(Ordering::SeqCst),
         memory / 1024,
     );
+}
+
+/// Real time for the other process to come back.
+async fn breathe() {
+    tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
 /// Waits until so many executions have ended, however long that takes as long as some do.

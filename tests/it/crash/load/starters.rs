@@ -6,9 +6,8 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use super::Load;
 use super::line::Line;
-use super::workers::breathe;
+use super::{Load, breathe};
 
 const STARTERS: u64 = 4;
 

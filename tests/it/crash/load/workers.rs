@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::line::Line;
-use super::{Attempt, Load, Told};
+use super::{Load, Told, breathe};
 use crate::crash::chance::Chance;
+use crate::crash::history::Attempt;
 
 /// The shortest lease there is, in seconds.
 const LEASE: u64 = 5;
@@ -25,11 +26,6 @@ pub(super) fn spawn(load: &Arc<Load>, clients: &mut JoinSet<()>, on: &Handle) {
             clients.spawn_on(by_hand(load.clone(), n), on);
         }
     }
-}
-
-/// Real time for the other process to come back.
-pub(super) async fn breathe() {
-    tokio::time::sleep(Duration::from_millis(50)).await;
 }
 
 async fn library(load: Arc<Load>, n: usize) {
@@ -121,7 +117,7 @@ async fn report(load: &Load, line: &mut Line, job: &Value) {
     let done = json!({"token": job["token"], "output": output});
     let number = |field: &str| job[field].as_u64().unwrap();
     let attempt: Attempt =
-        (job["execution"].as_str().unwrap().to_owned(), number("job"), number("attempt"));
+        ((job["execution"].as_str().unwrap().to_owned(), number("job")), number("attempt"));
     loop {
         let told = match line.ask("POST", "/api/v1/jobs/complete", &[], &done).await {
             Some((200, _)) => Told::Took,
