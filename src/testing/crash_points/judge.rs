@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::store_suite::compact_all;
 use super::history::{Known, is_end, is_tombstone, records};
 use super::{Setting, at_once, client};
-use crate::engine::ExecutionId;
+use crate::engine::{ExecutionId, Timestamp};
 use crate::store::{
-    Appended, Check, Crash, EventStore, Position, Record, SimDisk, SledOptions, SledStore, Stream,
+    Appended, Check, Compaction, Crash, Epoch, EventStore, Position, Record, SimDisk, SledOptions,
+    SledStore, Stream,
 };
 use crate::testing::random::Random;
+
+/// Slices after which a compaction of these small logs must be done.
+const SLICES: u64 = 1000;
 
 /// Looks at a whole log; what is wrong with it.
 pub type Verify<'v> = &'v (dyn Fn(&[Record]) -> Result<(), String> + Sync);
@@ -193,6 +196,18 @@ impl<'j> Judged<'j> {
     }
 }
 
+/// Compacts until nothing is left to do.
+fn compact_all(store: &SledStore, epoch: Epoch, forgets: bool) -> Result<(), String> {
+    let forget_before = forgets.then_some(Timestamp(u64::MAX));
+    for _ in 0..SLICES {
+        let done = at_once(store.compact(epoch, Compaction { forget_before }));
+        if done.map_err(|error| format!("compaction fails: {error}"))?.is_done {
+            return Ok(());
+        }
+    }
+    Err(format!("compaction is not done after {SLICES} slices"))
+}
+
 /// The log goes on where it ended, under a new epoch, and is the same after another restart.
 fn go_on(
     disk: &SimDisk,
@@ -213,7 +228,7 @@ fn go_on(
         return Err(format!("after {last} the log went on at {appended:?}"));
     }
     if random.one_in(3) {
-        at_once(compact_all(&store, epoch, random.one_in(2)));
+        compact_all(&store, epoch, random.one_in(2))?;
     }
     drop(store);
     let store = open(&disk.crash(Crash::PowerCut, random), random)?;
