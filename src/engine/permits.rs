@@ -3,6 +3,7 @@
 
 use super::child::Link;
 use super::execution::{Execution, Status};
+use super::id::Timestamp;
 use super::pause::PauseScope;
 use super::rejection::Rejection;
 
@@ -63,6 +64,19 @@ impl Execution {
             return Err(Rejection::AlreadyCancelling { since, by, force_from: cancel.deadline });
         }
         self.require_begun("to cancel", &[Status::Running, Status::Pending])
+    }
+
+    /// Whether its end can be forced at the moment `now`.
+    ///
+    /// # Errors
+    /// It has ended, was not asked to stop, has still time to, or was set aside.
+    pub fn permits_force(&self, now: Timestamp) -> Result<(), Rejection> {
+        self.require_begun("to cancel", &[Status::Pending, Status::Running, Status::Cancelling])?;
+        let force_from = self.cancel.as_ref().map(|cancel| cancel.deadline);
+        match force_from {
+            Some(from) if now >= from => Ok(()),
+            _ => Err(Rejection::ForceTooEarly { force_from }),
+        }
     }
 
     /// Whether it can be paused, by itself or with its workflow.

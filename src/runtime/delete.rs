@@ -199,6 +199,7 @@ impl Orchestrator {
         let mut last = Error::Stopping;
         for _ in 0..LOOKS {
             let execution = Box::new(read_execution(self.store(), id).await?);
+            self.check_expected(&execution)?;
             execution.permits_delete()?;
             let command = command(wish);
             let ask = |reply| Request::Delete { execution, command, reply };

@@ -1,6 +1,7 @@
 //! The handle that users hold.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use super::committer::{Accepted, Health, Release, Unit};
 use super::definitions::stream_of;
 use super::error::Error;
 use super::events::Events;
-use super::read::{read_execution, read_execution_at, read_records};
+use super::read::{read_execution, read_execution_at, read_near, read_part, read_records};
 use super::recovery::RecoveryReport;
 use super::shard::Tools;
 use super::shards::{Note, Request};
@@ -37,6 +38,8 @@ const LAST_CHECKPOINT: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Orchestrator {
     pub(super) inner: Arc<Inner>,
+    /// An execution, and what its last event must be for anything to be done with it.
+    expected: Option<(ExecutionId, u64)>,
 }
 
 pub(super) struct Inner {
@@ -106,7 +109,7 @@ impl Orchestrator {
     }
 
     pub(super) fn from_inner(inner: Inner) -> Self {
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), expected: None }
     }
 
     /// A way to it that does not keep it alive.
@@ -116,7 +119,30 @@ impl Orchestrator {
 
     /// The system, while anybody else holds it.
     pub(super) fn upgrade(inner: &Weak<Inner>) -> Option<Self> {
-        inner.upgrade().map(|inner| Self { inner })
+        inner.upgrade().map(|inner| Self { inner, expected: None })
+    }
+
+    /// The same system, for who acts on what they saw: it does nothing with an execution whose last
+    /// event is no longer that of this sequence, but refuses with [`Error::Changed`]. The execution
+    /// cannot change between the look and the act.
+    #[must_use]
+    pub fn expecting(&self, execution: ExecutionId, sequence: u64) -> Self {
+        Self { inner: self.inner.clone(), expected: Some((execution, sequence)) }
+    }
+
+    /// What the last event of an execution must be.
+    pub(super) fn expected(&self, execution: ExecutionId) -> Option<u64> {
+        self.expected.filter(|(expected, _)| *expected == execution).map(|(_, sequence)| sequence)
+    }
+
+    /// Refuses an execution that has changed.
+    pub(super) fn check_expected(&self, execution: &Execution) -> Result<(), Error> {
+        match self.expected(execution.id) {
+            Some(sequence) if sequence != execution.sequence => {
+                Err(Error::Changed { execution: execution.id })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
@@ -160,12 +186,15 @@ impl Orchestrator {
         self.check_open()?;
         let action = command.action();
         let (reply, answer) = oneshot::channel();
-        let request = Request::Command { execution, command, reply };
+        let expected = self.expected(execution);
+        let request = Request::Command { execution, expected, command, reply };
         self.inner.tools.shards.request(execution, request).await?;
         match self.answer(answer).await? {
             Err(Error::NoSuchExecution { .. }) => {
                 // It may have ended long ago: say so, and not that it never was.
-                let status = self.read_execution(execution).await?.status;
+                let ended = self.read_execution(execution).await?;
+                self.check_expected(&ended)?;
+                let status = ended.status;
                 Err(crate::engine::Rejection::NotInStatus { command: action, status }.into())
             }
             answer => answer,
@@ -312,6 +341,40 @@ impl Orchestrator {
     /// The execution was deleted, or the log cannot be read.
     pub async fn history(&self, execution: ExecutionId) -> Result<Vec<Record>, Error> {
         read_records(self.store(), execution).await
+    }
+
+    /// Part of the history of an execution: its events with sequences in `range`.
+    ///
+    /// # Errors
+    /// There is no such execution, it was deleted, or the log cannot be read.
+    pub async fn history_part(
+        &self,
+        execution: ExecutionId,
+        range: Range<u64>,
+    ) -> Result<Vec<Record>, Error> {
+        read_part(self.store(), execution, range).await
+    }
+
+    /// The sequence of the last event of an execution; 0 when there is none.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn last_sequence(&self, execution: ExecutionId) -> Result<u64, Error> {
+        Ok(self.store().last_sequence(execution.0)?)
+    }
+
+    /// An execution as it was right after the event with this sequence, or after an earlier one: the
+    /// nearest that is kept, so that a long history need not be read from its beginning. Without
+    /// events when none is.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn execution_near(
+        &self,
+        execution: ExecutionId,
+        sequence: u64,
+    ) -> Result<Execution, Error> {
+        read_near(self.store(), execution, sequence).await
     }
 
     /// Part of the whole log.

@@ -106,6 +106,7 @@ impl Orchestrator {
         request: &RedriveRequest,
     ) -> Result<(Execution, Arc<Program>, RedrivePlan), Error> {
         let (ended, records) = read_whole(self.store(), execution).await?;
+        self.check_expected(&ended)?;
         let program = self.program(ended.definition).ok_or_else(missing)?;
         let history = records.iter().map(Record::dated);
         let plan = redrive::plan(execution, history, &program, request)?;

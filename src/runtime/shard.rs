@@ -281,8 +281,11 @@ impl Shard {
             Request::Redrive { ended, program, command, reply } => {
                 self.redrive(*ended, program, command, reply);
             }
-            Request::Command { execution, command, reply } => {
-                self.answer(execution, command, reply);
+            Request::Command { execution, expected, command, reply } => {
+                match expected.is_some_and(|expected| self.has_changed(execution, expected)) {
+                    true => drop(reply.send(Err(Error::Changed { execution }))),
+                    false => self.answer(execution, command, reply),
+                }
             }
             Request::Delete { execution, command, reply } => {
                 self.delete(execution, command, reply);
@@ -334,6 +337,11 @@ impl Shard {
         // Of what is deleted only the tombstone tells.
         let shown = shown.filter(|shown| shown.deleted.is_none()).cloned().map(Box::new);
         self.release(Release::Show(reply, shown));
+    }
+
+    /// Whether the last event of an execution in memory is another one.
+    fn has_changed(&self, execution: ExecutionId, expected: u64) -> bool {
+        self.slots.get(&execution).is_some_and(|slot| slot.execution.sequence != expected)
     }
 
     pub(super) fn answer(&mut self, execution: ExecutionId, command: Command, reply: Reply) {

@@ -31,9 +31,10 @@ pub(super) enum Request {
         command: Command,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     },
-    /// Decide on a command.
+    /// Decide on a command, if the last event of the execution is the expected one.
     Command {
         execution: ExecutionId,
+        expected: Option<u64>,
         command: Command,
         reply: oneshot::Sender<Result<Accepted, Error>>,
     },

@@ -46,6 +46,15 @@ impl Told {
         let step = places.place(&record.event).map(|step| one_line(&step, 40));
         Self { step, sentence: sentence(&record.event) }
     }
+
+    /// Whether any of what an event shows fits: its name, its sentence, the state in which it
+    /// happened, or its data, written as JSON.
+    pub fn shows(&self, record: &Record, fits: impl Fn(&str) -> bool) -> bool {
+        fits(record.event.name())
+            || fits(&self.sentence)
+            || self.step.as_deref().is_some_and(&fits)
+            || fits(&record.event.to_json().to_string())
+    }
 }
 
 /// Where things are, in the histories that a reader of the whole log follows.

@@ -39,7 +39,7 @@ mod tests {
     use crate::language::{self, Format, Options};
     use crate::testing::generate;
     use crate::testing::simulate::Simulation;
-    use crate::view::Card;
+    use crate::view::{Card, Places};
 
     /// The longest of some made-up histories, with its program.
     fn long_history() -> (Program, ExecutionId, Vec<Record>) {
@@ -107,5 +107,22 @@ mod tests {
         let mut moments = Moments::of(id, &history);
         assert!(moments.after(last).is_some());
         assert!(moments.after(1).is_none(), "time runs forward");
+    }
+
+    #[test]
+    fn a_fold_knows_where_things_are_as_the_events_before_it_told() {
+        for seed in 0..120 {
+            let text = generate::definition(seed).to_string();
+            let parsed = language::parse(&text, Format::Json, &Options::default()).unwrap();
+            let mut simulation = Simulation::new(Program::new(parsed), seed);
+            simulation.run().unwrap();
+            let mut told = Places::default();
+            let mut execution = Execution::new(simulation.execution.id);
+            for (event, time) in &simulation.history {
+                let folded = Places::of(&execution).place(event);
+                assert_eq!(folded, told.place(event), "seed {seed}: {event:?}");
+                execution.apply(event, *time);
+            }
+        }
     }
 }

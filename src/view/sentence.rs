@@ -7,7 +7,7 @@ use super::text::{counted, one_line};
 use crate::engine::event::{
     ExecutionRedriven, ExecutionStarted, ForkStarted, JobProgressed, RetryScheduled,
 };
-use crate::engine::{Data, Event, Failure, FrameId, JobId, PauseScope};
+use crate::engine::{Data, Event, Execution, Failure, FrameId, JobId, PauseScope};
 use crate::language::{Json, StateName};
 
 /// How much of a payload or a cause a sentence shows, in characters.
@@ -303,6 +303,15 @@ pub struct Places {
 }
 
 impl Places {
+    /// What is known of a history as far as it is folded: the same as its events would have told.
+    #[must_use]
+    pub fn of(execution: &Execution) -> Self {
+        let states = execution.frames.iter();
+        let states = states.filter_map(|(id, frame)| Some((*id, frame.state.clone()?)));
+        let frames = execution.jobs.iter().map(|(id, job)| (*id, job.frame));
+        Self { states: states.collect(), frames: frames.collect() }
+    }
+
     /// The state in which `event`, the next of the history, happened.
     pub fn place(&mut self, event: &Event) -> Option<StateName> {
         let frame = self.frame(event)?;

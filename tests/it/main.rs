@@ -12,9 +12,13 @@ mod architecture;
 mod cli;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod crash;
+#[cfg(feature = "testing")]
+mod crash_points;
 #[cfg(feature = "cli")]
 mod definitions;
 mod durability;
+#[cfg(any(feature = "testing", all(feature = "cli", target_os = "linux")))]
+mod environment;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod examples;
 #[cfg(feature = "cli")]

@@ -59,3 +59,10 @@ export async function reflows(page, where) {
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   check(wide <= 0, `${where} scrolls sideways by ${wide} px`);
 }
+
+// Why an action cannot be done now, as somebody hears it who comes to its button.
+export async function why(page, action) {
+  const button = page.locator(`[data-action=${action}][aria-disabled=true]`);
+  const told = await button.getAttribute('aria-describedby');
+  return page.evaluate((id) => document.getElementById(id).textContent, told);
+}

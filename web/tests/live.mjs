@@ -1,4 +1,4 @@
-import { check, close, open, same, test } from './kit.mjs';
+import { check, close, open, same, test, why } from './kit.mjs';
 
 const percent = (page) => page.locator('.card .top strong.percent').innerText().then((text) => parseInt(text, 10));
 const status = (page) => page.locator('.card .top .word').innerText();
@@ -31,7 +31,7 @@ test('an execution is cancelled and retried from the page', async ({ server, bro
   const page = await open(browser, `${server.url}/executions/${id}`);
   await server.until(id, (card) => card.active_sub_jobs.length > 0 && card.current_step > 1, 'at work');
   await page.locator('[data-action=retry][aria-disabled=true]').waitFor();
-  same(await page.locator('#why-retry').textContent().then((why) => why.length > 5), true, 'it says why it cannot be retried');
+  check((await why(page, 'retry')).length > 5, 'it says why it cannot be retried');
   await page.locator('[data-action=cancel]').click();
   const dialog = page.getByRole('dialog');
   check((await dialog.locator('button.main').innerText()).startsWith('Cancel '), 'the button says what happens');
@@ -130,4 +130,34 @@ test('eight tabs at once are all live', async ({ server, browser }) => {
   }
   same(streams, 1, 'streams of eight tabs');
   await close(first);
+});
+
+test('a browser without shared workers has a stream of the tab itself', async ({ server, browser }) => {
+  const page = await open(browser, 'about:blank');
+  await page.addInitScript(() => delete window.SharedWorker);
+  const id = await server.import(12);
+  await page.goto(`${server.url}/executions/${id}`);
+  same(await page.evaluate(() => typeof SharedWorker), 'undefined', 'shared workers');
+  await page.locator('.condition.live').waitFor();
+  await page.locator('.card .top .word', { hasText: 'Completed' }).waitFor({ timeout: 60_000 });
+  const { sequence } = await server.card(id);
+  await page.locator(`li[data-sequence="${sequence}"]`).waitFor();
+  // Looked away from, it lets its stream go, and comes back to what has happened meanwhile.
+  const hide = (hidden) => page.evaluate((is_hidden) => {
+    Object.defineProperty(document, 'hidden', { value: is_hidden, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, hidden);
+  const streams = async () => Number(/^everstep_http_streams (\d+)/m.exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]);
+  await page.goto(`${server.url}/executions`);
+  await page.locator('.condition.live').waitFor();
+  await hide(true);
+  // The server learns that a stream has nobody at its end when it next writes to it.
+  const other = await server.import(1);
+  await server.ended(other);
+  for (let n = 0; n < 60 && (await streams()) > 0; n += 1) await page.waitForTimeout(100);
+  same(await streams(), 0, 'streams of a tab that nobody looks at');
+  await hide(false);
+  await page.locator('.condition.live').waitFor();
+  await page.locator(`[data-row="${other}"] .word`, { hasText: 'Completed' }).waitFor();
+  await close(page);
 });

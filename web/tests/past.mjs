@@ -61,6 +61,16 @@ test('the page at any past event is what everstep show --at prints', async ({ se
   await close(page);
 });
 
+test('the log names executions by the handles that the server gives them', async ({ server, browser }) => {
+  const id = await server.import(1);
+  const { handle } = await server.ended(id);
+  const page = await open(browser, `${server.url}/log`);
+  const link = page.locator(`main a[href^="/executions/${id}"]`).first();
+  await link.waitFor();
+  check(handle.startsWith(await link.innerText()) && (await link.innerText()).length === 6, `${await link.innerText()} is no beginning of ${handle}`);
+  await close(page);
+});
+
 test('step boundaries are reached by keys, and l leads back', async ({ server, browser }) => {
   const id = await server.import(4);
   const { sequence: last } = await server.ended(id);

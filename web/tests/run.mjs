@@ -3,6 +3,9 @@
 import { browser, tests } from './kit.mjs';
 import { Server } from './server.mjs';
 import './live.mjs';
+import './acts.mjs';
+import './find.mjs';
+import './workflows.mjs';
 import './past.mjs';
 import './safety.mjs';
 import './access.mjs';

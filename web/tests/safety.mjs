@@ -15,6 +15,28 @@ test('hostile titles, messages and outputs are text', async ({ server, browser }
   await close(page);
 });
 
+test('hostile words of a worker, labels and colours of a definition are text and values', async ({ server, browser }) => {
+  const definition = {
+    StartAt: 'one', Title: '<img src=x onerror=window.harmed=1>',
+    JobTypes: { hostile_words: { Label: '<svg onload=window.harmed=1>', Colour: 'red' } },
+    States: { one: { Type: 'Task', Resource: 'hostile_words', Weight: 1, End: true } },
+  };
+  await server.deploy('words', JSON.stringify(definition), 'application/json');
+  const { id } = await server.ask('POST', 'executions', { workflow: 'words' });
+  await server.until(id, (card) => card.active_sub_jobs[0]?.message, 'talkative');
+  const page = await open(browser, `${server.url}/executions/${id}`);
+  await page.locator('.job .message', { hasText: '<img src=x onerror=window.harmed=1>' }).waitFor();
+  await page.locator('.job .name', { hasText: '<svg onload=window.harmed=1>' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('option', { name: /<img src=x/ }).first().waitFor();
+  same(await page.evaluate(() => [window.harmed ?? null, document.querySelectorAll('img, script:not([src])').length]), [null, 0], 'harm');
+  await server.ask('POST', `executions/${id}/cancel`, { reason: '<script>window.harmed=1</script>' });
+  await page.keyboard.press('Escape');
+  await page.locator('.card .note', { hasText: '<script>window.harmed=1</script>' }).waitFor();
+  same(await page.evaluate(() => window.harmed ?? null), null, 'harm');
+  await close(page);
+});
+
 test('the policy allows nothing inline, and hashed files may be kept', async ({ server }) => {
   const page = await fetch(`${server.url}/executions/any?at=3`);
   same(page.status, 200, 'a deep link');

@@ -7,22 +7,24 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const ROOT = resolve(import.meta.dirname, '../..');
-const BINARY = process.env.EVERSTEP_BINARY ?? join(ROOT, 'target/debug/everstep');
+export const BINARY = resolve(process.env.EVERSTEP_BINARY ?? join(ROOT, 'target/debug/everstep'));
+const CONFIG = join(import.meta.dirname, 'everstep.toml');
 
 export class Server {
   // One with a token lets nobody in without.
-  static async begin({ guarded = false } = {}) {
+  static async begin({ guarded = false, config = CONFIG } = {}) {
     const server = new Server();
+    server.config = config;
     server.folder = mkdtempSync(join(tmpdir(), 'everstep-page-'));
     if (guarded) server.token = server.newToken('tests', 'admin');
     await server.start('127.0.0.1:0');
     await server.deploy('import', readFileSync(join(ROOT, 'examples/import/import.yaml'), 'utf8'));
-    await server.deploy('hostile', readFileSync(join(import.meta.dirname, 'hostile.json'), 'utf8'), 'application/json');
+    if (config === CONFIG) await server.deploy('hostile', readFileSync(join(import.meta.dirname, 'hostile.json'), 'utf8'), 'application/json');
     return server;
   }
 
   async start(listen) {
-    const args = ['serve', '--config', join(ROOT, 'examples/import/everstep.toml'), '--data', join(this.folder, 'data'), '--listen', listen, '--json'];
+    const args = ['serve', '--config', this.config, '--data', join(this.folder, 'data'), '--listen', listen, '--json'];
     const env = { ...process.env, EVERSTEP_IMPORT_DELAY_MS: '60' };
     this.process = spawn(BINARY, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.said = '';
@@ -70,6 +72,14 @@ export class Server {
     for (let n = 0; n < files; n += 1) writeFileSync(join(inbox, `file-${n}.txt`), `line ${n}\n`.repeat(20));
     const { id } = await this.ask('POST', 'executions', { workflow: 'import', input: { import_path: inbox, output: join(inbox, '../', `index-${n()}.json`), ...extra } });
     return id;
+  }
+
+  // A worker of another process. It is over when it was drained, or killed.
+  worker(name) {
+    const args = ['worker', '--server', this.url, '--name', name, '--config', join(import.meta.dirname, 'worker.toml')];
+    const child = spawn(BINARY, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    const over = new Promise((done) => child.once('exit', done));
+    return { over, kill: () => child.kill('SIGKILL') };
   }
 
   newToken(name, role) {

@@ -19,8 +19,8 @@ use crate::view::{EventDocument, Following, Told};
 
 #[derive(clap::Args)]
 pub(in super::super) struct LogGrepArgs {
-    /// What to look for: any part of an event's sentence, of its state's name or of its data as
-    /// JSON, whatever the case
+    /// What to look for: any part of an event's name, of its sentence, of its state's name or of its
+    /// data as JSON, whatever the case
     pattern: String,
     /// The pattern is a regular expression, as `5\d\d`
     #[arg(short = 'E', long)]
@@ -178,10 +178,7 @@ impl<'c> Search<'c> {
         {
             return false;
         }
-        let has = |text: &str| self.pattern.is_in(text);
-        has(&told.sentence)
-            || told.step.as_deref().is_some_and(has)
-            || has(&record.event.to_json().to_string())
+        told.shows(record, |text| self.pattern.is_in(text))
     }
 
     fn print(self) -> Outcome {

@@ -80,12 +80,7 @@ impl Decision<'_> {
         by: Arc<str>,
         reason: Option<Arc<str>>,
     ) -> Result<(), Rejection> {
-        self.execution
-            .require_begun(self.action, &[Status::Pending, Status::Running, Status::Cancelling])?;
-        let force_from = self.execution.cancel.as_ref().map(|cancel| cancel.deadline);
-        if force_from.is_none_or(|from| self.now < from) {
-            return Err(Rejection::ForceTooEarly { force_from });
-        }
+        self.execution.permits_force(self.now)?;
         let cause = format!("{by} forced the end before it was done");
         self.emit(CancelForced { by, reason });
         let jobs: Vec<JobId> = self.execution.jobs.keys().copied().collect();

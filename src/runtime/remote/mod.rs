@@ -373,7 +373,7 @@ impl Orchestrator {
             RemoteOutcome::Cancelled => Command::AcknowledgeCancel { job, token },
         };
         let (reply, answer) = oneshot::channel();
-        let request = Request::Command { execution, command, reply };
+        let request = Request::Command { execution, expected: None, command, reply };
         self.tools().shards.request(execution, request).await?;
         Ok(Finishing { proof, answer })
     }

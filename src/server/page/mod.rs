@@ -3,13 +3,14 @@
 //! They are built from `web/` and committed as `web/dist`. The names of those below `/assets/` hold a
 //! digest of what is in them, so a browser may keep them for ever; `index.html` names the newest of
 //! them, and is asked for anew each time. Whatever the page shows comes from the routes below `/api/v1`,
-//! so its files need no role.
+//! so its files need no role. The build packs them too, so that nothing is packed while somebody waits.
 
+mod codings;
 mod files;
 
 use axum::http::{StatusCode, header};
 
-use self::files::{File, INDEX};
+use self::files::INDEX;
 use super::http::{
     Access, Answer, Call, Given, Kind, Param, Problem, Route, of_type, tagged, with,
 };
@@ -85,25 +86,31 @@ async fn icon(call: Call) -> Answer {
 
 /// A file that is asked for anew each time, and sent only if it is another one.
 fn fresh(call: &Call, path: &str) -> Answer {
-    let file = find(path)?;
-    let mut response =
-        tagged(&call.headers, &file.tag, || Ok(of_type(file.content_type, file.bytes.clone())))?;
-    response = with(response, header::CACHE_CONTROL, "no-cache");
-    Ok(with(response, header::CONTENT_SECURITY_POLICY, POLICY))
+    sent(call, path, "no-cache")
 }
 
 async fn asset(call: Call) -> Answer {
-    let file = find(&format!("assets/{}", call.path("file")))?;
+    let path = format!("assets/{}", call.path("file"));
+    sent(&call, &path, "public, max-age=31536000, immutable")
+}
+
+/// A file, packed as the browser takes it. Each coding has its own tag, and caches are told that what
+/// the browser takes made the difference.
+fn sent(call: &Call, path: &str, keeping: &'static str) -> Answer {
+    let file = files::find(path, |coding| codings::takes(&call.headers, coding));
+    let file = file.ok_or_else(no_such_file)?;
     let mut response =
-        tagged(&call.headers, &file.tag, || Ok(of_type(file.content_type, file.bytes.clone())))?;
-    response = with(response, header::CACHE_CONTROL, "public, max-age=31536000, immutable");
+        tagged(&call.headers, &file.tag, || Ok(of_type(file.content_type, file.bytes)))?;
+    if let Some(coding) = file.coding.filter(|_| response.status() == StatusCode::OK) {
+        response = with(response, header::CONTENT_ENCODING, coding);
+    }
+    response = with(response, header::VARY, "Accept-Encoding");
+    response = with(response, header::CACHE_CONTROL, keeping);
     Ok(with(response, header::CONTENT_SECURITY_POLICY, POLICY))
 }
 
-fn find(path: &str) -> Result<File, Problem> {
-    files::find(path).ok_or_else(|| {
-        let detail = "the page has no such file";
-        Problem::new("NO_SUCH_ROUTE", StatusCode::NOT_FOUND, detail)
-            .hint("load the page again: the server may have been brought up to date")
-    })
+fn no_such_file() -> Problem {
+    let detail = "the page has no such file";
+    Problem::new("NO_SUCH_ROUTE", StatusCode::NOT_FOUND, detail)
+        .hint("load the page again: the server may have been brought up to date")
 }

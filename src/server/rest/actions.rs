@@ -16,6 +16,7 @@ use super::super::http::{
 use super::again::{RERUN, RETRY, rerun, retry};
 use super::delete::{DELETE, delete};
 use crate::engine::{Execution, PauseScope, Rejection};
+use crate::runtime::Orchestrator;
 
 /// The longest reason.
 pub(super) const MOST_REASON: usize = 4096;
@@ -41,6 +42,8 @@ const CANCEL: &[Param] = &[
 /// Something that is to be done.
 pub(super) struct Order<'o> {
     pub(super) call: &'o Call,
+    /// The system, which does nothing with the execution if that is no longer as was expected.
+    pub(super) engine: Orchestrator,
     pub(super) execution: &'o Execution,
     pub(super) by: String,
     pub(super) reason: Option<String>,
@@ -138,10 +141,14 @@ const ACTIONS: &[Action] = &[
 ];
 
 async fn cancel(order: &Order<'_>) -> Result<Option<Value>, Problem> {
-    let (engine, id) = (&order.app().engine, order.execution.id);
+    let (engine, id) = (&order.engine, order.execution.id);
     let reason = order.reason.as_deref();
     let force = order.call.fields().flag("force");
     if order.dry_run {
+        // Without `force` it was looked at before, as with all actions.
+        if force {
+            order.execution.permits_force(order.app().now())?;
+        }
         return Ok(None);
     }
     match force {
@@ -153,7 +160,7 @@ async fn cancel(order: &Order<'_>) -> Result<Option<Value>, Problem> {
 
 async fn pause(order: &Order<'_>) -> Result<Option<Value>, Problem> {
     if !order.dry_run {
-        let (engine, reason) = (&order.app().engine, order.reason.as_deref());
+        let (engine, reason) = (&order.engine, order.reason.as_deref());
         engine.pause(order.execution.id, &order.by, reason).await?;
     }
     Ok(None)
@@ -161,7 +168,7 @@ async fn pause(order: &Order<'_>) -> Result<Option<Value>, Problem> {
 
 async fn resume(order: &Order<'_>) -> Result<Option<Value>, Problem> {
     if !order.dry_run {
-        order.app().engine.resume(order.execution.id, &order.by).await?;
+        order.engine.resume(order.execution.id, &order.by).await?;
     }
     Ok(None)
 }
@@ -240,8 +247,21 @@ async fn act(action: &'static Action, call: Call) -> Answer {
     }
     let reason = fields.text("reason").or_else(|| query.text("reason").map(str::to_owned));
     let by = call.by();
-    let order = Order { call: &call, execution: &execution, by, reason, dry_run };
-    let result = (action.run)(&order).await?;
+    let engine_as_seen = match expected {
+        Some(expected) => engine.expecting(execution.id, expected),
+        None => engine.clone(),
+    };
+    let order =
+        Order { call: &call, engine: engine_as_seen, execution: &execution, by, reason, dry_run };
+    let result = match (action.run)(&order).await {
+        Ok(result) => result,
+        Err(problem) => {
+            return Err(match expected {
+                Some(expected) => changed_meanwhile(&order, expected, problem).await,
+                None => problem,
+            });
+        }
+    };
     let is_gone = action.method == Method::DELETE && !dry_run;
     let now = if is_gone { None } else { Some(engine.execution(execution.id).await?) };
     let done = Done {
@@ -253,6 +273,14 @@ async fn act(action: &'static Action, call: Call) -> Answer {
         result,
     };
     document("everstep.action/v1", &done)
+}
+
+/// A refusal, told as that of a stale view if it came to be one after the look.
+async fn changed_meanwhile(order: &Order<'_>, expected: u64, problem: Problem) -> Problem {
+    match order.engine.execution(order.execution.id).await {
+        Ok(now) if now.sequence != expected => stale(&now, expected),
+        _ => problem,
+    }
 }
 
 /// What was looked at is no longer so.

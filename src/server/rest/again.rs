@@ -37,7 +37,7 @@ pub(super) const RERUN: &[Param] = &[
 ];
 
 pub(super) async fn retry(order: &Order<'_>) -> Result<Option<Value>, Problem> {
-    let (engine, execution) = (&order.app().engine, order.execution);
+    let (engine, execution) = (&order.engine, order.execution);
     if order.call.fields().flag("now") {
         refuse_beside_now(order)?;
         engine.skip_backoff(execution.id).await?;

@@ -24,7 +24,7 @@ pub(super) async fn delete(order: &Order<'_>) -> Result<Option<Value>, Problem> 
         children: order.call.query.flag("children"),
         dry_run: order.dry_run,
     };
-    let deleted = order.app().engine.delete(order.execution.id, &wish).await?;
+    let deleted = order.engine.delete(order.execution.id, &wish).await?;
     let ids = deleted.deleted.iter().map(ToString::to_string).collect::<Vec<_>>();
     let kept = deleted.kept.iter().map(|kept| kept.execution.to_string()).collect::<Vec<_>>();
     Ok(Some(json!({"deleted": ids, "kept": kept})))

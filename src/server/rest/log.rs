@@ -113,6 +113,8 @@ async fn export(call: Call) -> Answer {
     tokio::spawn(async move {
         tokio::select! {
             () = write(&engine, only, (from, to), &outlet) => {}
+            // Also while nothing is found that the reader wants.
+            () = outlet.closed() => {}
             () = app.stopped() => {}
         }
         drop(seat);

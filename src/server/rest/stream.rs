@@ -158,6 +158,8 @@ impl Teller {
         let (app, outlet) = (self.app.clone(), self.outlet.clone());
         tokio::select! {
             _ = self.tell(news) => {}
+            // Without waiting for something to tell, which can be long; its seat is free at once.
+            () = outlet.closed() => {}
             () = app.stopped() => {
                 let bye = Bytes::from_static(b"event: bye\ndata: {}\n\n");
                 drop(outlet.try_send(Ok(bye)));

@@ -13,7 +13,7 @@ pub(super) struct Writer {
     pub(super) epoch: u64,
     /// Whether this process has acquired the log.
     pub(super) acquired: bool,
-    /// The first error of an append. After it nothing more is taken.
+    /// The first error of a write. After it nothing more is taken.
     pub(super) stopped: Option<String>,
     pub(super) next: Position,
     pub(super) high_water: HighWater,
@@ -40,6 +40,15 @@ impl Writer {
         self.check_running()?;
         if self.acquired && epoch.0 == self.epoch { Ok(()) } else { Err(Error::Fenced) }
     }
+
+    /// After a write that failed nothing more is written: another sync might say that this one was
+    /// durable.
+    pub(super) fn stopping<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result {
+            self.stopped = Some(error.to_string());
+        }
+        result
+    }
 }
 
 impl Inner {
@@ -47,7 +56,8 @@ impl Inner {
         let mut writer = lock(&self.writer);
         writer.check_running()?;
         let epoch = writer.epoch.saturating_add(1);
-        self.write_epoch(epoch)?;
+        let written = self.write_epoch(epoch);
+        writer.stopping(written)?;
         writer.epoch = epoch;
         writer.acquired = true;
         Ok(Epoch(epoch))
@@ -60,11 +70,8 @@ impl Inner {
     ) -> Result<Vec<Appended>, Error> {
         let mut writer = lock(&self.writer);
         writer.check_owner(epoch)?;
-        let result = self.append_batch(&mut writer, batch);
-        if let Err(error) = &result {
-            writer.stopped = Some(error.to_string());
-        }
-        result
+        let appended = self.append_batch(&mut writer, batch);
+        writer.stopping(appended)
     }
 
     fn append_batch(

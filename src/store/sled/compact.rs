@@ -166,9 +166,17 @@ impl Inner {
 
     /// Goes from the tombstone, which stays, to the transition before it.
     fn begin_walk(&self, plan: &mut Plan, stream: Stream) -> Result<(), Error> {
-        let Some(head) = self.find_head(stream)?.filter(|head| head.deleted) else { return Ok(()) };
-        let missing = || Error::damaged(head.position, "a tombstone is missing", Some(stream));
-        let (time, previous) = self.transition_at(stream, head.position)?.ok_or_else(missing)?;
+        let head = self.find_head(stream)?;
+        let found = match head {
+            Some(head) if head.deleted => self.transition_at(stream, head.position)?,
+            Some(_) => return Ok(()),
+            None => None,
+        };
+        let Some((time, previous)) = found else {
+            // Even the tombstone is gone: a crash has taken back only that the index knew so.
+            plan.taken.push((0, stream));
+            return Ok(());
+        };
         plan.streams.insert(stream);
         plan.taken.push((time, stream));
         plan.walk = (previous != 0).then_some((stream, previous));
@@ -223,11 +231,11 @@ impl Inner {
             let applied =
                 guard("compaction of the log", first, || self.log.tree.apply_batch(change.batch));
             self.rewrites.fetch_add(1, Ordering::AcqRel);
-            stopping(writer, applied)?;
+            writer.stopping(applied)?;
         }
         if let Some(first) = changed {
             let synced = self.log.flush(first).and_then(|()| self.sync());
-            stopping(writer, synced)?;
+            writer.stopping(synced)?;
         }
         Ok(compacted)
     }
@@ -405,12 +413,4 @@ fn joins(chunk: &[u8]) -> Result<bool, Error> {
 fn holds((_, chunk): &(Position, IVec), position: Position) -> bool {
     let mut spans = Frames::new(chunk).map_while(Result::ok).map(|piece| piece.span());
     spans.any(|(first, last)| (first..=last).contains(&position))
-}
-
-/// After a write that failed nothing more is written, as after a failed append.
-fn stopping<T>(writer: &mut Writer, result: Result<T, Error>) -> Result<T, Error> {
-    if let Err(error) = &result {
-        writer.stopped = Some(error.to_string());
-    }
-    result
 }

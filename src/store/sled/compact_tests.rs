@@ -5,6 +5,7 @@ use tempfile::TempDir;
 use super::damage_tests::crash;
 use super::*;
 use crate::store::MemoryStore;
+use crate::testing::at_once;
 use crate::testing::random::Random;
 use crate::testing::store_suite::{compact_all, completed, deleted, started, stream, transition};
 
@@ -180,6 +181,27 @@ async fn what_is_not_deleted_reads_the_same_whatever_happens() {
         let disk = SledStore::open(model.folder.path(), SledOptions::default()).unwrap();
         assert!(disk.read_log(1, usize::MAX).await.unwrap() == memory, "seed {seed}");
     }
+}
+
+#[test]
+fn compaction_goes_on_after_a_crash_took_back_that_the_index_knew_of_forgotten_tombstones() {
+    let disk = SimDisk::new();
+    let open = |disk: &SimDisk| SledStore::open_simulated(disk, SledOptions::default()).unwrap();
+    drop(open(&disk));
+    // The names of its files are durable from here on.
+    let disk = disk.crash_by(Crash::Killed, &mut |_| 0);
+    let store = open(&disk);
+    let epoch = at_once(store.acquire()).unwrap();
+    let batch = vec![started(1, 9), completed(1, 2), deleted(1, 3), started(2, 9)];
+    at_once(store.append(epoch, batch)).unwrap();
+    at_once(compact_all(&store, epoch, true));
+    assert_eq!(at_once(store.read_log(1, 9)).unwrap().len(), 1);
+    let store = open(&disk.crash_by(Crash::PowerCut, &mut |_| 0));
+    assert_eq!(store.inner.index.deleted(9).unwrap(), [stream(1)]);
+    let epoch = at_once(store.acquire()).unwrap();
+    assert_eq!(at_once(compact_all(&store, epoch, true)).events, 0);
+    assert!(store.inner.index.deleted(9).unwrap().is_empty());
+    assert_eq!(at_once(store.read_log(1, 9)).unwrap().len(), 1);
 }
 
 /// The bytes of a folder.

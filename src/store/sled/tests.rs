@@ -98,6 +98,20 @@ async fn after_a_failed_sync_nothing_is_acknowledged_or_shown() {
 }
 
 #[tokio::test]
+async fn after_a_failed_sync_of_an_epoch_nothing_is_acknowledged_either() {
+    let folder = TempDir::new().unwrap();
+    let switch = Switch::default();
+    let store =
+        SledStore::open_with(folder.path(), SledOptions::default(), switch.clone()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    switch.broken.store(true, Ordering::SeqCst);
+    assert!(store.acquire().await.is_err());
+    switch.broken.store(false, Ordering::SeqCst);
+    let error = store.append(epoch, vec![transition(1, 1, 2)]).await.unwrap_err();
+    assert_eq!(error.code(), "STORE_STOPPED");
+}
+
+#[tokio::test]
 async fn ends_of_finished_histories_leave_memory_with_the_checkpoint() {
     let folder = TempDir::new().unwrap();
     let store = SledStore::open(folder.path(), SledOptions::default()).unwrap();

@@ -3,6 +3,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
+use crate::environment::number;
+
 /// A generator that gives the same numbers for the same seed.
 pub(super) struct Chance(u64);
 
@@ -13,6 +15,10 @@ impl Chance {
         let seed = number("EVERSTEP_SEED");
         let seed = seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
         println!("EVERSTEP_SEED={seed}");
+        Self::seeded(seed)
+    }
+
+    pub(super) fn seeded(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -39,9 +45,4 @@ impl Chance {
 /// How many kills a test makes: its own number, scaled as `EVERSTEP_KILLS` is to 50.
 pub(super) fn kills(of_fifty: u64) -> u64 {
     number("EVERSTEP_KILLS").map_or(of_fifty, |kills| (kills * of_fifty).div_ceil(50))
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().expect("EVERSTEP_SEED and EVERSTEP_KILLS are whole numbers"))
 }

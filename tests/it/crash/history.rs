@@ -13,6 +13,9 @@ const LOSSES: usize = 2;
 /// A job: its execution and its number there.
 pub(crate) type Job = (String, u64);
 
+/// An attempt at a job: which one.
+pub(crate) type Attempt = (Job, u64);
+
 /// All events of a log.
 #[derive(Default)]
 pub(crate) struct History(pub(crate) Vec<Value>);
@@ -42,7 +45,7 @@ impl History {
     }
 
     /// Attempts that run, or ran when the program was killed.
-    pub(crate) fn running(&self) -> BTreeSet<(Job, u64)> {
+    pub(crate) fn running(&self) -> BTreeSet<Attempt> {
         let mut running = BTreeSet::new();
         for event in &self.0 {
             match event["event"].as_str().unwrap() {
@@ -96,7 +99,7 @@ impl History {
     }
 }
 
-fn execution(event: &Value) -> String {
+pub(crate) fn execution(event: &Value) -> String {
     event["execution"].as_str().unwrap().to_owned()
 }
 
@@ -104,7 +107,7 @@ fn job(event: &Value) -> Job {
     (execution(event), event["data"]["job"].as_u64().unwrap())
 }
 
-fn attempt(event: &Value) -> (Job, u64) {
+pub(crate) fn attempt(event: &Value) -> Attempt {
     (job(event), event["data"]["attempt"].as_u64().unwrap())
 }
 
@@ -115,7 +118,7 @@ pub(crate) struct Witness {
     /// Jobs that had succeeded at some look, and how often they had begun then.
     done: BTreeMap<Job, usize>,
     /// Attempts that a kill cut off.
-    cut_off: BTreeSet<(Job, u64)>,
+    cut_off: BTreeSet<Attempt>,
 }
 
 impl Witness {
@@ -158,7 +161,7 @@ impl Witness {
         for (job, starts) in before {
             assert_eq!(place.starts(&job.0, job.1), starts, "{job:?} had succeeded and ran again");
         }
-        let lost: Vec<(Job, u64)> = log.named("AttemptLost").map(attempt).collect();
+        let lost: Vec<Attempt> = log.named("AttemptLost").map(attempt).collect();
         for attempt in &cut_off {
             let count = lost.iter().filter(|lost| *lost == attempt).count();
             assert_eq!(count, 1, "{attempt:?} was cut off");

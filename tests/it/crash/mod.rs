@@ -12,6 +12,7 @@ mod cleanup;
 mod compact;
 pub(crate) mod history;
 mod import;
+mod load;
 mod pause;
 pub(crate) mod place;
 mod retry;

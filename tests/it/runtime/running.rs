@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use everstep::engine::Status;
+use everstep::engine::{RedriveRequest, Status};
+use everstep::runtime::Delete;
 use everstep::worker::{JobContext, JobError};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, mpsc};
@@ -256,4 +257,43 @@ async fn what_is_in_memory_is_what_the_log_tells() {
     let live = system.execution(id).await.unwrap();
     assert_eq!(live, world.replayed(id).await);
     gate.notify_waiters();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_those_who_act_on_the_same_sight_only_one_does() {
+    let mut world = World::new();
+    let system = world.open(|builder| builder).await;
+    let wait =
+        json!({"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 9, "End": true}}});
+    deploy(&system, &wait).await;
+    let id = system.start("w", json!(1)).await.unwrap();
+    let seen = system.expecting(id, system.execution(id).await.unwrap().sequence);
+    let asked = (0..20).map(|n| {
+        let seen = seen.clone();
+        tokio::spawn(async move {
+            match n % 2 {
+                0 => seen.pause(id, "p", None).await,
+                _ => seen.cancel(id, "c", None).await,
+            }
+        })
+    });
+    let asked: Vec<_> = asked.collect();
+    let mut refused = Vec::new();
+    for one in asked {
+        refused.extend(one.await.unwrap().err().map(|error| error.code()));
+    }
+    assert_eq!(refused, ["EXECUTION_CHANGED"; 19]);
+    // Another execution may have changed.
+    let other = system.start("w", json!(2)).await.unwrap();
+    seen.cancel(other, "c", None).await.unwrap();
+    within(system.result(other)).await.unwrap();
+    let delete = Delete { by: "d".into(), ..Delete::default() };
+    let ended = system.execution(other).await.unwrap().sequence;
+    let early = system.expecting(other, ended - 1);
+    assert_eq!(early.delete(other, &delete).await.unwrap_err().code(), "EXECUTION_CHANGED");
+    let cancel = early.cancel(other, "c", None).await;
+    assert_eq!(cancel.unwrap_err().code(), "EXECUTION_CHANGED");
+    let again = early.redrive(other, "r", None, RedriveRequest::default()).await;
+    assert_eq!(again.unwrap_err().code(), "EXECUTION_CHANGED");
+    system.expecting(other, ended).delete(other, &delete).await.unwrap();
 }

@@ -173,3 +173,27 @@ fn what_has_ended_is_deleted_and_is_then_gone() {
         message.data["id"] == live.to_string() && message.data["status"] == "cancelled"
     });
 }
+
+#[test]
+fn a_dry_run_says_that_it_is_too_early_to_force_an_end() {
+    let server = Server::with(
+        |_| {},
+        |builder| {
+            builder.handle("deaf", |_: JobContext, _: Value| {
+                std::future::pending::<Result<Value, JobError>>()
+            })
+        },
+    );
+    let task = json!({"Type": "Task", "Resource": "deaf", "End": true});
+    server.deploy("w", &json!({"StartAt": "A", "States": {"A": task}}));
+    let id = server.start("w", json!({}));
+    let forced = json!({"force": true, "dry_run": true});
+    let early = act(&server, id, "cancel", &forced);
+    assert_eq!((early.status, &*early.code()), (409, "FORCE_TOO_EARLY"), "nobody has asked it");
+    assert_eq!(act(&server, id, "cancel", &json!({})).status, 200);
+    for body in [forced, json!({"force": true})] {
+        let early = act(&server, id, "cancel", &body);
+        assert_eq!((early.status, &*early.code()), (409, "FORCE_TOO_EARLY"), "{body}");
+    }
+    assert_eq!(show(&server, id)["status"], "cancelling", "nothing was forced");
+}

@@ -11,6 +11,7 @@ mod page;
 mod program;
 mod remote_worker;
 mod rest;
+mod search;
 mod sfn;
 mod sfn_call;
 mod sfn_history;

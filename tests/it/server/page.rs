@@ -62,3 +62,49 @@ fn the_page_needs_no_token_and_what_it_shows_does() {
         assert_eq!((&me["role"], &me["may_operate"]), (&role.as_str().into(), &may.into()));
     }
 }
+
+#[test]
+fn files_are_packed_as_the_browser_takes_them_and_each_way_has_its_own_tag() {
+    let server = Server::new();
+    let script = named(&server.get("/").body, ".js");
+    let head = |accepts: Option<&str>, tag: Option<&str>| {
+        let mut request = server.request("GET", &script);
+        if let Some(accepts) = accepts {
+            request = request.header("accept-encoding", accepts);
+        }
+        if let Some(tag) = tag {
+            request = request.header("if-none-match", tag);
+        }
+        request.open().head().unwrap()
+    };
+    let mut tags = Vec::new();
+    let mut length = u64::MAX;
+    for (accepts, coding) in
+        [(None, None), (Some("gzip, deflate"), Some("gzip")), (Some("gzip, br"), Some("br"))]
+    {
+        let answer = head(accepts, None);
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, coding));
+        assert_eq!(answer.header("vary"), Some("Accept-Encoding"), "{accepts:?}");
+        assert_eq!(answer.header("content-type"), Some("text/javascript; charset=utf-8"));
+        let shorter = answer.header("content-length").unwrap().parse().unwrap();
+        assert!(shorter < length, "{accepts:?}: {shorter} is no less than {length} bytes");
+        length = shorter;
+        tags.push(answer.header("etag").unwrap().to_owned());
+    }
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 3, "other bytes have another tag: {tags:?}");
+
+    let packed = head(Some("br"), None).header("etag").unwrap().to_owned();
+    let again = head(Some("br"), Some(&packed));
+    assert_eq!((again.status, again.header("content-encoding")), (304, None), "nothing is sent");
+    assert_eq!(again.header("vary"), Some("Accept-Encoding"));
+    let other = head(None, Some(&packed));
+    assert_eq!((other.status, other.header("content-encoding")), (200, None), "it has other bytes");
+    for refused in ["br;q=0, gzip;q=0", "identity", "zstd"] {
+        assert_eq!(head(Some(refused), None).header("content-encoding"), None, "{refused}");
+    }
+    for way in ["br", "gz"] {
+        assert_eq!(server.get(&format!("{script}.{way}")).status, 404, "it has one address");
+    }
+}

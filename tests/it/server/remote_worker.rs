@@ -4,8 +4,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use everstep::worker::remote::{Ended, RemoteWorker};
 use everstep::worker::{JobContext, JobError, Registry};
@@ -100,49 +98,6 @@ fn address() -> SocketAddr {
 fn completed(address: SocketAddr) -> usize {
     let list = Request::new(address, "GET", "/api/v1/executions?status=completed&limit=1000");
     list.send().json()["items"].as_array().unwrap().len()
-}
-
-#[test]
-fn a_server_that_is_killed_loses_nothing_and_its_workers_come_back() {
-    const COUNT: usize = 200;
-    let (folder, address) = (TempDir::new().unwrap(), address());
-    let mut serving = serve(folder.path(), address);
-    let put = Request::new(address, "PUT", "/api/v1/workflows/w").json(&machine());
-    assert_eq!(put.send().status, 201);
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let ran = Arc::new(AtomicUsize::new(0));
-    let mut registry = registry();
-    let count = ran.clone();
-    registry.handle("double", move |_: JobContext, number: u64| {
-        count.fetch_add(1, Ordering::SeqCst);
-        async move { Ok::<_, JobError>(number * 2) }
-    });
-    let (end, running) = work(&runtime, address, registry);
-    let mut ids = Vec::new();
-    for n in 0..COUNT {
-        let body = json!({"workflow": "w", "input": n, "name": format!("n{n}")});
-        let started = Request::new(address, "POST", "/api/v1/executions").json(&body).send();
-        assert_eq!(started.status, 201, "{started:?}");
-        ids.push(started.json()["id"].as_str().unwrap().to_owned());
-        if n % 50 == 49 {
-            drop(serving);
-            serving = serve(folder.path(), address);
-        }
-    }
-    while completed(address) < COUNT {}
-    for (n, id) in ids.iter().enumerate() {
-        let get = |part: &str| {
-            let target = format!("/api/v1/executions/{id}/{part}");
-            Request::new(address, "GET", &target).send()
-        };
-        assert_eq!(get("output").json(), json!(n * 4));
-        let events = get("events?limit=1000&type=JobSucceeded").json();
-        assert_eq!(events["items"].as_array().unwrap().len(), 2, "each job ends once");
-    }
-    assert!(ran.load(Ordering::SeqCst) >= 2 * COUNT);
-    end.send(()).unwrap();
-    runtime.block_on(running).unwrap();
-    drop(serving);
 }
 
 #[test]

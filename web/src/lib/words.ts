@@ -68,3 +68,8 @@ export const sentence = (value: string) => plain(value).replace(/^./, (c) => c.t
 export function colourOf(colour: string | null): string {
   return colour && /^(#[0-9a-f]{6}|[a-z]{2,20})$/i.test(colour) ? colour : 'currentColor';
 }
+
+// The letters of an execution's handle, as lists show them: the server makes them of the id like this,
+// and the events of the log name executions by their ids alone.
+const LETTERS = 'zyxwvutsrqpnmkhg';
+export const handleOf = (id: string) => [...id.replaceAll('-', '').slice(-15, -9)].map((digit) => LETTERS[parseInt(digit, 16)] ?? '').join('');

@@ -2,7 +2,7 @@
 //! same over a simulated disk.
 
 use std::fs::File;
-use std::ops::{Bound, RangeBounds};
+use std::ops::RangeBounds;
 use std::path::Path;
 
 use ::sled::IVec;
@@ -128,7 +128,7 @@ impl Tree {
             Self::Sled(tree) => Iter::Sled(tree.range(range)),
             #[cfg(any(test, feature = "testing"))]
             Self::Simulated(tree) => {
-                let bytes = |bound: Bound<&K>| bound.map(|key| IVec::from(key.as_ref()));
+                let bytes = |bound: std::ops::Bound<&K>| bound.map(|key| IVec::from(key.as_ref()));
                 Iter::Simulated(tree.range(bytes(range.start_bound()), bytes(range.end_bound())))
             }
         }

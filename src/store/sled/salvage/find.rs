@@ -12,7 +12,7 @@ use super::super::super::codec::CODEC_BINCODE;
 use super::super::super::frame::{CHUNK_BYTES, Frame, Frames, Gap, Piece};
 use super::super::disk::Disk;
 use super::super::guard::{Opening, guard};
-use super::super::high_water::HighWater;
+use super::super::high_water::{self, HighWater};
 use super::super::index::Index;
 use super::super::log as tree;
 use super::{Error, Event, Head, Position, Stream, codec};
@@ -236,7 +236,7 @@ impl Log {
 
     /// Reads where the log and its histories ended, as far as that is known beside the log.
     fn read_marks(&mut self, copy: &Path, id: Option<Uuid>) {
-        self.high_water = HighWater::read_any(&copy.join("high-water")).unwrap_or(0);
+        self.high_water = HighWater::read_any(&copy.join(high_water::NAME)).unwrap_or(0);
         let Some(id) = id else { return };
         // One that is damaged is begun anew, in the copy, and says nothing.
         let Ok((index, false)) = Index::open(&Disk::folder(copy), CACHE, id) else { return };
