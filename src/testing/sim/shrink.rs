@@ -1,8 +1,9 @@
 //! Makes a life that fails smaller: without kinds of faults, then without actions, as long as it
 //! still fails.
 
-use super::life::{Outcome, live};
+use super::life::Outcome;
 use super::plan::Plan;
+use super::report::live_safely;
 
 /// Lives that are tried at most.
 const TRIES: u32 = 400;
@@ -10,7 +11,7 @@ const TRIES: u32 = 400;
 /// The smallest plan that was found which still fails, and its life.
 #[must_use]
 pub fn shrink(plan: &Plan) -> (Plan, Outcome) {
-    let mut best = (plan.clone(), live(plan));
+    let mut best = (plan.clone(), live_safely(plan));
     let mut tries = TRIES;
     let kinds = plan.faults.clone().kinds().len();
     for kind in 0..kinds {
@@ -41,7 +42,7 @@ fn keep_if_it_fails(best: &mut (Plan, Outcome), smaller: Plan, tries: &mut u32) 
         return false;
     }
     *tries -= 1;
-    let outcome = live(&smaller);
+    let outcome = live_safely(&smaller);
     let fails = outcome.fault.is_some();
     if fails {
         *best = (smaller, outcome);
