@@ -8,7 +8,8 @@ pub use crate::worker::{Clock, SystemClock};
 
 /// Where ids, tokens and seeds come from.
 pub trait IdSource: Send + Sync + 'static {
-    /// A new execution's id, for one that starts at `now`.
+    /// A new execution's id, for one that starts at `now`: a UUID of version 7, higher than the one
+    /// before when both are of one millisecond.
     fn execution_id(&self, now: Timestamp) -> ExecutionId;
     /// A new attempt's token, which nobody can guess.
     fn token(&self) -> Token;
@@ -39,10 +40,8 @@ impl IdSource for RandomIds {
     fn execution_id(&self, now: Timestamp) -> ExecutionId {
         let mut random = [0; 10];
         fill(&mut random);
-        let fresh = uuid::Builder::from_unix_timestamp_millis(now.0, &random).into_uuid().as_u128();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = after(*last, fresh);
-        ExecutionId(uuid::Uuid::from_u128(*last))
+        next_id(&mut last, now, random)
     }
 
     fn token(&self) -> Token {
@@ -61,6 +60,13 @@ impl IdSource for RandomIds {
     fn seed(&self) -> u64 {
         self.seeds.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed)
     }
+}
+
+/// The id of an execution that starts at `now`, after `last`.
+pub(crate) fn next_id(last: &mut u128, now: Timestamp, random: [u8; 10]) -> ExecutionId {
+    let fresh = uuid::Builder::from_unix_timestamp_millis(now.0, &random).into_uuid();
+    *last = after(*last, fresh.as_u128());
+    ExecutionId(uuid::Uuid::from_u128(*last))
 }
 
 /// The id that `fresh` is, or one a little above `last` if both are of one millisecond.

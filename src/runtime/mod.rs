@@ -56,6 +56,8 @@ mod told;
 
 pub use archive::Archive;
 pub use builder::Builder;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use clock::next_id;
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use committer::Accepted;
 pub use delete::{Delete, Deleted, Janitor, Kept, Refused};

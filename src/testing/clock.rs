@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::random::Random;
 use crate::engine::{ExecutionId, Timestamp, Token};
-use crate::runtime::{Clock, IdSource};
+use crate::runtime::{Clock, IdSource, next_id};
 use crate::worker::BoxFuture;
 
 /// A clock that is moved by hand. Who sleeps wakes when the clock has been moved far enough.
@@ -110,6 +110,7 @@ impl Drop for Asleep {
 #[derive(Debug)]
 pub struct SeededIds {
     random: Mutex<Random>,
+    last: Mutex<u128>,
 }
 
 impl SeededIds {
@@ -117,25 +118,34 @@ impl SeededIds {
     /// ids again.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { random: Mutex::new(Random::new(seed)) }
+        Self { random: Mutex::new(Random::new(seed)), last: Mutex::default() }
     }
 
     fn draw(&self) -> u64 {
         self.random.lock().unwrap_or_else(PoisonError::into_inner).draw()
     }
+
+    fn draw_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut drawn = [0; N];
+        for places in drawn.chunks_mut(8) {
+            for (place, byte) in places.iter_mut().zip(self.draw().to_le_bytes()) {
+                *place = byte;
+            }
+        }
+        drawn
+    }
 }
 
 impl IdSource for SeededIds {
     fn execution_id(&self, now: Timestamp) -> ExecutionId {
-        let mut random = [0; 10];
-        for (place, byte) in random.iter_mut().zip(self.draw().to_le_bytes()) {
-            *place = byte;
-        }
-        ExecutionId(uuid::Builder::from_unix_timestamp_millis(now.0, &random).into_uuid())
+        // The last bytes decide on the shard: they must be drawn as well.
+        let random = self.draw_bytes();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        next_id(&mut last, now, random)
     }
 
     fn token(&self) -> Token {
-        Token(uuid::Uuid::from_u64_pair(self.draw(), self.draw()).into_bytes())
+        Token(self.draw_bytes())
     }
 
     fn seed(&self) -> u64 {
@@ -143,11 +153,7 @@ impl IdSource for SeededIds {
     }
 
     fn mint_key(&self) -> [u8; 32] {
-        let mut key = [0; 32];
-        for (place, byte) in key.iter_mut().zip(self.draw().to_le_bytes()) {
-            *place = byte;
-        }
-        key
+        self.draw_bytes()
     }
 }
 
@@ -157,7 +163,17 @@ fn whole_ms(duration: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn executions_with_seeded_ids_are_of_all_shards() {
+        let ids = SeededIds::new(1);
+        let low_half = |_| ids.execution_id(Timestamp(1000)).0.as_u64_pair().1;
+        let shards: BTreeSet<u64> = (0..100).map(low_half).map(|random| random % 4).collect();
+        assert_eq!(shards.len(), 4);
+    }
 
     #[tokio::test]
     async fn sleepers_wake_when_the_clock_has_been_moved_far_enough() {
