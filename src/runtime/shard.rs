@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use super::align::Alignment;
 use super::attempt::ReporterPlace;
 use super::catalogue::Catalogue;
-use super::children::{end_note, progress_note, set_aside_note};
 use super::clock::{Clock, IdSource};
 use super::committer::{Accepted, Release, Unit};
 use super::controls::Controls;
@@ -397,26 +396,10 @@ impl Shard {
         for effect in effects_after(&slot.execution, &decided.events) {
             slot.carry_out(&self.tools, now, effect, &mut decided);
         }
-        let releases = &mut decided.releases;
-        slot.stop_attempts(&decided.events);
+        slot.tell_others(progress, &mut decided);
         let accepted = Accepted { execution: id, sequence: slot.execution.sequence };
-        if slot.execution.status.is_terminal() {
-            // Before anybody is told: who then asks for something finds that it has left the memory.
-            releases.push(Release::Note(id, Note::Ended(id)));
-            let shown = std::mem::take(&mut slot.waiters).into_iter();
-            let show = |reply| Release::Show(reply, Some(Box::new(slot.execution.clone())));
-            releases.extend(shown.map(show));
-            releases.extend(end_note(&slot.execution).map(|(to, note)| Release::Note(to, note)));
-        } else if slot.execution.set_aside.is_some() {
-            let note = set_aside_note(&slot.execution);
-            releases.extend(note.map(|(to, note)| Release::Note(to, note)));
-            releases.push(Release::Note(id, Note::FreePlace(id)));
-        } else if slot.execution.progress != progress {
-            let note = progress_note(&slot.execution, progress);
-            releases.extend(note.map(|(to, note)| Release::Note(to, note)));
-        }
         if let Some(reply) = reply.and_then(Option::take) {
-            releases.push(Release::Accepted(reply, accepted));
+            decided.releases.push(Release::Accepted(reply, accepted));
         }
         self.hand_on(id, first_sequence, decided);
         Ok(())
@@ -468,10 +451,14 @@ impl Shard {
         // Jobs that wait are offered after the lost ones are scheduled again, so that each is
         // offered once.
         let mut decided = Decided { recovers: true, ..Decided::default() };
-        let first_sequence = slot.execution.sequence + 1;
+        let (first_sequence, progress) = (slot.execution.sequence + 1, slot.execution.progress);
         let now = self.tools.clock.now();
         for effect in owed {
             slot.carry_out(&self.tools, now, effect, &mut decided);
+        }
+        if !decided.events.is_empty() {
+            // It may have got its place, and even have ended with that.
+            slot.tell_others(progress, &mut decided);
         }
         if let Some(parent) = slot.execution.waiting_parent() {
             self.tools.shards.note(parent, Note::AskParent { parent, child: id });

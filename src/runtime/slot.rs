@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 use super::attempt::{Attempt, Reporter};
-use super::children::{ChildOrder, order_for};
+use super::children::{ChildOrder, end_note, order_for, progress_note, set_aside_note};
 use super::committer::Release;
 use super::dispatch::Offer;
 use super::places::{Ask, Asking};
@@ -180,6 +180,28 @@ impl Slot {
         }
     }
 
+    /// Whom a decision concerns is told of it once it is durable; `progress` is as it was before.
+    pub(super) fn tell_others(&mut self, progress: u8, decided: &mut Decided) {
+        self.stop_attempts(&decided.events);
+        let (execution, releases) = (&self.execution, &mut decided.releases);
+        let parent = if execution.status.is_terminal() {
+            // Before anybody is told: who then asks for something finds that it has left the memory.
+            releases.push(Release::Note(execution.id, Note::Ended(execution.id)));
+            let shown = std::mem::take(&mut self.waiters).into_iter();
+            let show = |reply| Release::Show(reply, Some(Box::new(execution.clone())));
+            releases.extend(shown.map(show));
+            end_note(execution)
+        } else if execution.set_aside.is_some() {
+            releases.push(Release::Note(execution.id, Note::FreePlace(execution.id)));
+            set_aside_note(execution)
+        } else if execution.progress != progress {
+            progress_note(execution, progress)
+        } else {
+            None
+        };
+        releases.extend(parent.map(|(to, note)| Release::Note(to, note)));
+    }
+
     /// An attempt that was offered has a slot, or would have one.
     pub(super) fn came_back(&mut self, offer: &Offer) {
         self.offered.remove(&(offer.job, offer.attempt));
@@ -233,7 +255,7 @@ impl Slot {
     }
 
     /// Asks the workers of attempts that no longer count to stop.
-    pub(super) fn stop_attempts(&mut self, events: &[Event]) {
+    fn stop_attempts(&mut self, events: &[Event]) {
         let over = |event: &Event| {
             matches!(
                 event,

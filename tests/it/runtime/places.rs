@@ -350,6 +350,33 @@ async fn crash_after(appends: usize, at_sync: bool, shards: usize) -> bool {
     is_whole
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_gets_its_place_from_recovery_and_ends_at_once_gives_it_to_the_next() {
+    let (mut world, gate) = (World::new(), closed());
+    let faulty = Arc::new(FaultyStore::new(world.store.clone()));
+    let first = gated(world.builder(), &gate).open_store(faulty.clone()).await.unwrap();
+    let first_works = json!({"Concurrency": {"Limit": 1}, "StartAt": "C", "States": {
+        "C": {"Type": "Choice", "Default": "P",
+            "Choices": [{"Variable": "$", "NumericEquals": 0, "Next": "T"}]},
+        "T": {"Type": "Task", "Resource": "gated", "End": true},
+        "P": {"Type": "Pass", "End": true}}});
+    deploy(&first, &first_works).await;
+    let mut ids = Vec::new();
+    for n in 0..3 {
+        ids.push(first.start("w", json!(n)).await.unwrap());
+    }
+    // The end of the first is durable, and that the second has its place is not.
+    faulty.fail_append_after(1, ErrorKind::Other);
+    gate.add_permits(1);
+    within(first.failed()).await;
+    drop(first);
+
+    let second = world.open(|builder| gated(builder, &gate)).await;
+    for id in ids {
+        assert_eq!(within(second.result(id)).await.unwrap().status, Status::Completed);
+    }
+}
+
 /// A Task that starts an execution of `workflow` and waits for its end.
 fn starts(workflow: &str) -> Value {
     json!({"StartAt": "S", "States": {"S": {"Type": "Task", "End": true,
