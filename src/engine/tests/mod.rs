@@ -12,6 +12,7 @@ mod fork;
 mod job;
 pub(super) mod kit;
 mod map_run;
+mod model;
 mod pause;
 mod place;
 mod progress;
