@@ -2,7 +2,7 @@
 
 use super::{Incoming, SpanCounts, TraceSettings, TracesError};
 use crate::engine::ExecutionId;
-use crate::runtime::Orchestrator;
+use crate::runtime::{Orchestrator, TraceParents};
 use crate::worker::AttemptId;
 
 /// Traces that are always off.
@@ -27,6 +27,12 @@ impl Traces {
     /// None.
     #[must_use]
     pub fn parent_for(&self, _: AttemptId) -> Option<String> {
+        None
+    }
+
+    /// None.
+    #[must_use]
+    pub fn parents(&self) -> Option<TraceParents> {
         None
     }
 

@@ -23,7 +23,7 @@ use super::outbox::{Outbox, Pace};
 use super::request::RequestSpan;
 use super::sampling::Sampling;
 use super::{Incoming, SpanCounts, TraceSettings, TracesError};
-use crate::runtime::Orchestrator;
+use crate::runtime::{Orchestrator, TraceParents};
 use crate::worker::AttemptId;
 
 /// The name under which traces are shown, unless somebody says another.
@@ -122,6 +122,14 @@ impl Traces {
     pub fn parent_for(&self, attempt: AttemptId) -> Option<String> {
         let is_told = self.0.as_ref()?.sampling.of_execution(attempt.execution);
         Some(header(&context(trace_of(attempt.execution), span_of_attempt(attempt), is_told)))
+    }
+
+    /// The same for workers in the process of the engine, to be asked when an attempt begins.
+    #[must_use]
+    pub fn parents(&self) -> Option<TraceParents> {
+        self.0.as_ref()?;
+        let traces = self.clone();
+        Some(Arc::new(move |attempt| traces.parent_for(attempt).map(Into::into)))
     }
 
     /// The span of a request that has just come in.

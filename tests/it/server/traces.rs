@@ -87,7 +87,7 @@ impl Server {
 
 /// Waits until an event of this name was told.
 fn seen(log: &mut Stream, name: &str) -> Value {
-    log.find(|message| message.data["name"] == name).data
+    log.find(|message| message.data["event"] == name).data
 }
 
 fn attempts(spans: &[Span]) -> Vec<&Span> {
@@ -128,6 +128,7 @@ fn all_attempts_of_an_execution_are_one_trace_also_after_a_crash() {
 
     let second = Server::new(folder.path(), &environment);
     seen(&mut second.log(), "ExecutionCompleted");
+    let output = second.request("GET", &format!("/api/v1/executions/{id}/output")).send().json();
     let second_token = second.token.clone();
     second.stop();
     holds_no_secret(&collector, &[&first_token, &second_token]);
@@ -148,6 +149,9 @@ fn all_attempts_of_an_execution_are_one_trace_also_after_a_crash() {
     let expected = [("1", "failed", 2), ("2", "lost", 2), ("3", "succeeded", 0)];
     let expected = expected.map(|(number, word, status)| (number.into(), word.into(), status));
     assert_eq!(told, expected);
+    // What the command of the third was told.
+    let last = format!("secret-output 00-{}-{}-01", run.trace, attempts[2].id);
+    assert_eq!(output, json!(last));
     for span in attempts {
         assert_eq!((&span.trace, &span.parent), (&run.trace, &run.id));
         assert_eq!(span.attribute("everstep.execution.id"), id);
