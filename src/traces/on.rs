@@ -23,6 +23,7 @@ use super::outbox::{Outbox, Pace};
 use super::request::RequestSpan;
 use super::sampling::Sampling;
 use super::{Incoming, SpanCounts, TraceSettings, TracesError};
+use crate::engine::Timestamp;
 use crate::runtime::{Orchestrator, TraceParents};
 use crate::worker::AttemptId;
 
@@ -215,6 +216,12 @@ impl Inner {
     fn tasks(&self) -> std::sync::MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A moment as spans have it.
+pub(super) fn moment(at: Timestamp) -> SystemTime {
+    let since = Duration::from_millis(at.0);
+    SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 /// Who tells. The SDK reads `OTEL_RESOURCE_ATTRIBUTES`, which may hold a name, too.

@@ -2,18 +2,20 @@
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
 use opentelemetry::KeyValue;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{Link, SpanContext, SpanKind, Status, TraceContextExt};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+use tokio::time::Instant;
 
 use super::Incoming;
 use super::ids::{context, span_of_run, trace_of};
-use super::on::{Inner, Span};
+use super::on::{Inner, Span, moment};
 use crate::engine::ExecutionId;
+use crate::runtime::{Clock, SystemClock};
 
 /// The longest `tracestate` that is handed on: as long as everybody has to bear.
 const MOST_STATE: usize = 512;
@@ -81,7 +83,7 @@ impl RequestSpan {
             method: method.copied().unwrap_or("_OTHER"),
             route: incoming.route,
             operation: incoming.operation,
-            came_in: SystemTime::now(),
+            came_in: moment(SystemClock.now()),
             since: Instant::now(),
             answer: None,
             began: RequestNote(Some(Arc::default())),

@@ -1,14 +1,13 @@
 //! Executions that are under way, as far as spans need to know them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, Status};
 
 use super::ids::{context, span_of_attempt, span_of_run, trace_of};
-use super::on::Span;
+use super::on::{Span, moment};
 use crate::engine::event::{ExecutionStarted, JobScheduled};
 use crate::engine::{Event, Execution, ExecutionId, Failure, Job, JobId, JobStatus, Timestamp};
 use crate::language::StateName;
@@ -30,7 +29,7 @@ struct Run {
     redrives: u32,
     parent: Option<ExecutionId>,
     places: Places,
-    attempts: HashMap<JobId, Attempt>,
+    attempts: BTreeMap<JobId, Attempt>,
 }
 
 /// An attempt that has not ended.
@@ -109,7 +108,7 @@ impl Run {
             redrives: 0,
             parent: body.parent.as_ref().map(|parent| parent.execution),
             places: Places::default(),
-            attempts: HashMap::new(),
+            attempts: BTreeMap::new(),
         }
     }
 
@@ -273,12 +272,83 @@ fn run_of(id: ExecutionId, redrives: u32) -> SpanContext {
     context(trace_of(id), span_of_run(id, redrives), true)
 }
 
-fn moment(at: Timestamp) -> SystemTime {
-    SystemTime::UNIX_EPOCH
-        .checked_add(Duration::from_millis(at.0))
-        .unwrap_or(SystemTime::UNIX_EPOCH)
-}
-
 fn ms(span: u64) -> i64 {
     i64::try_from(span).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Program;
+    use crate::language::{self, Format, Options};
+    use crate::testing::generate;
+    use crate::testing::simulate::Simulation;
+
+    fn history(seed: u64) -> (ExecutionId, Vec<Record>) {
+        let text = generate::definition(seed).to_string();
+        let parsed = language::parse(&text, Format::Json, &Options::default()).unwrap();
+        let mut simulation = Simulation::new(Program::new(parsed), seed);
+        simulation.run().unwrap();
+        let id = simulation.execution.id;
+        let records = (1..).zip(simulation.history).map(|(sequence, (event, time))| Record {
+            stream: id.0,
+            sequence,
+            position: sequence,
+            time,
+            event: Arc::new(event),
+        });
+        (id, records.collect())
+    }
+
+    /// What is told of a history from a record on, each span in words.
+    fn told(id: ExecutionId, history: &[Record], from: usize) -> Vec<String> {
+        let mut runs = Runs::default();
+        let mut spans = Vec::new();
+        for (index, record) in history.iter().enumerate().skip(from) {
+            if runs.lacks(record) {
+                runs.enter(id, Some(&Record::fold(id, &history[..index])));
+            }
+            spans.extend(runs.take(record));
+        }
+        let words = spans.iter().map(|span| {
+            // An attempt in the place of one that was cut off keeps its turn in the queue.
+            let queued = |pair: &&KeyValue| pair.key.as_str() != "everstep.job.queued_ms";
+            let attributes: Vec<&KeyValue> = span.attributes.iter().filter(queued).collect();
+            let Span { context, parent, name, times, links, status, .. } = span;
+            format!("{name} {context:?} {parent:?} {times:?} {links:?} {status:?} {attributes:?}")
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn what_is_met_in_the_middle_is_told_as_if_it_had_been_followed() {
+        let mut compared = 0;
+        for seed in 0..150 {
+            let (id, history) = history(seed);
+            let all = told(id, &history, 0);
+            for quarter in 1..4 {
+                let from = (history.len() * quarter / 4).max(1);
+                let rest = told(id, &history, from);
+                assert_eq!(all[all.len() - rest.len()..], rest, "seed {seed} from {from}");
+                compared += rest.len();
+            }
+        }
+        assert!(compared > 500, "only {compared} spans");
+    }
+
+    #[test]
+    fn each_attempt_that_began_is_told_once_and_so_is_the_end() {
+        for seed in 0..150 {
+            let (id, history) = history(seed);
+            let told = told(id, &history, 0);
+            let count =
+                |name: &str| history.iter().filter(|record| record.event.name() == name).count();
+            let children = history.iter().filter(|record| {
+                matches!(&*record.event, Event::JobScheduled(body) if body.child.is_some())
+            });
+            let jobs = told.iter().filter(|span| span.starts_with("job ")).count();
+            assert_eq!(jobs, count("JobStarted") + children.count(), "seed {seed}");
+            assert_eq!(told.len() - jobs, 1 + count("ExecutionRedriven"), "seed {seed}");
+        }
+    }
 }

@@ -188,7 +188,7 @@ fn span(bytes: &[u8]) -> Span {
             6 => span.kind = value,
             7 => span.start_ns = value,
             8 => span.end_ns = value,
-            9 => drop(span.attributes.extend([attribute(bytes)])),
+            9 => span.attributes.extend([attribute(bytes)]),
             13 => span.links.push((hex(inner(bytes, 1)[0]), hex(inner(bytes, 2)[0]))),
             15 => span.status = fields(bytes).iter().find(|f| f.0 == 3).map_or(0, |f| f.1),
             _ => {}

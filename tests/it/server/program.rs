@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::client::{Request, Stream};
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(super) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_everstep"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     let variables = ["DATA", "LOG", "LISTEN", "HOSTS", "TOKENS", "TLS_CERT", "TLS_KEY", "INSECURE"];

@@ -2,14 +2,16 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use everstep::worker::remote::RemoteWorker;
+use everstep::worker::{JobContext, Registry};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::{Answer, Request, Stream};
 use super::collector::{Collector, Span};
-use super::program::{Serving, document, ran, serve_with};
+use super::program::{Serving, command, document, ran, serve_with};
 
 /// What no span may hold.
 const SECRETS: &[&str] = &["secret-input", "secret-output", "secret-cause", "secret-query"];
@@ -45,10 +47,12 @@ struct Server {
 impl Server {
     /// One with a token, so that requests have something to hide.
     fn new(folder: &Path, environment: &[(&str, &str)]) -> Self {
-        let name =
-            if folder.join("everstep-data/tokens.json").exists() { "again" } else { "first" };
-        let made = ran(folder, &["--json", "token", "create", name, "--role", "admin"]);
-        let token = document(&made)["token"].as_str().unwrap().to_owned();
+        let kept = folder.join("token");
+        let token = std::fs::read_to_string(&kept).unwrap_or_else(|_| {
+            let made = ran(folder, &["--json", "token", "create", "me", "--role", "admin"]);
+            document(&made)["token"].as_str().unwrap().to_owned()
+        });
+        std::fs::write(kept, &token).unwrap();
         Self { serving: serve_with(folder, environment), token }
     }
 
@@ -122,16 +126,15 @@ fn all_attempts_of_an_execution_are_one_trace_also_after_a_crash() {
     let now = first.post(&format!("/api/v1/executions/{id}/retry"), &json!({"now": true}));
     assert_eq!(now.status, 200, "{now:?}");
     seen(&mut log, "JobStarted");
-    let first_token = first.token.clone();
     // Dropping it is `kill -9`.
     drop(first);
 
     let second = Server::new(folder.path(), &environment);
     seen(&mut second.log(), "ExecutionCompleted");
     let output = second.request("GET", &format!("/api/v1/executions/{id}/output")).send().json();
-    let second_token = second.token.clone();
+    let token = second.token.clone();
     second.stop();
-    holds_no_secret(&collector, &[&first_token, &second_token]);
+    holds_no_secret(&collector, &[&token]);
 
     let spans = collector.spans();
     let run = spans.iter().find(|span| span.name == "execution w").unwrap();
@@ -236,7 +239,7 @@ fn a_collector_that_never_answers_holds_up_no_stop() {
     let server = Server::new(folder.path(), &[(ENDPOINT, &url), patient, AT_ONCE]);
     server.deploy(&json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}));
     server.start();
-    let began = Instant::now();
+    let began = tokio::time::Instant::now();
     server.stop();
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
@@ -291,4 +294,121 @@ fn what_is_sampled_is_the_same_for_all_of_a_trace_and_nothing_is_told_without_an
     let job = job_of(&[]);
     assert!(job["traceparent"].as_str().unwrap().ends_with("-01"), "{job}");
     assert!(!attempts(&collector.spans()).is_empty());
+}
+
+#[test]
+fn a_handler_of_a_remote_worker_is_told_the_span_of_its_attempt() {
+    let (folder, collector) = (TempDir::new().unwrap(), Collector::new());
+    let url = collector.url();
+    let server = Server::new(folder.path(), &[(ENDPOINT, &url)]);
+    server.deploy(&machine());
+    let mut registry = Registry::new();
+    registry.handle("work", |job: JobContext, _: Value| async move {
+        Ok(job.traceparent().map(str::to_owned))
+    });
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let worker = RemoteWorker::builder(format!("http://{}", server.serving.address));
+    let worker = worker.token(&server.token).registry(registry);
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let running = runtime.spawn(async move {
+        let worker = worker.build().unwrap();
+        worker.run(async move { drop(ended.await) }).await.unwrap()
+    });
+    let id = server.start();
+    seen(&mut server.log(), "ExecutionCompleted");
+    end.send(()).unwrap();
+    runtime.block_on(running).unwrap();
+    let told = server.request("GET", &format!("/api/v1/executions/{id}/output")).send().json();
+    server.stop();
+    let spans = collector.spans();
+    let attempt = attempts(&spans)[0];
+    assert_eq!(told, json!(format!("00-{}-{}-01", attempt.trace, attempt.id)));
+}
+
+#[test]
+fn what_is_redriven_stands_below_what_it_was_at_first() {
+    let (folder, collector) = (TempDir::new().unwrap(), Collector::new());
+    std::fs::write(folder.path().join("everstep.toml"), MOODY).unwrap();
+    let url = collector.url();
+    let server = Server::new(folder.path(), &[(ENDPOINT, &url)]);
+    let task = json!({"Type": "Task", "Resource": "work", "End": true});
+    server.deploy(&json!({"StartAt": "Work", "States": {"Work": task}}));
+    let mut log = server.log();
+    let id = server.start();
+    seen(&mut log, "ExecutionFailed");
+    let again = server.post(&format!("/api/v1/executions/{id}/retry"), &json!({}));
+    assert_eq!(again.status, 200, "{again:?}");
+    seen(&mut log, "ExecutionFailed");
+    server.stop();
+    let spans = collector.spans();
+    let mut runs: Vec<&Span> = spans.iter().filter(|span| span.name == "execution w").collect();
+    runs.sort_by_key(|span| span.attribute("everstep.execution.redrives").to_owned());
+    let [first, second] = runs.as_slice() else { panic!("{runs:?}") };
+    assert_eq!((first.parent.as_str(), second.parent.as_str()), ("", &*first.id));
+    assert_eq!((&first.trace, &second.trace), (&id.replace('-', ""), &first.trace));
+    assert_eq!((first.status, first.attribute("everstep.execution.result")), (2, "failed"));
+    let attempts = attempts(&spans);
+    let parents: Vec<&String> = attempts.iter().map(|attempt| &attempt.parent).collect();
+    assert_eq!(parents, [&first.id, &second.id]);
+    assert_ne!(attempts[0].id, attempts[1].id);
+    assert_eq!(attempts[0].attribute("error.type"), "Everstep.CommandFailed");
+}
+
+#[test]
+fn an_execution_that_another_began_is_a_trace_of_its_own_with_a_link() {
+    let (folder, collector) = (TempDir::new().unwrap(), Collector::new());
+    let url = collector.url();
+    let server = Server::new(folder.path(), &[(ENDPOINT, &url)]);
+    server.deploy(&json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}));
+    let begins = json!({"Type": "Task", "Resource": "states:startExecution.sync", "End": true,
+        "Parameters": {"StateMachineArn": "w", "Input": {"a": "secret-input"}}});
+    let parent = json!({"StartAt": "A", "States": {"A": begins}});
+    let put = server.request("PUT", "/api/v1/workflows/parent").json(&parent).send();
+    assert_eq!(put.status, 201, "{put:?}");
+    server.post("/api/v1/executions", &json!({"workflow": "parent"}));
+    let mut log = server.log();
+    seen(&mut log, "ExecutionCompleted");
+    seen(&mut log, "ExecutionCompleted");
+    let token = server.token.clone();
+    server.stop();
+    holds_no_secret(&collector, &[&token]);
+    let spans = collector.spans();
+    let named = |name: &str| spans.iter().find(|span| span.name == name).unwrap();
+    let (child, parent) = (named("execution w"), named("execution parent"));
+    let place = |span: &Span| (span.trace.clone(), span.id.clone());
+    assert_ne!(child.trace, parent.trace);
+    assert_eq!(child.links, [place(parent)]);
+    let began = spans.iter().find(|span| span.parent == parent.id).unwrap();
+    assert_eq!(began.links, [place(child)]);
+    assert_eq!(began.attribute("everstep.job.result"), "succeeded");
+}
+
+#[test]
+fn where_traces_go_is_shown_with_the_place_that_said_so() {
+    let folder = TempDir::new().unwrap();
+    let show = |environment: &[(&str, &str)]| {
+        let mut command = command(folder.path(), &["--json", "config", "show"]);
+        command.env_remove(ENDPOINT).envs(environment.iter().copied());
+        let settings = document(&command.output().unwrap())["items"].clone();
+        let of = |key: &str| {
+            let all = settings.as_array().unwrap();
+            let setting = all.iter().find(|setting| setting["key"] == key).unwrap();
+            (setting["value"].clone(), setting["from"].clone())
+        };
+        (of("traces.endpoint"), of("traces.service"))
+    };
+    let pair = |value: &str, from: &str| (json!(value), json!(from));
+    assert_eq!(show(&[]), (pair("", "default"), pair("everstep", "default")));
+    let file = "[traces]\nendpoint = \"http://a:4318\"\nservice = \"orders\"\n";
+    std::fs::write(folder.path().join("everstep.toml"), file).unwrap();
+    assert_eq!(show(&[]), (pair("http://a:4318", "file"), pair("orders", "file")));
+    let (endpoint, _) = show(&[(ENDPOINT, "http://b:4318")]);
+    assert_eq!(endpoint, pair("http://b:4318", "environment"));
+    let full = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c/t");
+    let (endpoint, _) = show(&[(ENDPOINT, "http://b:4318"), full]);
+    assert_eq!(endpoint, pair("http://c/t", "environment"));
+    let mut serve = command(folder.path(), &["serve", "--listen", "off"]);
+    let output = serve.env(ENDPOINT, "collector:4317").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("[TRACES_ENDPOINT]"), "{said}");
 }
