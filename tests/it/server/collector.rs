@@ -10,6 +10,8 @@ use std::time::Duration;
 /// What nothing here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
 /// A collector under way.
 pub(super) struct Collector {
     address: SocketAddr,
@@ -50,9 +52,13 @@ impl Collector {
         let keep = got.clone();
         drop(std::thread::spawn(move || {
             for stream in listener.incoming() {
-                if let Some(body) = answer(stream.unwrap()) {
+                let mut stream = stream.unwrap();
+                if let Some(body) = request(&mut stream) {
+                    // Before the answer: whoever has that may be gone at once.
                     keep.0.lock().unwrap().push(body);
                     keep.1.notify_all();
+                    // A server that was killed does not want it.
+                    drop(stream.write_all(ANSWER));
                 }
             }
         }));
@@ -86,8 +92,8 @@ impl Collector {
     }
 }
 
-/// Reads a request, and says that all is well.
-fn answer(mut stream: TcpStream) -> Option<Vec<u8>> {
+/// Reads a request; nothing when the other end hung up.
+fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut read, mut part) = (Vec::new(), [0; 16 * 1024]);
     loop {
@@ -101,7 +107,6 @@ fn answer(mut stream: TcpStream) -> Option<Vec<u8>> {
         }
         assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
         assert!(head.contains("content-type: application/x-protobuf"), "{head}");
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
         return Some(read[end + 4..].to_vec());
     }
 }
