@@ -290,6 +290,10 @@ fn what_is_sampled_is_the_same_for_all_of_a_trace_and_nothing_is_told_without_an
     let job = job_of(&[("OTEL_SDK_DISABLED", "true")]);
     assert_eq!(job["traceparent"], Value::Null);
     assert!(collector.bodies().is_empty());
+    let job = job_of(&[("OTEL_TRACES_SAMPLER", "nonsense")]);
+    assert!(job["traceparent"].as_str().unwrap().ends_with("-01"), "{job}");
+    let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
+    assert!(said.contains("Unrecognized sampler type 'nonsense'"), "{said}");
     // The file says where to, unless the environment says something else.
     let job = job_of(&[]);
     assert!(job["traceparent"].as_str().unwrap().ends_with("-01"), "{job}");
