@@ -10,6 +10,7 @@
 //! | [`runtime`] | the [`Orchestrator`]: shards, committer, timers, recovery |
 //! | [`worker`] | what runs jobs: typed handlers, bound commands |
 //! | [`view`] | what people see |
+//! | [`traces`] | what is told to a collector (feature `otel`) |
 //! | [`config`] | `everstep.toml` |
 //! | `server` | the control socket and the HTTP server (feature `server`) |
 //! | `cli` | the program (feature `cli`) |
@@ -27,6 +28,7 @@ pub mod store;
 pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod traces;
 pub mod view;
 pub mod worker;
 

@@ -12,6 +12,7 @@ use super::{Context, data};
 use crate::config::Config;
 use crate::runtime::Limits;
 use crate::server::http::{HttpLimits, Settings};
+use crate::traces::{ENDPOINT_VARIABLE, ENDPOINT_VARIABLE_OF_TRACES, SERVICE_VARIABLE};
 
 #[derive(clap::Subcommand)]
 pub(super) enum ConfigCommand {
@@ -80,6 +81,7 @@ pub(super) fn run(context: &Context, command: &ConfigCommand) -> Outcome {
     settings.extend(engine(config.as_ref()));
     settings.extend(limits(config.as_ref()));
     settings.extend(server(context, config.as_ref()));
+    settings.extend(traces(config.as_ref()));
     let ui = &context.ui;
     if ui.is_json() {
         ui.items("everstep.settings/v1", &settings)?;
@@ -184,5 +186,21 @@ fn server(context: &Context, config: Option<&Config>) -> Vec<Setting> {
             file.requests_per_second.map(|n| n.to_string()),
             limits.requests_per_second.to_string(),
         ),
+    ]
+}
+
+fn traces(config: Option<&Config>) -> Vec<Setting> {
+    let file = config.map(|config| config.traces.clone()).unwrap_or_default();
+    let is_said = |name: &str| std::env::var(name).is_ok_and(|value| !value.is_empty());
+    // An empty one says nothing.
+    let first = |names: &[&'static str]| names.iter().copied().find(|name| is_said(name));
+    let endpoint = first(&[ENDPOINT_VARIABLE_OF_TRACES, ENDPOINT_VARIABLE]);
+    let service = first(&[SERVICE_VARIABLE]);
+    let said = |key, variable, file, usual: &str| {
+        Said { key, variable, file, usual: usual.to_owned() }.setting()
+    };
+    vec![
+        said("traces.endpoint", endpoint, file.endpoint, ""),
+        said("traces.service", service, file.service, "everstep"),
     ]
 }

@@ -11,9 +11,10 @@ use super::live::{self, Served};
 use super::signals::Signals;
 use crate::config::Config;
 use crate::engine::Program;
-use crate::runtime::{Limits, Orchestrator, Summary};
+use crate::runtime::{Builder, Limits, Orchestrator, Summary};
 use crate::server::http::{self, HttpServer, Settings, StartError};
 use crate::store::{self, Check, EventStore, SledOptions, SledStore};
+use crate::traces::Traces;
 use crate::worker::{Registry, command};
 
 /// Bounds that `run` and `serve` can be asked to hold.
@@ -52,11 +53,27 @@ impl Engine {
         bounds: &BoundArgs,
         workers: Workers,
     ) -> Result<Self, Box<Fault>> {
-        let mut registry = Registry::new();
-        if let Some(config) = config {
-            config.bind(&mut registry, Some(data));
-        }
+        let registry = bound(config, data);
         Self::open_with(context, data, config, bounds, registry, workers).await
+    }
+
+    /// Opens it as [`Engine::open`] does, and tells traces of it.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub(super) async fn open_traced(
+        context: &Context,
+        data: &Path,
+        config: Option<&Config>,
+        bounds: &BoundArgs,
+        workers: Workers,
+        traces: &Traces,
+    ) -> Result<Self, Box<Fault>> {
+        let builder =
+            Orchestrator::builder().registry(bound(config, data)).trace_parents(traces.parents());
+        let engine = Self::open_built(context, data, config, bounds, workers, builder).await?;
+        traces.follow(&engine.orchestrator);
+        Ok(engine)
     }
 
     /// Opens it with these handlers.
@@ -71,6 +88,18 @@ impl Engine {
         registry: Registry,
         workers: Workers,
     ) -> Result<Self, Box<Fault>> {
+        let builder = Orchestrator::builder().registry(registry);
+        Self::open_built(context, data, config, bounds, workers, builder).await
+    }
+
+    async fn open_built(
+        context: &Context,
+        data: &Path,
+        config: Option<&Config>,
+        bounds: &BoundArgs,
+        workers: Workers,
+        builder: Builder,
+    ) -> Result<Self, Box<Fault>> {
         let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
         let store = SledStore::open(data, options).map_err(|error| in_use(error, data))?;
         if let Some(position) = store.open_report().torn_tail_after {
@@ -82,8 +111,7 @@ impl Engine {
         // With the lock held and before any job starts: whatever is noted there is nobody's.
         stop_leftovers(context, data).await;
         let mut limits = Limits::default();
-        let mut builder = Orchestrator::builder().registry(registry);
-        builder = builder.remote_workers(workers == Workers::Anywhere);
+        let mut builder = builder.remote_workers(workers == Workers::Anywhere);
         if let Some(engine) = config.map(|config| &config.engine) {
             limits.stop_grace = engine.grace.unwrap_or(limits.stop_grace);
             if let Some(shards) = engine.shards {
@@ -157,6 +185,15 @@ impl Engine {
         let unserved = types.iter().filter(|job_type| !known.iter().any(|k| **k == ***job_type));
         unserved.map(ToString::to_string).collect()
     }
+}
+
+/// The commands that the file binds.
+fn bound(config: Option<&Config>, data: &Path) -> Registry {
+    let mut registry = Registry::new();
+    if let Some(config) = config {
+        config.bind(&mut registry, Some(data));
+    }
+    registry
 }
 
 /// Whether an execution can go on by itself.

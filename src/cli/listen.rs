@@ -77,6 +77,7 @@ impl ListenArgs {
             region: file.region.unwrap_or(usual.region),
             account: file.account.unwrap_or(usual.account),
             data: Some(data.to_owned()),
+            traces: usual.traces,
             limits: HttpLimits {
                 connections: file.connections.unwrap_or(limits.connections),
                 streams: file.streams.unwrap_or(limits.streams),

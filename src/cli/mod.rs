@@ -41,6 +41,7 @@ mod source;
 mod start;
 mod test_state;
 mod token;
+mod traces;
 mod ui;
 mod validate;
 mod wait;

@@ -8,7 +8,7 @@ use super::fault::Outcome;
 use super::listen::ListenArgs;
 use super::notify::Manager;
 use super::signals::Signals;
-use super::{Context, data, pause, wait};
+use super::{Context, data, pause, traces, wait};
 use crate::config::Config;
 use crate::view::duration;
 
@@ -28,10 +28,15 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let folder = data::folder(context.data.as_deref(), config.as_ref());
     let mut signals = Signals::listen()?;
     let listen = &arguments.listen;
-    let settings = listen.settings(config.as_ref(), &folder)?;
+    let mut settings = listen.settings(config.as_ref(), &folder)?;
+    let traces = traces::begin(context, config.as_ref())?;
+    if let Some(settings) = &mut settings {
+        settings.traces = traces.clone();
+    }
     let workers = if settings.is_some() { Workers::Anywhere } else { Workers::Here };
     let bounds = &arguments.bounds;
-    let mut engine = Engine::open(context, &folder, config.as_ref(), bounds, workers).await?;
+    let mut engine =
+        Engine::open_traced(context, &folder, config.as_ref(), bounds, workers, &traces).await?;
     if let Some(settings) = settings
         && let Err(fault) = listen.listen(context, config.as_ref(), settings, &mut engine).await
     {
@@ -70,5 +75,6 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
         .ui
         .say("stopping; unfinished executions go on at the next start (once more ends at once)");
     engine.stop(&mut signals).await?;
+    traces.stop().await;
     Ok(Exit::Done)
 }

@@ -12,6 +12,7 @@ use toml::Spanned;
 use super::bucket::RawBucket;
 use super::hint::{nearest, unknown_key};
 use super::server::RawServer;
+use super::traces::RawTraces;
 use super::{Config, ConfigError, EngineConfig, LimitsConfig};
 use crate::worker::CommandSettings;
 use crate::worker::files::{Access, Buckets};
@@ -29,6 +30,8 @@ struct RawConfig {
     retention: RawRetention,
     #[serde(default)]
     server: RawServer,
+    #[serde(default)]
+    traces: RawTraces,
     #[serde(default)]
     buckets: BTreeMap<Spanned<String>, RawBucket>,
     #[serde(default)]
@@ -127,10 +130,10 @@ impl Checker<'_> {
         let (engine, limits) = (self.engine(&raw.engine)?, self.limits(&raw.limits)?);
         let days = self.number(raw.retention.days.as_ref(), "days", RETENTION_DAYS)?;
         let retention = days.map(|days| Duration::from_hours(24 * days));
-        let server = self.server(&raw.server)?;
+        let (server, traces) = (self.server(&raw.server)?, self.traces(&raw.traces)?);
         let buckets = self.buckets(raw.buckets)?;
         let path = self.path.to_owned();
-        Ok(Config { path, engine, limits, retention, server, buckets, jobs })
+        Ok(Config { path, engine, limits, retention, server, traces, buckets, jobs })
     }
 
     fn buckets(&self, raw: BTreeMap<Spanned<String>, RawBucket>) -> Result<Buckets, ConfigError> {

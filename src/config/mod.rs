@@ -23,8 +23,10 @@ mod hint;
 mod server;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 pub use server::{Listen, ServerConfig};
+pub use traces::TracesConfig;
 
 /// The file's name.
 pub const FILE_NAME: &str = "everstep.toml";
@@ -45,6 +47,8 @@ pub struct Config {
     pub retention: Option<Duration>,
     /// How the HTTP server listens, and whom it lets in.
     pub server: ServerConfig,
+    /// Where traces go.
+    pub traces: TracesConfig,
     /// The folders that workflows may read from and write to, as absolute paths.
     pub buckets: Buckets,
     /// The bound commands by job type.

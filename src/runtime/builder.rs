@@ -16,7 +16,7 @@ use super::clock::{Clock, IdSource, RandomIds, SystemClock};
 use super::committer::{Committer, Health, Unit};
 use super::controls::Controls;
 use super::definitions::Definitions;
-use super::dispatch::{Dispatch, Service};
+use super::dispatch::{Dispatch, Service, TraceParents};
 use super::error::Error;
 use super::limits::Limits;
 use super::orchestrator::{Inner, Orchestrator};
@@ -44,6 +44,7 @@ pub struct Builder {
     worker_name: Arc<str>,
     remote_workers: bool,
     spawn: Option<Arc<dyn Spawn>>,
+    trace_parents: Option<TraceParents>,
 }
 
 impl Default for Builder {
@@ -58,6 +59,7 @@ impl Default for Builder {
             ids: Arc::new(RandomIds::default()),
             remote_workers: false,
             spawn: None,
+            trace_parents: None,
             worker_name: format!("in-process {}", std::process::id()).into(),
         }
     }
@@ -114,6 +116,14 @@ impl Builder {
     #[must_use]
     pub fn running_jobs(mut self, most: usize) -> Self {
         self.limits.running_jobs = most.max(1);
+        self
+    }
+
+    /// Sets what tells workers in this process of which trace an attempt is part (see
+    /// [`JobContext::traceparent`]). It is asked when the attempt begins, and must not wait.
+    #[must_use]
+    pub fn trace_parents(mut self, parents: Option<TraceParents>) -> Self {
+        self.trace_parents = parents;
         self
     }
 
@@ -182,6 +192,7 @@ impl Builder {
         let (parts, parts_out) = async_channel::unbounded();
         let around = (self.clock.clone(), tasks.clone(), self.remote_workers);
         let dispatch = dispatch(&registry, &limits, &shards, &controls, around);
+        let dispatch = Arc::new(dispatch.with_trace_parents(self.trace_parents));
         let places = Places::new(definitions.clone(), limits.waiting_executions);
         places.restore(recovered.live.values(), &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());
@@ -289,7 +300,7 @@ fn dispatch(
     shards: &Shards,
     controls: &Controls,
     (clock, tasks, takes_remote): (Arc<dyn Clock>, Tasks, bool),
-) -> Arc<Dispatch> {
+) -> Dispatch {
     let (services, most) = (services(registry), limits.running_jobs);
     let (shards, count) = (shards.clone(), shards.count());
     let dispatch = Dispatch::new(services, most, shards, tasks, clock, takes_remote);
@@ -297,7 +308,7 @@ fn dispatch(
     for job_type in controls.held().job_types.keys() {
         dispatch.hold(job_type, true);
     }
-    Arc::new(dispatch)
+    dispatch
 }
 
 /// Writes what shards have decided, and tells how that goes.

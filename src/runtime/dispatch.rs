@@ -22,7 +22,10 @@ use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
 use super::tasks::Tasks;
 use crate::engine::{Command, ExecutionId, JobId, Timestamp, own_jobs};
-use crate::worker::{JobOutcome, SharedHandler};
+use crate::worker::{AttemptId, JobOutcome, SharedHandler};
+
+/// Gives the trace that an attempt is part of, as the header `traceparent` has it.
+pub type TraceParents = Arc<dyn Fn(AttemptId) -> Option<Arc<str>> + Send + Sync>;
 
 /// An attempt that waits for a slot.
 #[derive(Debug, Clone)]
@@ -60,6 +63,8 @@ pub(super) struct Dispatch {
     clock: Arc<dyn Clock>,
     /// How many attempts are with workers here.
     running: watch::Sender<usize>,
+    /// What workers here are told of traces.
+    trace_parents: Option<TraceParents>,
 }
 
 struct Pool {
@@ -92,7 +97,14 @@ impl Dispatch {
         let (running, _) = watch::channel(0);
         let leases = Arc::new(Leases::new(clock.clone(), shards.clone(), tasks.clone()));
         let remote = Remote::new(leases);
-        Self { pools, slots, shards, tasks, remote, takes_remote, clock, running }
+        let trace_parents = None;
+        Self { pools, slots, shards, tasks, remote, takes_remote, clock, running, trace_parents }
+    }
+
+    /// Tells workers here of which trace their attempts are part.
+    pub(super) fn with_trace_parents(mut self, parents: Option<TraceParents>) -> Self {
+        self.trace_parents = parents;
+        self
     }
 
     /// Whether workers of other processes may have jobs.
@@ -318,7 +330,9 @@ async fn work(dispatch: Arc<Dispatch>, pool: Arc<Pool>) {
         let next = pool.attempts_out.recv().await;
         pool.idle.fetch_sub(1, Ordering::SeqCst);
         let Ok(attempt) = next else { break };
-        let outcome = pool.handler.run(attempt.context()).await;
+        let traceparent = dispatch.trace_parents.as_ref().and_then(|parent| parent(attempt.id));
+        let context = attempt.context().with_traceparent(traceparent);
+        let outcome = pool.handler.run(context).await;
         let (job, token) = (attempt.id.job, attempt.token);
         let command = match outcome {
             JobOutcome::Succeeded { output, errors } => {

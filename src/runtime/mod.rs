@@ -61,6 +61,7 @@ pub(crate) use clock::next_id;
 pub use clock::{Clock, IdSource, RandomIds, SystemClock};
 pub use committer::Accepted;
 pub use delete::{Delete, Deleted, Janitor, Kept, Refused};
+pub use dispatch::TraceParents;
 pub use error::Error;
 pub use events::Events;
 pub use figures::{CommitFigures, Histogram, JobTypeFigures, SystemFigures, Unfinished};

@@ -17,6 +17,7 @@ pub struct JobContext {
     cancel: CancelToken,
     progress: Arc<dyn ProgressSink>,
     errors: Errors,
+    traceparent: Option<Arc<str>>,
 }
 
 /// How many things failed in an attempt that goes on all the same.
@@ -71,7 +72,22 @@ impl JobContext {
         cancel: CancelToken,
         progress: Arc<dyn ProgressSink>,
     ) -> Self {
-        Self { id, job_type, input, cancel, progress, errors: Errors::default() }
+        let errors = Errors::default();
+        Self { id, job_type, input, cancel, progress, errors, traceparent: None }
+    }
+
+    /// Says of which trace the attempt is part.
+    #[must_use]
+    pub fn with_traceparent(mut self, traceparent: Option<Arc<str>>) -> Self {
+        self.traceparent = traceparent;
+        self
+    }
+
+    /// Of which trace the attempt is part, as the header `traceparent` has it: what the worker's own
+    /// spans, and requests that it makes, are to name. None where nothing is traced.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
     }
 
     /// Counts things that failed although the attempt goes on. Should it succeed, they count in the

@@ -16,7 +16,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &["engine", "language", "store", "worker", "telemetry"]),
     ("config", &["runtime", "worker", "telemetry"]),
     ("view", &["engine", "language", "store"]),
-    ("server", &["runtime", "worker", "view", "engine", "language", "telemetry"]),
+    ("traces", &["runtime", "worker", "view", "engine", "language"]),
+    ("server", &["runtime", "worker", "view", "traces", "engine", "language", "telemetry"]),
     ("testing", &["engine", "language", "store", "worker", "runtime"]),
     (
         "cli",
@@ -28,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "server",
             "store",
             "telemetry",
+            "traces",
             "view",
             "worker",
         ],

@@ -22,6 +22,7 @@ use super::role::{Principal, Role};
 use super::route::{Access, Answer, Call, Document, Route, Size, Taken};
 use super::signature::{self, Signature};
 use super::tokens::Tokens;
+use crate::traces::{Incoming, RequestNote, RequestSpan};
 
 /// Room around a payload for the fields beside it.
 const AROUND_PAYLOAD: usize = 64 * 1024;
@@ -40,9 +41,13 @@ pub(super) async fn enter(
     let (parts, body) = request.into_parts();
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
     let target = parts.uri.path().to_owned();
+    let span = begin_span(&app, &route, &parts);
     let mut by = None;
     let answer = match peer {
-        Some(peer) => answer(&app, &route, path, (parts, body, peer), &mut by).await,
+        Some(peer) => {
+            let incoming = (parts, body, peer, span.note());
+            answer(&app, &route, path, incoming, &mut by).await
+        }
         None => Err(Problem::internal()),
     };
     let (mut response, status, code) = match answer {
@@ -57,9 +62,26 @@ pub(super) async fn enter(
         }
     };
     audit(&route, by.as_ref(), peer, &target, status, code.as_deref());
+    span.answered(response.status().as_u16(), code.as_deref());
     app.counts.answered(response.status().as_u16());
     dress(response.headers_mut());
     response
+}
+
+/// Begins to tell of a request. Nothing of what it holds is told but the route that it takes.
+fn begin_span(app: &App, route: &Route, parts: &Parts) -> RequestSpan {
+    // Of two nobody knows which counts.
+    let only = |name: &str| {
+        let mut values = parts.headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())?.to_str().ok()
+    };
+    app.settings.traces.begin_request(Incoming {
+        method: parts.method.as_str(),
+        route: (!route.is_nowhere()).then_some(route.path),
+        operation: route.name,
+        traceparent: only("traceparent"),
+        tracestate: only("tracestate"),
+    })
 }
 
 /// Answers a request for what is not there, to those who may see what is.
@@ -75,7 +97,7 @@ async fn answer(
     app: &Arc<App>,
     route: &Route,
     path: Result<Vec<(String, String)>, Problem>,
-    (parts, body, peer): (Parts, Body, SocketAddr),
+    (parts, body, peer, note): (Parts, Body, SocketAddr, RequestNote),
     by: &mut Option<Principal>,
 ) -> Answer {
     check_host(app, &parts)?;
@@ -102,7 +124,7 @@ async fn answer(
     let document = document(app, route, &parts.headers, body).await?;
     let headers = parts.headers;
     let app = app.clone();
-    let call = Call { app, principal, path, query, headers, peer, document };
+    let call = Call { app, principal, path, query, headers, peer, document, note };
     unless_it_panics((route.handler)(call)).await
 }
 

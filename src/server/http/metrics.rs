@@ -42,6 +42,8 @@ const METRICS: &[(&str, &str, &str)] = &[
     ),
     ("everstep_http_streams", "gauge", "Streams that are open."),
     ("everstep_http_polls", "gauge", "Workers that wait for jobs."),
+    ("everstep_spans_exported_total", "counter", "Spans that the collector took."),
+    ("everstep_spans_dropped_total", "counter", "Spans that were dropped."),
 ];
 
 pub(super) fn routes() -> Vec<Route> {
@@ -77,6 +79,10 @@ async fn metrics(call: Call) -> Answer {
     text.number("everstep_http_connections_refused_total", turned_away);
     text.number("everstep_http_streams", u64::try_from(app.seats.taken()).unwrap_or(u64::MAX));
     text.number("everstep_http_polls", u64::try_from(app.poll_seats.taken()).unwrap_or(u64::MAX));
+    if let Some(spans) = app.settings.traces.counts() {
+        text.number("everstep_spans_exported_total", spans.exported);
+        text.number("everstep_spans_dropped_total", spans.dropped);
+    }
     Ok(of_type("text/plain; version=0.0.4; charset=utf-8", text.0))
 }
 

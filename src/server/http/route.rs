@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::query::Query;
 use super::role::{Principal, Role};
 use crate::engine::ExecutionId;
+use crate::traces::RequestNote;
 
 /// What a route gives.
 pub(in crate::server) type Answer = Result<Response<Body>, Problem>;
@@ -232,6 +233,8 @@ pub(in crate::server) struct Call {
     /// From where it comes.
     pub(in crate::server) peer: SocketAddr,
     pub(in crate::server) document: Document,
+    /// What traces are told of it.
+    pub(in crate::server) note: RequestNote,
 }
 
 impl Call {

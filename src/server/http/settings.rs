@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::traces::Traces;
+
 /// The port when nobody says otherwise.
 pub const DEFAULT_PORT: u16 = 7979;
 
@@ -26,6 +28,8 @@ pub struct Settings {
     pub account: String,
     /// The data folder, whose size is a figure.
     pub data: Option<PathBuf>,
+    /// Where it tells what it was asked.
+    pub traces: Traces,
     /// What it bears.
     pub limits: HttpLimits,
 }
@@ -50,6 +54,7 @@ impl Default for Settings {
             region: "us-east-1".to_owned(),
             account: "000000000000".to_owned(),
             data: None,
+            traces: Traces::default(),
             limits: HttpLimits::default(),
         }
     }

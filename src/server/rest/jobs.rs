@@ -17,7 +17,8 @@ use crate::runtime::{
     self, LONGEST_LEASE_SECONDS, LONGEST_POLL, MOST_POLLED, MOST_POLLED_TYPES, Poll, Polled,
     RemoteJob, RemoteOutcome, SHORTEST_LEASE_SECONDS, Standing, USUAL_LEASE_SECONDS,
 };
-use crate::worker::{JobError, ProgressReport};
+use crate::traces::Traces;
+use crate::worker::{AttemptId, JobError, ProgressReport};
 
 /// The longest token, name of an error, or cause.
 const MOST_TOKEN: usize = 256;
@@ -163,11 +164,16 @@ struct Job<'j> {
     input: &'j Json,
     lease_seconds: u32,
     heartbeat_seconds: Option<u64>,
+    /// Of which trace the worker's own spans are part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 impl<'j> Job<'j> {
-    fn of(job: &'j RemoteJob) -> Self {
+    fn of(job: &'j RemoteJob, traces: &Traces) -> Self {
+        let RemoteJob { execution, attempt, .. } = *job;
         Self {
+            traceparent: traces.parent_for(AttemptId { execution, job: job.job, attempt }),
             token: &job.token,
             execution: job.execution.to_string(),
             job: job.job.0,
@@ -210,7 +216,7 @@ async fn poll(call: Call) -> Answer {
         polled = call.app.engine.poll_jobs(poll) => polled?,
         () = call.app.stopped() => Polled { jobs: Vec::new(), is_draining: false },
     };
-    let items = polled.jobs.iter().map(Job::of).collect();
+    let items = polled.jobs.iter().map(|job| Job::of(job, &call.app.settings.traces)).collect();
     document("everstep.jobs/v1", &Jobs { items, draining: polled.is_draining })
 }
 

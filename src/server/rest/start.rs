@@ -81,6 +81,7 @@ async fn start(call: Call) -> Answer {
         }
         started => started?,
     };
+    call.note.began(begun.execution);
     answer(start, begun)
 }
 

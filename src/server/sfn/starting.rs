@@ -101,7 +101,9 @@ pub(super) async fn begin(
         }
         None => app.engine.start_with(start).await,
     };
-    Ok((found, started.map_err(|error| not_started(app, error))?))
+    let started = started.map_err(|error| not_started(app, error))?;
+    request.call.note.began(started);
+    Ok((found, started))
 }
 
 /// What a version or an alias stands for; nothing for the newest.

@@ -52,7 +52,9 @@ fn environment(settings: &CommandSettings, job: &JobContext) -> Vec<(OsString, O
         ("EVERSTEP_ATTEMPT", job.attempt().to_string()),
         ("EVERSTEP_JOB_TYPE", job.job_type().to_owned()),
     ];
-    let marks = marks.into_iter().map(|(name, value)| (name.into(), value.into()));
+    // The name by which OpenTelemetry knows it.
+    let trace = job.traceparent().map(|parent| ("TRACEPARENT", parent.to_owned()));
+    let marks = marks.into_iter().chain(trace).map(|(name, value)| (name.into(), value.into()));
     passed.chain(set).chain(marks).collect()
 }
 

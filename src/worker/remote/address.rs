@@ -6,15 +6,15 @@ use super::error::RemoteError;
 
 /// The address of a server, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Address {
-    pub(super) is_tls: bool,
+pub(crate) struct Address {
+    pub(crate) is_tls: bool,
     /// The host to connect to, without brackets.
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// Host and port as they stand in requests.
-    pub(super) authority: String,
+    pub(crate) authority: String,
     /// What stands before every path, without a slash at its end.
-    pub(super) prefix: String,
+    pub(crate) prefix: String,
 }
 
 impl Address {
@@ -22,7 +22,7 @@ impl Address {
     ///
     /// # Errors
     /// It is neither.
-    pub(super) fn read(url: &str) -> Result<Self, RemoteError> {
+    pub(crate) fn read(url: &str) -> Result<Self, RemoteError> {
         let fault = |reason: &str| RemoteError::Url { url: url.to_owned(), reason: reason.into() };
         let uri: Uri = url.parse().map_err(|_| fault("it is no URL"))?;
         let (is_tls, usual) = match uri.scheme_str() {

@@ -46,8 +46,12 @@ mod tls;
 mod wire;
 mod work;
 
+#[cfg(feature = "otel")]
+pub(crate) use address::Address;
 pub use builder::RemoteBuilder;
 pub use error::RemoteError;
+#[cfg(feature = "otel")]
+pub(crate) use tls::Tls;
 
 /// Requests with results that may be on their way at once: while the server makes those of one
 /// durable, the next are gathered and sent. What is told of one job goes through one lane, so that its

@@ -23,7 +23,7 @@ mod real {
 
     /// Knows whom to trust: TLS 1.2 and 1.3.
     #[derive(Clone)]
-    pub(in super::super) struct Tls {
+    pub(crate) struct Tls {
         connector: TlsConnector,
         name: ServerName<'static>,
     }
@@ -33,7 +33,7 @@ mod real {
         ///
         /// # Errors
         /// The file cannot be used, or the host has no name that a certificate could have.
-        pub(in super::super) fn new(
+        pub(crate) fn new(
             address: &Address,
             authorities: Option<&Path>,
         ) -> Result<Self, RemoteError> {
@@ -54,10 +54,7 @@ mod real {
         }
 
         /// Greets the server, and insists that it is the one.
-        pub(in super::super) async fn greet(
-            &self,
-            stream: TcpStream,
-        ) -> io::Result<TlsStream<TcpStream>> {
+        pub(crate) async fn greet(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
             self.connector.connect(self.name.clone(), stream).await
         }
     }
@@ -84,29 +81,26 @@ mod none {
 
     /// There is none.
     #[derive(Clone)]
-    pub(in super::super) struct Tls(std::convert::Infallible);
+    pub(crate) struct Tls(std::convert::Infallible);
 
     impl Tls {
         /// Says that there is none.
         ///
         /// # Errors
         /// Always.
-        pub(in super::super) fn new(_: &Address, _: Option<&Path>) -> Result<Self, RemoteError> {
+        pub(crate) fn new(_: &Address, _: Option<&Path>) -> Result<Self, RemoteError> {
             let reason = "this program was built without it (feature `tls`)".to_owned();
             Err(RemoteError::Tls { reason })
         }
 
         /// Never called.
-        pub(in super::super) fn greet(
-            &self,
-            _: TcpStream,
-        ) -> std::future::Ready<io::Result<TcpStream>> {
+        pub(crate) fn greet(&self, _: TcpStream) -> std::future::Ready<io::Result<TcpStream>> {
             match self.0 {}
         }
     }
 }
 
 #[cfg(not(feature = "tls"))]
-pub(super) use none::Tls;
+pub(crate) use none::Tls;
 #[cfg(feature = "tls")]
-pub(super) use real::Tls;
+pub(crate) use real::Tls;

@@ -53,6 +53,9 @@ pub(super) struct Job {
     /// How often its handler has to give one.
     #[serde(default)]
     pub(super) heartbeat_seconds: Option<u64>,
+    /// Of which trace it is part, when the server tells traces.
+    #[serde(default)]
+    traceparent: Option<Arc<str>>,
 }
 
 impl Job {
@@ -60,6 +63,14 @@ impl Job {
     pub(super) fn id(&self) -> Option<AttemptId> {
         let execution: ExecutionId = self.execution.parse().ok()?;
         Some(AttemptId { execution, job: JobId(self.job), attempt: self.attempt })
+    }
+
+    /// Of which trace it is part; nothing when that could not stand in a variable of a command.
+    pub(super) fn traceparent(&self) -> Option<Arc<str>> {
+        let is_good = |text: &Arc<str>| {
+            text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
+        };
+        self.traceparent.clone().filter(is_good)
     }
 }
 

@@ -171,7 +171,9 @@ impl Work {
         let Some(outbox) = self.shared.outbox(id) else { return };
         let clock = self.shared.server.clock.clone();
         let (live, cancel) = Live::new(&job, id, clock, outbox.clone());
-        let context = JobContext::new(id, job.job_type, job.input, cancel, live.clone());
+        let traceparent = job.traceparent();
+        let context = JobContext::new(id, job.job_type, job.input, cancel, live.clone())
+            .with_traceparent(traceparent);
         self.shared.running.enter(&live);
         let end = End { shared: self.shared.clone(), live };
         self.jobs.spawn(run(handler, context, end));

@@ -4,6 +4,8 @@ mod access;
 mod actions;
 mod bad_requests;
 mod client;
+#[cfg(all(feature = "cli", feature = "otel"))]
+mod collector;
 mod limits;
 #[cfg(feature = "testing")]
 mod malformed;
@@ -18,6 +20,8 @@ mod sfn_history;
 mod sfn_tests;
 mod streams;
 mod tls;
+#[cfg(all(feature = "cli", feature = "otel"))]
+mod traces;
 mod workers;
 
 use std::net::SocketAddr;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::client::{Request, Stream};
 
-fn command(folder: &Path, arguments: &[&str]) -> Command {
+pub(super) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_everstep"));
     command.args(arguments).current_dir(folder).stdin(Stdio::null());
     let variables = ["DATA", "LOG", "LISTEN", "HOSTS", "TOKENS", "TLS_CERT", "TLS_KEY", "INSECURE"];
@@ -24,19 +24,27 @@ fn command(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn ran(folder: &Path, arguments: &[&str]) -> Output {
+pub(super) fn ran(folder: &Path, arguments: &[&str]) -> Output {
     command(folder, arguments).output().unwrap()
 }
 
-fn document(output: &Output) -> Value {
+pub(super) fn document(output: &Output) -> Value {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// A server under way. Dropping it kills it.
-struct Serving {
-    child: Child,
-    address: SocketAddr,
+pub(super) struct Serving {
+    pub(super) child: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Serving {
+    /// Asks it to stop.
+    pub(super) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    }
 }
 
 impl Drop for Serving {
@@ -50,7 +58,7 @@ fn serve(folder: &Path) -> Serving {
     serve_with(folder, &[])
 }
 
-fn serve_with(folder: &Path, environment: &[(&str, &str)]) -> Serving {
+pub(super) fn serve_with(folder: &Path, environment: &[(&str, &str)]) -> Serving {
     let arguments = ["--json", "serve", "--listen", "127.0.0.1:0"];
     let said = File::create(folder.join("said")).unwrap();
     let mut command = command(folder, &arguments);
@@ -75,8 +83,7 @@ fn serve_says_where_it_listens_and_stops_with_streams_open() {
     assert_eq!(get("/readyz").send().body, "ready\n");
     assert!(get("/metrics").send().body.contains("everstep_store_bytes "));
     let mut stream = Stream::open(get("/api/v1/stream?topics=log"));
-    let pid = rustix::process::Pid::from_child(&serving.child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    serving.terminate();
     assert_eq!(stream.next().unwrap().event, "bye");
     assert_eq!(serving.child.wait().unwrap().code(), Some(0));
 }
