@@ -4,7 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use everstep::testing::sim::{Plan, live_safely, report};
+use everstep::testing::sim::{Plan, live_safely, report, search, small};
 
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -42,5 +42,18 @@ fn a_seed_lives_the_same_life_again() {
     for seed in first..first + 20 {
         let lives = [seed, seed].map(|seed| live_safely(&Plan::of(seed)));
         assert_eq!(lives[0].digest, lives[1].digest, "seed {seed}");
+    }
+}
+
+#[test]
+fn in_every_order_with_one_deviation_and_an_end_at_any_step_no_promise_is_broken() {
+    for seed in 0..number("EVERSTEP_SMALL_LIVES", 1) {
+        let plan = small(seed, 2);
+        let searched = search(&plan, 1).unwrap_or_else(|broken| {
+            let (order, outcome) = *broken;
+            panic!("seed {seed}, {order:?}: {}", outcome.fault.unwrap_or_default())
+        });
+        assert!(searched.lives > 100, "seed {seed}: {searched:?}");
+        println!("seed {seed}: {searched:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! A life: processes that come and go over one disk, while clients and workers use what is there;
 //! then peace, in which everything must come to its end; then the judgement.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -14,6 +14,7 @@ use super::clients::{deploy, follow, list, send_clients, show};
 use super::disk::Disk;
 use super::inspect::inspect;
 use super::oracle;
+use super::orders::Turns;
 use super::plan::Plan;
 use super::scheduler::{Group, OUTSIDE, lock};
 use super::workers::{registry, send_workers};
@@ -42,6 +43,8 @@ pub struct Outcome {
     pub digest: u64,
     /// Figures.
     pub counts: Counts,
+    /// How many could have taken each step before peace, where the order was told.
+    pub widths: Vec<usize>,
 }
 
 /// How much happened.
@@ -69,6 +72,8 @@ struct Life {
     random: Random,
     disk: Disk,
     opened: u64,
+    /// Whose turn it is, where that is not drawn.
+    turns: Option<Turns>,
     /// Turns since anybody could do anything.
     idle: u64,
     /// The process that is there, from its opening on.
@@ -103,8 +108,9 @@ enum End {
 pub fn live(plan: &Plan) -> Outcome {
     let world = World::new(plan.clone());
     let random = Random::new(plan.seed ^ 0x57e9);
+    let (disk, turns) = (Disk::new(), plan.order.clone().map(Turns::new));
     let mut life =
-        Life { world: world.clone(), random, disk: Disk::new(), opened: 0, idle: 0, process: None };
+        Life { world: world.clone(), random, disk, opened: 0, turns, idle: 0, process: None };
     let fault = life.run().err();
     let mut counts = life.counts();
     let story = world.story();
@@ -118,7 +124,8 @@ pub fn live(plan: &Plan) -> Outcome {
         told.get("outcome") == Some(&json!("done")) && told.get("call") != Some(&json!("show"))
     };
     counts.acknowledged = story.iter().filter(done).count() as u64;
-    Outcome { fault: judged.err(), digest: digest(&story, &log, &counts), story, counts }
+    let widths = life.turns.map(|turns| turns.widths).unwrap_or_default();
+    Outcome { fault: judged.err(), digest: digest(&story, &log, &counts), story, counts, widths }
 }
 
 fn digest(story: &[Value], log: &[Value], counts: &Counts) -> u64 {
@@ -177,11 +184,8 @@ impl Life {
             self.world.clock.jump(ms, back);
             self.world.tell(json!({"world": "the clock jumps", "ms": ms, "back": back}));
         }
-        if self.world.scheduler.step(&mut self.random).is_some() {
+        if self.step() {
             self.idle = 0;
-            if self.random.one_in(16) {
-                self.world.clock.pass(1 + self.random.below(3));
-            }
             return Ok(());
         }
         if self.world.clock.pass_until_somebody_wakes() {
@@ -193,6 +197,20 @@ impl Life {
             return Ok(());
         }
         Err(format!("step {step}: nobody has anything to do, and nobody sleeps"))
+    }
+
+    /// Whether somebody could take a step.
+    fn step(&mut self) -> bool {
+        if let Some(turns) = self.turns.as_mut().filter(|_| !self.world.is_calm()) {
+            return self.world.scheduler.step(|ready| turns.choose(ready)).is_some();
+        }
+        let random = &mut self.random;
+        let draw = |ready: &BTreeSet<_>| ready.iter().nth(random.index(ready.len())).copied();
+        let stepped = self.world.scheduler.step(draw).is_some();
+        if stepped && self.random.one_in(16) {
+            self.world.clock.pass(1 + self.random.below(3));
+        }
+        stepped
     }
 
     fn open(&mut self) {
@@ -241,6 +259,10 @@ impl Life {
             if let (Some(process), false) = (&mut self.process, ends.is_empty()) {
                 let end = ends.swap_remove(self.random.index(ends.len()));
                 process.end_at = Some((step + self.random.below(2500), end));
+            }
+            let told = self.world.plan.order.as_ref().and_then(|order| order.end);
+            if let (Some(process), Some((at, stops)), 1) = (&mut self.process, told, self.opened) {
+                process.end_at = Some((at, if stops { End::Stop } else { End::Crash }));
             }
             return Ok(());
         };

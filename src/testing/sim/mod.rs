@@ -15,6 +15,7 @@ mod disk;
 mod inspect;
 mod life;
 mod oracle;
+mod orders;
 mod plan;
 mod report;
 mod scheduler;
@@ -23,6 +24,7 @@ mod workers;
 mod world;
 
 pub use life::{Counts, Outcome, live};
+pub use orders::{Order, Searched, search, small};
 pub use plan::{Action, Faults, Plan, System, What};
 pub use report::{Totals, live_safely, report};
 pub use shrink::shrink;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::orders::Order;
 use crate::testing::generate;
 use crate::testing::random::Random;
 
@@ -24,6 +25,9 @@ pub struct Plan {
     pub definitions: Vec<(String, u64)>,
     /// What clients do.
     pub actions: Vec<Action>,
+    /// In which order steps are taken, where that is not drawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order: Option<Order>,
 }
 
 /// How a system is set up.
@@ -194,7 +198,7 @@ impl Plan {
         }
         let definitions = names.into_iter().map(|name| (name, random.draw())).collect();
         let actions = draw_actions(&mut random);
-        Self { seed, system, faults, definitions, actions }
+        Self { seed, system, faults, definitions, actions, order: None }
     }
 }
 

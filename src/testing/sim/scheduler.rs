@@ -1,4 +1,4 @@
-//! One thread that takes every step: which task goes on next is drawn from a seed.
+//! One thread that takes every step: which task goes on next is drawn from a seed, or told.
 //!
 //! Who is ready is a set, and the choice is made among the sorted: in which order tasks were woken,
 //! which tokio does not promise, makes no difference.
@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use crate::runtime::Spawn;
-use crate::testing::random::Random;
 use crate::worker::BoxFuture;
 
 /// What dies together: the tasks of one process.
@@ -18,7 +17,7 @@ pub(super) struct Group(pub(super) u64);
 /// Those who use the system; they outlive its processes.
 pub(super) const OUTSIDE: Group = Group(0);
 
-type TaskId = u64;
+pub(super) type TaskId = u64;
 type Ready = Arc<Mutex<BTreeSet<TaskId>>>;
 
 /// Holds tasks and lets them take steps.
@@ -80,10 +79,13 @@ impl Scheduler {
     }
 
     /// Lets one of those that are ready take a step, and says which; none when nobody is.
-    pub(super) fn step(&self, random: &mut Random) -> Option<TaskId> {
+    pub(super) fn step(
+        &self,
+        choose: impl FnOnce(&BTreeSet<TaskId>) -> Option<TaskId>,
+    ) -> Option<TaskId> {
         let id = {
             let mut ready = lock(&self.0.ready);
-            let id = ready.iter().nth(random.index(ready.len())).copied()?;
+            let id = choose(&ready)?;
             ready.remove(&id);
             id
         };

@@ -1,0 +1,78 @@
+//! Lives every order of small simulated lives: who takes the next step is told and not drawn.
+//!
+//! ```sh
+//! cargo run --release --features testing --example orders -- --seeds 10 --deviations 2
+//! ```
+
+#![expect(clippy::print_stdout, reason = "a program that talks to people")]
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use everstep::testing::sim::{search, small};
+
+/// What to do.
+struct Wish {
+    seed: u64,
+    seeds: u64,
+    actions: usize,
+    deviations: usize,
+}
+
+fn wish() -> Result<Wish, String> {
+    let mut wish = Wish { seed: 0, seeds: 10, actions: 2, deviations: 1 };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let number = words.next().and_then(|text| text.parse::<u32>().ok());
+        let number = number.ok_or_else(|| format!("{word} needs a number"))?;
+        match word.as_str() {
+            "--seed" => wish.seed = number.into(),
+            "--seeds" => wish.seeds = number.into(),
+            "--actions" => wish.actions = usize::try_from(number).unwrap_or(usize::MAX),
+            "--deviations" => wish.deviations = usize::try_from(number).unwrap_or(usize::MAX),
+            _ => return Err(format!("{word} is not known")),
+        }
+    }
+    Ok(wish)
+}
+
+fn main() -> Result<(), String> {
+    let wish = wish()?;
+    let (next, lives) = (AtomicU64::new(0), AtomicU64::new(0));
+    let broken = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= wish.seeds {
+                        break;
+                    }
+                    let seed = wish.seed + number;
+                    match search(&small(seed, wish.actions), wish.deviations) {
+                        Ok(searched) => {
+                            println!("seed {seed}: {} lives", searched.lives);
+                            lives.fetch_add(searched.lives, Ordering::Relaxed);
+                        }
+                        Err(failed) => {
+                            let (order, outcome) = *failed;
+                            let fault = outcome.fault.unwrap_or_default();
+                            for told in &outcome.story {
+                                println!("  {told}");
+                            }
+                            println!("seed {seed}, {order:?}: {fault}");
+                            if let Ok(mut broken) = broken.lock() {
+                                broken.push(seed);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    });
+    println!("{} lives", lives.into_inner());
+    match broken.into_inner() {
+        Ok(broken) if broken.is_empty() => Ok(()),
+        broken => Err(format!("a promise is broken with the seeds {broken:?}")),
+    }
+}
