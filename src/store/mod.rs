@@ -28,6 +28,8 @@ pub use memory::MemoryStore;
 pub use sled::salvage::{LostHistory, LostPart, Moved, Salvaged, Span, salvage};
 pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 #[cfg(any(test, feature = "testing"))]
+pub(crate) use sled::tamper::{values, write_format};
+#[cfg(any(test, feature = "testing"))]
 pub use sled::{Crash, SimDisk, Step};
 
 /// How large one encoded event may be unless a store is told otherwise: 96 MiB. More than the limits

@@ -133,6 +133,18 @@ impl Index {
         }
     }
 
+    /// Whether there is an index of the log with this id.
+    pub(super) fn is_of(disk: &Disk, cache: u64, log: Uuid) -> Result<bool, Error> {
+        if !disk.has(FOLDER) {
+            return Ok(false);
+        }
+        match Self::try_open(disk, cache).and_then(|index| index.check(log)) {
+            Ok(()) => Ok(true),
+            Err(Error::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Throws away what is there.
     pub(super) fn begin(disk: &Disk, cache: u64, log: Uuid) -> Result<Self, Error> {
         disk.remove(FOLDER).map_err(|error| Error::io("removal of the index", &error))?;

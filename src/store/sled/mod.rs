@@ -41,6 +41,8 @@ mod open;
 mod read;
 pub(super) mod salvage;
 mod scan;
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod tamper;
 mod waypoints;
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::super::{Error, OpenReport, Position};
 use super::append::Writer;
 use super::disk::Disk;
 use super::guard::{Opening, guard};
-use super::high_water::HighWater;
+use super::high_water::{self, HighWater};
 use super::index::Index;
 use super::log::Log;
 use super::scan::{self, Scanned};
@@ -34,6 +34,11 @@ pub(super) fn open(
     let held = disk.take()?;
     let removed_leftovers = disk.remove_leftovers()?;
     if !disk.has_log() {
+        // What stands beside a log is made after it.
+        if disk.has(high_water::NAME) {
+            let reason = "the log is gone: its high-water mark is there and its folder is not";
+            return Err(Error::damaged(1, reason, None));
+        }
         create(disk)?;
     }
     let log = Log::of(disk.open("log", options.log_cache_bytes)?)?;
@@ -45,6 +50,10 @@ pub(super) fn open(
     let (high_water, highest) = HighWater::open(disk, id_beginning.to_be_bytes())
         .map_err(io("reading of the high-water mark"))?;
     let cache = options.index_cache_bytes;
+    if high_water.is_of_another() && !Index::is_of(disk, cache, id)? {
+        let reason = "the log is another one than its high-water mark and its index are of";
+        return Err(Error::damaged(1, reason, None));
+    }
     let (mut index, mut new_index) = Index::open(disk, cache, id)?;
     let mut scanned = scan::scan(&log, &index, options.check, highest)?;
     if index.heads_to()? > scanned.last {

@@ -74,10 +74,15 @@ impl Disk {
     }
 
     pub(super) fn has_log(&self) -> bool {
+        self.has("log")
+    }
+
+    /// Whether there is a database or a small file of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
         match self {
-            Self::Folder(folder) => folder.join("log").exists(),
+            Self::Folder(folder) => folder.join(name).exists(),
             #[cfg(any(test, feature = "testing"))]
-            Self::Simulated(disk) => disk.has("log"),
+            Self::Simulated(disk) => disk.has(name),
         }
     }
 

@@ -1,0 +1,270 @@
+//! Sound data folders with a history of their own, to be damaged; and what their client knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::super::crash_points::client::{begin, further, name_of};
+use super::super::crash_points::history::{is_end, is_tombstone, records};
+use super::super::store_suite::{completed, deleted, stream};
+use super::copies::Copies;
+use super::image::Image;
+use super::{Random, at_once, text};
+use crate::engine::{ExecutionId, Timestamp};
+use crate::store::{
+    Appended, Checkpoint, Compaction, Epoch, EventStore, Finished, Record, SledOptions, SledStore,
+    Snapshot, Stream, Transition,
+};
+
+/// What the client of a folder was told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Truth {
+    /// What was appended, in order: each transition as the records that it became.
+    pub(super) transitions: Vec<Vec<Record>>,
+    /// Whether compaction may have taken records of deleted histories, and tombstones.
+    pub(super) compacts: bool,
+    pub(super) forgets: bool,
+    pub(super) checkpoints: Vec<Checkpoint>,
+}
+
+impl Truth {
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.transitions.iter().flatten()
+    }
+
+    /// The histories that were deleted.
+    pub(super) fn deleted(&self) -> BTreeSet<Stream> {
+        self.records().filter(|record| is_tombstone(record)).map(|record| record.stream).collect()
+    }
+
+    pub(super) fn streams(&self) -> BTreeSet<Stream> {
+        self.records().map(|record| record.stream).collect()
+    }
+}
+
+/// A sound folder.
+pub(super) struct Base {
+    pub(super) image: Image,
+    /// The same folder at earlier moments.
+    pub(super) older: Vec<Image>,
+    /// The folder `log` with other formats.
+    pub(super) formats: Vec<(Vec<u8>, Image)>,
+    pub(super) truth: Truth,
+    /// Where the records stand in the log's file.
+    pub(super) copies: Copies,
+}
+
+/// How a folder was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Closed,
+    Crashed,
+    /// In the midst of a compaction.
+    Compacting,
+}
+
+/// A history as the client has it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Own {
+    last: u64,
+    has_ended: bool,
+    is_deleted: bool,
+    saved: u64,
+}
+
+struct Author<'r> {
+    folder: PathBuf,
+    store: Option<SledStore>,
+    epoch: Epoch,
+    own: BTreeMap<u64, Own>,
+    truth: Truth,
+    random: &'r mut Random,
+    older: Vec<Image>,
+}
+
+/// Folders of a seed, below `place`, which is left empty.
+pub(super) fn bases(place: &Path, random: &mut Random) -> Result<Vec<Base>, String> {
+    let endings = [Ending::Closed, Ending::Crashed, Ending::Compacting, Ending::Crashed];
+    let calls = [40, 60, 60, 260];
+    let mut bases = Vec::new();
+    for (ending, calls) in endings.into_iter().zip(calls) {
+        let folder = place.join("base");
+        bases.push(Author::new(&folder, random)?.build(calls, ending)?);
+        fs::remove_dir_all(&folder).map_err(text)?;
+    }
+    Ok(bases)
+}
+
+impl<'r> Author<'r> {
+    fn new(folder: &Path, random: &'r mut Random) -> Result<Self, String> {
+        let store = SledStore::open(folder, SledOptions::default()).map_err(text)?;
+        let epoch = at_once(store.acquire()).map_err(text)?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            store: Some(store),
+            epoch,
+            own: BTreeMap::new(),
+            truth: Truth::default(),
+            random,
+            older: Vec::new(),
+        })
+    }
+
+    fn store(&self) -> Result<&SledStore, String> {
+        self.store.as_ref().ok_or_else(|| "the store is closed".to_owned())
+    }
+
+    fn build(mut self, calls: u64, ending: Ending) -> Result<Base, String> {
+        for call in 0..calls {
+            self.call()?;
+            if [calls / 3, calls * 2 / 3].contains(&call) {
+                self.older.push(Image::read(&self.folder).map_err(text)?);
+            }
+        }
+        if ending == Ending::Compacting {
+            self.end_and_delete()?;
+            let slices = 1 + self.random.below(3);
+            self.compact(slices, false)?;
+        }
+        if ending == Ending::Closed {
+            self.store = None;
+        }
+        let image = Image::read(&self.folder).map_err(text)?;
+        self.store = None;
+        let elsewhere = self.folder.with_extension("look");
+        let formats = formats(&image, &elsewhere)?;
+        let copies = Copies::find(&image, &elsewhere)?;
+        Ok(Base { image, older: self.older, formats, truth: self.truth, copies })
+    }
+
+    fn call(&mut self) -> Result<(), String> {
+        match self.random.below(24) {
+            0..=5 => {
+                let begun = begin(self.own.len() as u64, self.random);
+                self.append(vec![begun])
+            }
+            6..=14 => self.go_on(),
+            15..=16 => self.delete_some(),
+            17 => {
+                let (slices, forgets) = (1 + self.random.below(8), self.random.one_in(3));
+                self.compact(slices, forgets)
+            }
+            18..=21 => self.checkpoint(),
+            22 => {
+                self.epoch = at_once(self.store()?.acquire()).map_err(text)?;
+                Ok(())
+            }
+            _ => self.reopen(),
+        }
+    }
+
+    fn go_on(&mut self) -> Result<(), String> {
+        let mut batch = Vec::new();
+        let live = self.own.iter().filter(|(_, own)| !own.has_ended && !own.is_deleted);
+        let live: Vec<(u64, u64)> = live.map(|(number, own)| (*number, own.last)).collect();
+        for (number, last) in live {
+            if !self.random.one_in(3) {
+                continue;
+            }
+            let next = last + 1;
+            if last % 2 == 1 && self.random.one_in(3) {
+                batch.push(completed(number, next));
+                continue;
+            }
+            let count = if self.random.one_in(12) { 40 } else { 1 + self.random.below(5) };
+            batch.push(further(number, next, count, self.random));
+        }
+        self.append(batch)
+    }
+
+    fn delete_some(&mut self) -> Result<(), String> {
+        let Self { own, random, .. } = self;
+        let ended = own.iter().filter(|(_, own)| own.has_ended && !own.is_deleted);
+        let some = ended.filter(|_| random.one_in(2));
+        let batch = some.map(|(number, own)| deleted(*number, own.last + 1)).collect();
+        self.append(batch)
+    }
+
+    /// Lets there be something to compact.
+    fn end_and_delete(&mut self) -> Result<(), String> {
+        let live = self.own.iter().filter(|(_, own)| !own.has_ended && own.last % 2 == 1);
+        let live: Vec<(u64, u64)> = live.map(|(number, own)| (*number, own.last)).collect();
+        let ends = live.iter().map(|(number, last)| completed(*number, last + 1)).collect();
+        self.append(ends)?;
+        let tombstones = live.iter().map(|(number, last)| deleted(*number, last + 2)).collect();
+        self.append(tombstones)
+    }
+
+    fn append(&mut self, batch: Vec<Transition>) -> Result<(), String> {
+        let mut next = self.store()?.last_position() + 1;
+        let appended = at_once(self.store()?.append(self.epoch, batch.clone())).map_err(text)?;
+        for (transition, appended) in batch.iter().zip(appended) {
+            if appended != Appended::At(next) {
+                return Err(format!("a sound store appended at {appended:?} and not at {next}"));
+            }
+            let records = records(transition, next);
+            next += records.len() as u64;
+            let number = (0..=self.own.len() as u64).find(|n| stream(*n) == transition.stream);
+            let own = self.own.entry(number.ok_or("an unknown history")?).or_default();
+            own.last += records.len() as u64;
+            own.has_ended = records.last().is_some_and(is_end);
+            own.is_deleted = records.last().is_some_and(is_tombstone);
+            self.truth.transitions.push(records);
+        }
+        Ok(())
+    }
+
+    fn compact(&mut self, slices: u64, forgets: bool) -> Result<(), String> {
+        self.truth.compacts = true;
+        self.truth.forgets |= forgets;
+        let forget_before = forgets.then_some(Timestamp(u64::MAX));
+        for _ in 0..slices {
+            let compaction = Compaction { forget_before };
+            at_once(self.store()?.compact(self.epoch, compaction)).map_err(text)?;
+        }
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), String> {
+        let mut checkpoint = Checkpoint::default();
+        let changed = self.own.iter().filter(|(_, own)| own.saved < own.last && !own.is_deleted);
+        for (number, own) in changed {
+            let (stream, sequence) = (stream(*number), own.last);
+            if own.has_ended {
+                let row = format!("row {number} {sequence}").into_bytes();
+                checkpoint.finished.push(Finished { execution: ExecutionId(stream), row });
+                checkpoint.names.push((name_of(stream), ExecutionId(stream)));
+            } else {
+                let length = if self.random.one_in(4) { 10_000 } else { self.random.index(50) };
+                let bytes = sequence.to_le_bytes().repeat(1 + length / 8);
+                checkpoint.snapshots.push(Snapshot { stream, sequence, bytes });
+            }
+        }
+        checkpoint.complete_to = Some(self.store()?.last_position());
+        at_once(self.store()?.write_checkpoint(checkpoint.clone())).map_err(text)?;
+        self.truth.checkpoints.push(checkpoint);
+        self.own.values_mut().for_each(|own| own.saved = own.last);
+        Ok(())
+    }
+
+    fn reopen(&mut self) -> Result<(), String> {
+        self.store = None;
+        let store = SledStore::open(&self.folder, SledOptions::default()).map_err(text)?;
+        self.epoch = at_once(store.acquire()).map_err(text)?;
+        self.store = Some(store);
+        Ok(())
+    }
+}
+
+/// The log as programs with other formats would have left it.
+fn formats(image: &Image, place: &Path) -> Result<Vec<(Vec<u8>, Image)>, String> {
+    let mut formats = Vec::new();
+    let known = [0u32, 2, 7, u32::MAX].map(|format| format.to_le_bytes().to_vec());
+    for format in known.into_iter().chain([vec![1, 0, 0], Vec::new()]) {
+        image.write(place).map_err(text)?;
+        crate::store::write_format(place, &format).map_err(text)?;
+        formats.push((format, Image::read(place).map_err(text)?));
+        fs::remove_dir_all(place).map_err(text)?;
+    }
+    Ok(formats)
+}
