@@ -31,6 +31,7 @@ pub use disk::simulated::{Crash, SimDisk, Step};
 
 mod append;
 mod compact;
+mod digest;
 mod disk;
 mod files;
 mod guard;

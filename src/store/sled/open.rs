@@ -55,6 +55,11 @@ pub(super) fn open(
         return Err(Error::damaged(1, reason, None));
     }
     let (mut index, mut new_index) = Index::open(disk, cache, id)?;
+    if index.heads_to()? < log.index_floor()? {
+        drop(index);
+        index = Index::begin(disk, cache, id)?;
+        new_index = true;
+    }
     let mut scanned = scan::scan(&log, &index, options.check, highest)?;
     if index.heads_to()? > scanned.last {
         drop(index);
