@@ -28,7 +28,10 @@ pub use memory::MemoryStore;
 pub use sled::salvage::{LostHistory, LostPart, Moved, Salvaged, Span, salvage};
 pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use sled::tamper::{values, write_format};
+pub(crate) use sled::{
+    Entries,
+    tamper::{values, write_format},
+};
 #[cfg(any(test, feature = "testing"))]
 pub use sled::{Crash, SimDisk, Step};
 

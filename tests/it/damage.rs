@@ -86,4 +86,12 @@ fn a_damaged_folder_tells_the_truth_or_that_it_is_damaged() {
     assert!(found.mutants() > 0);
 }
 //DEV
-pub fn main() { let t=std::time::Instant::now(); let f=look(number("EVERSTEP_MUTANTS").unwrap_or(400)); println!("{f}"); for f in f.faults { println!("FAULT {f}"); } println!("{:?}", t.elapsed()); }
+pub fn main() {
+    let t=std::time::Instant::now();
+    if let Some(n) = number("SIM") {
+        let mut all = Found::default();
+        for seed in 0..n/500 { all.add(everstep::testing::damage::run_simulated(number("EVERSTEP_SEED").unwrap_or(0)+seed, 500)); }
+        println!("{all}"); for f in all.faults { println!("FAULT {f}"); } println!("{:?}", t.elapsed());
+        return;
+    }
+    let f=look(number("EVERSTEP_MUTANTS").unwrap_or(400)); println!("{f}"); for f in f.faults { println!("FAULT {f}"); } println!("{:?}", t.elapsed()); }

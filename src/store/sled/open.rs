@@ -1,7 +1,7 @@
 //! Opening: lock, repair what a crash left, check, find where everything ends.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU64;
 
 use ::sled::IVec;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::frame::Chunks;
 use super::super::{Error, OpenReport, Position};
 use super::append::Writer;
-use super::disk::Disk;
+use super::disk::{Disk, Held};
 use super::guard::{Opening, guard};
 use super::high_water::{self, HighWater};
 use super::index::Index;
@@ -31,7 +31,7 @@ pub(super) fn open(
     barrier: Box<dyn Barrier>,
 ) -> Result<Inner, Error> {
     let _opening = Opening::begin();
-    let held = disk.take()?;
+    let held = Arc::new(disk.take()?);
     let removed_leftovers = disk.remove_leftovers()?;
     if !disk.has_log() {
         // What stands beside a log is made after it.
@@ -41,6 +41,24 @@ pub(super) fn open(
         }
         create(disk)?;
     }
+    let tail = disk.keep_tail("log").map_err(io("reading of the log's file"))?;
+    let opened = open_log(disk, options, barrier, (removed_leftovers, Arc::clone(&held)));
+    if opened.is_err()
+        && let Some(tail) = tail
+        && let Err(error) = tail.put_back()
+    {
+        tracing::warn!(%error, "the end of the log's file is lost, which cannot be read");
+    }
+    opened
+}
+
+/// Opens the log that is there.
+fn open_log(
+    disk: &Disk,
+    options: SledOptions,
+    barrier: Box<dyn Barrier>,
+    (removed_leftovers, held): (bool, Arc<Held>),
+) -> Result<Inner, Error> {
     let log = Log::of(disk.open("log", options.log_cache_bytes)?)?;
     disk.check_pages("log")?;
     let Identity { id, epoch } = check_meta(&log)?;

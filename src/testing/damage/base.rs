@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::super::crash_points::client::{begin, further, name_of};
 use super::super::crash_points::history::{is_end, is_tombstone, records};
 use super::super::store_suite::{completed, deleted, stream};
 use super::copies::Copies;
 use super::image::Image;
+use super::place::Place;
 use super::{Random, at_once, text};
 use crate::engine::{ExecutionId, Timestamp};
 use crate::store::{
-    Appended, Checkpoint, Compaction, Epoch, EventStore, Finished, Record, SledOptions, SledStore,
+    Appended, Check, Checkpoint, Compaction, Epoch, EventStore, Finished, Record, SimDisk, SledStore,
     Snapshot, Stream, Transition,
 };
 
@@ -73,13 +74,19 @@ struct Own {
 }
 
 struct Author<'r> {
-    folder: PathBuf,
+    place: Place,
     store: Option<SledStore>,
     epoch: Epoch,
     own: BTreeMap<u64, Own>,
     truth: Truth,
     random: &'r mut Random,
-    older: Vec<Image>,
+    older: Vec<Moment>,
+}
+
+/// How a place was at some moment.
+enum Moment {
+    Folder(Image),
+    Disk(SimDisk),
 }
 
 /// Folders of a seed, below `place`, which is left empty.
@@ -89,18 +96,67 @@ pub(super) fn bases(place: &Path, random: &mut Random) -> Result<Vec<Base>, Stri
     let mut bases = Vec::new();
     for (ending, calls) in endings.into_iter().zip(calls) {
         let folder = place.join("base");
-        bases.push(Author::new(&folder, random)?.build(calls, ending)?);
+        let mut author = Author::new(Place::Folder(folder.clone()), random)?;
+        let left = author.live(calls, ending)?;
+        bases.push(Base::new(left, author, &place.join("look"))?);
         fs::remove_dir_all(&folder).map_err(text)?;
     }
     Ok(bases)
 }
 
+/// A sound store on a simulated disk.
+pub(super) struct DiskBase {
+    pub(super) disk: SimDisk,
+    /// The same disk at earlier moments.
+    pub(super) older: Vec<SimDisk>,
+    pub(super) truth: Truth,
+}
+
+/// Disks of a seed.
+pub(super) fn disk_bases(random: &mut Random) -> Result<Vec<DiskBase>, String> {
+    let mut bases = Vec::new();
+    for (ending, calls) in [(Ending::Crashed, 50), (Ending::Compacting, 80), (Ending::Closed, 150)] {
+        let mut author = Author::new(Place::Disk(SimDisk::new()), random)?;
+        let left = author.live(calls, ending)?;
+        let older = author.older.into_iter().filter_map(Moment::disk).collect();
+        let disk = left.disk().ok_or("a disk is no folder")?;
+        bases.push(DiskBase { disk, older, truth: author.truth });
+    }
+    Ok(bases)
+}
+
+impl Moment {
+    fn disk(self) -> Option<SimDisk> {
+        match self {
+            Self::Disk(disk) => Some(disk),
+            Self::Folder(_) => None,
+        }
+    }
+
+    fn image(self) -> Option<Image> {
+        match self {
+            Self::Folder(image) => Some(image),
+            Self::Disk(_) => None,
+        }
+    }
+}
+
+impl Base {
+    fn new(left: Moment, author: Author<'_>, elsewhere: &Path) -> Result<Self, String> {
+        let image = left.image().ok_or("a folder is no disk")?;
+        let formats = formats(&image, elsewhere)?;
+        let copies = Copies::find(&image, elsewhere)?;
+        let older = author.older.into_iter().filter_map(Moment::image).collect();
+        Ok(Self { image, older, formats, truth: author.truth, copies })
+    }
+}
+
 impl<'r> Author<'r> {
-    fn new(folder: &Path, random: &'r mut Random) -> Result<Self, String> {
-        let store = SledStore::open(folder, SledOptions::default()).map_err(text)?;
+    fn new(place: Place, random: &'r mut Random) -> Result<Self, String> {
+        let store = place.open(Check::All).map_err(text)?;
         let epoch = at_once(store.acquire()).map_err(text)?;
         Ok(Self {
-            folder: folder.to_owned(),
+            place,
             store: Some(store),
             epoch,
             own: BTreeMap::new(),
@@ -114,11 +170,19 @@ impl<'r> Author<'r> {
         self.store.as_ref().ok_or_else(|| "the store is closed".to_owned())
     }
 
-    fn build(mut self, calls: u64, ending: Ending) -> Result<Base, String> {
+    fn now(&self) -> Result<Moment, String> {
+        match &self.place {
+            Place::Folder(folder) => Image::read(folder).map(Moment::Folder).map_err(text),
+            Place::Disk(disk) => Ok(Moment::Disk(disk.fork())),
+        }
+    }
+
+    /// Works for so many calls; how the place is then left.
+    fn live(&mut self, calls: u64, ending: Ending) -> Result<Moment, String> {
         for call in 0..calls {
             self.call()?;
             if [calls / 3, calls * 2 / 3].contains(&call) {
-                self.older.push(Image::read(&self.folder).map_err(text)?);
+                self.older.push(self.now()?);
             }
         }
         if ending == Ending::Compacting {
@@ -129,12 +193,9 @@ impl<'r> Author<'r> {
         if ending == Ending::Closed {
             self.store = None;
         }
-        let image = Image::read(&self.folder).map_err(text)?;
+        let left = self.now()?;
         self.store = None;
-        let elsewhere = self.folder.with_extension("look");
-        let formats = formats(&image, &elsewhere)?;
-        let copies = Copies::find(&image, &elsewhere)?;
-        Ok(Base { image, older: self.older, formats, truth: self.truth, copies })
+        Ok(left)
     }
 
     fn call(&mut self) -> Result<(), String> {
@@ -249,7 +310,7 @@ impl<'r> Author<'r> {
 
     fn reopen(&mut self) -> Result<(), String> {
         self.store = None;
-        let store = SledStore::open(&self.folder, SledOptions::default()).map_err(text)?;
+        let store = self.place.open(Check::All).map_err(text)?;
         self.epoch = at_once(store.acquire()).map_err(text)?;
         self.store = Some(store);
         Ok(())

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::at_once;
 use super::random::Random;
+use crate::store::SimDisk;
 
 mod base;
 mod copies;
@@ -20,8 +21,9 @@ mod judge;
 mod mutation;
 mod place;
 mod salvage;
+mod values;
 
-use base::Base;
+use base::{Base, DiskBase};
 pub use mutation::Kind;
 use mutation::mutate;
 use place::Place;
@@ -91,6 +93,11 @@ impl Found {
     #[must_use]
     pub fn mutants(&self) -> u64 {
         self.outcomes.values().sum()
+    }
+
+    fn count(&mut self, kind: Kind, judged: &judge::Found) {
+        *self.outcomes.entry((kind, judged.outcome)).or_default() += 1;
+        self.named += u64::from(!judged.named.is_empty());
     }
 
     /// Counts another one in.
@@ -178,6 +185,50 @@ pub fn run(seed: u64, mutants: u64, setting: Setting<'_>) -> Found {
     found
 }
 
+/// Looks at so many mutants of simulated disks of a seed, on which values of trees are changed.
+#[must_use]
+pub fn run_simulated(seed: u64, mutants: u64) -> Found {
+    let mut found = Found::default();
+    let bases = match base::disk_bases(&mut Random::new(seed)) {
+        Ok(bases) => bases,
+        Err(what) => {
+            let done = "nothing, it is sound".to_owned();
+            found.faults.push(Fault { seed, mutant: 0, done, what, kept: None });
+            return found;
+        }
+    };
+    for mutant in 0..mutants {
+        let mut random = Random::new(seed.rotate_left(32) ^ (mutant + 1));
+        let which = random.index(bases.len());
+        let Some(base) = bases.get(which) else { continue };
+        let disk = base.disk.fork();
+        let mutation = values::mutate(&disk, base, &mut random);
+        match look_at_disk(disk, base, &mut random) {
+            Ok(judged) => found.count(mutation.kind, &judged),
+            Err(what) => {
+                let done = format!("disk {which}: {}", mutation.what);
+                found.faults.push(Fault { seed, mutant, done, what, kept: None });
+                if found.faults.len() >= FAULTS {
+                    return found;
+                }
+            }
+        }
+    }
+    found
+}
+
+fn look_at_disk(
+    disk: SimDisk,
+    base: &DiskBase,
+    random: &mut Random,
+) -> Result<judge::Found, String> {
+    let place = Place::Disk(disk);
+    let judge = judge::Judge::new(&place, &base.truth, random).may_be_newer(true);
+    // A panic in here is one that escaped the store.
+    let judged = catch_unwind(AssertUnwindSafe(|| judge.judge()));
+    judged.unwrap_or_else(|_| Err("it panics".to_owned()))
+}
+
 type Wrong = (String, String, Option<PathBuf>);
 
 /// Looks at one mutant of a folder.
@@ -198,12 +249,15 @@ fn look(
         image.write(&folder).map_err(text)?;
         let judge = judge::Judge::new(&place, &base.truth, random);
         let judged = judge.may_be_newer(mutation.kind == Kind::Format).judge()?;
-        place.clear();
         let mut rescued = None;
         let is_noticed = judged.outcome > Outcome::Reported;
         // What is salvaged of another log is that log.
         if mutation.kind != Kind::Other && (is_noticed || random.one_in(SALVAGES)) {
-            image.write(&folder).map_err(text)?;
+            // Where it was only looked at, all that can be read must still be there.
+            if !is_noticed {
+                place.clear();
+                image.write(&folder).map_err(text)?;
+            }
             rescued = Some(salvage::judge(base, &image, &folder, setting.verify)?);
         }
         Ok((judged, rescued))
@@ -211,8 +265,7 @@ fn look(
     place.clear();
     match judged.unwrap_or_else(|_| Err("it panics".to_owned())) {
         Ok((judged, rescued)) => {
-            *found.outcomes.entry((mutation.kind, judged.outcome)).or_default() += 1;
-            found.named += u64::from(!judged.named.is_empty());
+            found.count(mutation.kind, &judged);
             if let Some(rescued) = rescued {
                 found.salvages += 1;
                 found.salvaged.0 += rescued.written;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::super::Error;
 use super::files;
+use super::tail::Tail;
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
@@ -94,6 +95,15 @@ impl Disk {
             Self::Simulated(disk) => {
                 disk.open(name).map(Database::Simulated).map_err(failed("opening of the database"))
             }
+        }
+    }
+
+    /// Keeps the end of a database as it is, which opening it may destroy.
+    pub(super) fn keep_tail(&self, name: &str) -> io::Result<Option<Tail>> {
+        match self {
+            Self::Folder(folder) => Tail::keep(&folder.join(name)),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Simulated(_) => Ok(None),
         }
     }
 

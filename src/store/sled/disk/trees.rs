@@ -118,12 +118,6 @@ impl Tree {
         self.apply_batch(batch)
     }
 
-    pub(in super::super) fn remove(&self, key: impl Into<IVec>) -> ::sled::Result<()> {
-        let mut batch = Batch::default();
-        batch.remove(key);
-        self.apply_batch(batch)
-    }
-
     pub(in super::super) fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Iter {
         match self {
             Self::Sled(tree) => Iter::Sled(tree.range(range)),
