@@ -292,7 +292,7 @@ impl Inner {
                 let body = body.filter(|body| frame.matches(body));
                 let body = body.ok_or_else(|| {
                     let reason = "checksum does not match";
-                    Error::damaged(ids.position, reason, Some(ids.stream))
+                    self.known_only(Error::damaged(ids.position, reason, Some(ids.stream)))
                 })?;
                 if self.goes(plan, &frame) {
                     change.take(&frame, &body);

@@ -1,8 +1,8 @@
 //! Opening: lock, repair what a crash left, check, find where everything ends.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use ::sled::IVec;
 use uuid::Uuid;

@@ -56,7 +56,12 @@ pub(in super::super) fn begin(number: u64, random: &mut Random) -> Transition {
 }
 
 /// How a history goes on: with pauses, so that any number of events makes sense.
-pub(in super::super) fn further(number: u64, first: u64, count: u64, random: &mut Random) -> Transition {
+pub(in super::super) fn further(
+    number: u64,
+    first: u64,
+    count: u64,
+    random: &mut Random,
+) -> Transition {
     let by: Arc<str> = "suite".into();
     let scope = PauseScope::Execution;
     let events = (first..first + count).map(|sequence| -> Event {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
 use super::super::crash_points::client::{begin, further, name_of};
@@ -13,8 +14,8 @@ use super::place::Place;
 use super::{Random, at_once, text};
 use crate::engine::{ExecutionId, Timestamp};
 use crate::store::{
-    Appended, Check, Checkpoint, Compaction, Epoch, EventStore, Finished, Record, SimDisk, SledStore,
-    Snapshot, Stream, Transition,
+    Appended, Check, Checkpoint, Compaction, Epoch, EventStore, Finished, Position, Record,
+    SimDisk, SledStore, Snapshot, Stream, Transition,
 };
 
 /// What the client of a folder was told.
@@ -26,6 +27,9 @@ pub(super) struct Truth {
     pub(super) compacts: bool,
     pub(super) forgets: bool,
     pub(super) checkpoints: Vec<Checkpoint>,
+    /// All histories, and those that were deleted.
+    streams: BTreeSet<Stream>,
+    deleted: BTreeSet<Stream>,
 }
 
 impl Truth {
@@ -33,13 +37,42 @@ impl Truth {
         self.transitions.iter().flatten()
     }
 
-    /// The histories that were deleted.
-    pub(super) fn deleted(&self) -> BTreeSet<Stream> {
-        self.records().filter(|record| is_tombstone(record)).map(|record| record.stream).collect()
+    /// Takes note of a transition.
+    fn add(&mut self, records: Vec<Record>) {
+        self.streams.extend(records.iter().map(|record| record.stream));
+        let tombstones = records.iter().filter(|record| is_tombstone(record));
+        self.deleted.extend(tombstones.map(|record| record.stream));
+        self.transitions.push(records);
     }
 
-    pub(super) fn streams(&self) -> BTreeSet<Stream> {
-        self.records().map(|record| record.stream).collect()
+    /// The histories that were deleted.
+    pub(super) fn deleted(&self) -> &BTreeSet<Stream> {
+        &self.deleted
+    }
+
+    /// Histories that a store must name when some positions are lost: what comes after them tells of
+    /// it, or the last checkpoint.
+    pub(super) fn hit(&self, lost: &Range<Position>) -> BTreeSet<Stream> {
+        let saved_to = self.checkpoints.last().and_then(|one| one.complete_to).unwrap_or(0);
+        let mut ends: BTreeMap<Stream, Position> = BTreeMap::new();
+        let mut hit = BTreeSet::new();
+        let firsts = self.transitions.iter().filter_map(|transition| transition.first());
+        for first in firsts {
+            let before = ends.insert(first.stream, first.position);
+            if before.is_some_and(|before| lost.contains(&before)) && first.position >= lost.end {
+                hit.insert(first.stream);
+            }
+        }
+        let ends = ends.into_iter().filter(|(_, end)| lost.contains(end) && *end <= saved_to);
+        hit.extend(ends.map(|(stream, _)| stream));
+        // Of a deleted history nothing need be left.
+        hit.retain(|stream| !self.deleted.contains(stream));
+        hit
+    }
+
+    /// All histories.
+    pub(super) fn streams(&self) -> &BTreeSet<Stream> {
+        &self.streams
     }
 }
 
@@ -115,7 +148,7 @@ pub(super) struct DiskBase {
 /// Disks of a seed.
 pub(super) fn disk_bases(random: &mut Random) -> Result<Vec<DiskBase>, String> {
     let mut bases = Vec::new();
-    for (ending, calls) in [(Ending::Crashed, 50), (Ending::Compacting, 80), (Ending::Closed, 150)] {
+    for (ending, calls) in [(Ending::Crashed, 40), (Ending::Compacting, 50), (Ending::Closed, 90)] {
         let mut author = Author::new(Place::Disk(SimDisk::new()), random)?;
         let left = author.live(calls, ending)?;
         let older = author.older.into_iter().filter_map(Moment::disk).collect();
@@ -270,7 +303,7 @@ impl<'r> Author<'r> {
             own.last += records.len() as u64;
             own.has_ended = records.last().is_some_and(is_end);
             own.is_deleted = records.last().is_some_and(is_tombstone);
-            self.truth.transitions.push(records);
+            self.truth.add(records);
         }
         Ok(())
     }

@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::at_once;
 use super::random::Random;
-use crate::store::SimDisk;
+use crate::store::{Position, SimDisk};
 
 mod base;
 mod copies;
@@ -115,8 +116,13 @@ impl Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcomes =
-            [Outcome::Harmless, Outcome::Reported, Outcome::Later, Outcome::AtRead, Outcome::AtOpen];
+        let outcomes = [
+            Outcome::Harmless,
+            Outcome::Reported,
+            Outcome::Later,
+            Outcome::AtRead,
+            Outcome::AtOpen,
+        ];
         write!(f, "{:10}", "")?;
         outcomes.iter().try_for_each(|outcome| write!(f, "{:>10}", format!("{outcome:?}")))?;
         let kinds: std::collections::BTreeSet<Kind> =
@@ -186,8 +192,9 @@ pub fn run(seed: u64, mutants: u64, setting: Setting<'_>) -> Found {
 }
 
 /// Looks at so many mutants of simulated disks of a seed, on which values of trees are changed.
+/// `begins` is told of each before it is looked at.
 #[must_use]
-pub fn run_simulated(seed: u64, mutants: u64) -> Found {
+pub fn run_simulated(seed: u64, mutants: u64, begins: &(dyn Fn(&str) + Sync)) -> Found {
     let mut found = Found::default();
     let bases = match base::disk_bases(&mut Random::new(seed)) {
         Ok(bases) => bases,
@@ -202,8 +209,13 @@ pub fn run_simulated(seed: u64, mutants: u64) -> Found {
         let which = random.index(bases.len());
         let Some(base) = bases.get(which) else { continue };
         let disk = base.disk.fork();
-        let mutation = values::mutate(&disk, base, &mut random);
-        match look_at_disk(disk, base, &mut random) {
+        let taken = random.one_in(8).then(|| values::take_a_chunk(&disk, &mut random)).flatten();
+        let (mutation, lost) = match taken {
+            Some((mutation, lost)) => (mutation, Some(lost)),
+            None => (values::mutate(&disk, base, &mut random), None),
+        };
+        begins(&mutation.what);
+        match look_at_disk(disk, base, lost, &mut random) {
             Ok(judged) => found.count(mutation.kind, &judged),
             Err(what) => {
                 let done = format!("disk {which}: {}", mutation.what);
@@ -220,12 +232,19 @@ pub fn run_simulated(seed: u64, mutants: u64) -> Found {
 fn look_at_disk(
     disk: SimDisk,
     base: &DiskBase,
+    lost: Option<Range<Position>>,
     random: &mut Random,
 ) -> Result<judge::Found, String> {
+    let whole = lost.map(|lost| (Place::Disk(disk.fork()), base.truth.hit(&lost)));
     let place = Place::Disk(disk);
     let judge = judge::Judge::new(&place, &base.truth, random).may_be_newer(true);
     // A panic in here is one that escaped the store.
-    let judged = catch_unwind(AssertUnwindSafe(|| judge.judge()));
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        if let Some((place, hit)) = whole {
+            judge::names(&place, &hit)?;
+        }
+        judge.judge()
+    }));
     judged.unwrap_or_else(|_| Err("it panics".to_owned()))
 }
 
@@ -278,5 +297,66 @@ fn look(
             let is_kept = image.write(&kept).is_ok();
             Err((mutation.what, what, is_kept.then_some(kept)))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Timestamp;
+
+    fn judged(disk: &SimDisk, truth: &base::Truth) -> Result<judge::Found, String> {
+        let place = Place::Disk(disk.fork());
+        judge::Judge::new(&place, truth, &mut Random::new(1)).judge()
+    }
+
+    #[test]
+    fn a_store_that_gives_one_wrong_value_is_found_out() {
+        for base in base::disk_bases(&mut Random::new(7)).unwrap() {
+            assert_eq!(judged(&base.disk, &base.truth).unwrap().outcome, Outcome::Harmless);
+            let kept =
+                |record: &&mut crate::store::Record| !base.truth.deleted().contains(&record.stream);
+            let mut other = base.truth.clone();
+            let record = other.transitions.iter_mut().flatten().filter(kept).nth(5).unwrap();
+            record.time = Timestamp(record.time.0 + 1);
+            let what = judged(&base.disk, &other).err().unwrap();
+            assert!(what.starts_with("read was"), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_store_that_has_lost_an_acknowledged_record_without_a_word_is_found_out() {
+        for base in base::disk_bases(&mut Random::new(8)).unwrap() {
+            let mut more = base.truth.clone();
+            let mut last = more.transitions.last().unwrap().clone();
+            last.iter_mut().for_each(|record| record.position += 100);
+            more.transitions.push(last);
+            let what = judged(&base.disk, &more).err().unwrap();
+            assert!(what.starts_with("lost without a word"), "{what}");
+            let mut fewer = base.truth.clone();
+            fewer.transitions.pop();
+            let what = judged(&base.disk, &fewer).err().unwrap();
+            assert!(what.starts_with("nobody wrote"), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_salvage_that_keeps_less_than_is_intact_or_something_else_is_found_out() {
+        let place = tempfile::tempdir().unwrap();
+        let bases = base::bases(place.path(), &mut Random::new(9)).unwrap();
+        let base = bases.into_iter().next().unwrap();
+        let folder = place.path().join("sound");
+        base.image.write(&folder).unwrap();
+        let verify = |_: &[crate::store::Record]| Ok(());
+        salvage::judge(&base, &base.image, &folder, &verify).unwrap();
+        // Its file is said to be sound, and is cut.
+        let mut cut = base.image.clone();
+        let log = cut.files.get_mut(copies::LOG).unwrap();
+        let half = image::used(log) / 2;
+        std::sync::Arc::make_mut(log).truncate(half);
+        std::fs::remove_dir_all(&folder).unwrap();
+        cut.write(&folder).unwrap();
+        let what = salvage::judge(&base, &base.image, &folder, &verify).err().unwrap();
+        assert!(what.contains("are intact") || what.contains("are there"), "{what}");
     }
 }

@@ -39,6 +39,8 @@ pub enum Kind {
     Format,
     /// A value of a tree is changed, gone or elsewhere, on a simulated disk.
     Value,
+    /// A chunk of the log is gone, on a simulated disk: whom it hits must be named.
+    Chunk,
 }
 
 /// A damage.
@@ -85,8 +87,7 @@ fn pick_file(image: &Image, random: &mut Random) -> Option<String> {
         17..=18 => "high-water",
         _ => "lock",
     };
-    let names: Vec<&String> =
-        image.files.keys().filter(|name| name.starts_with(wanted)).collect();
+    let names: Vec<&String> = image.files.keys().filter(|name| name.starts_with(wanted)).collect();
     random.pick(&names).map(|name| (*name).clone())
 }
 

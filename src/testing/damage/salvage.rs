@@ -67,9 +67,8 @@ fn histories(base: &Base) -> Histories<'_> {
 
 /// How many records of a history stand before its first hole.
 fn required(history: &[&[Record]], intact: &BTreeSet<Position>) -> u64 {
-    let whole = |transition: &&&[Record]| {
-        transition.iter().all(|record| intact.contains(&record.position))
-    };
+    let whole =
+        |transition: &&&[Record]| transition.iter().all(|record| intact.contains(&record.position));
     history.iter().take_while(whole).map(|transition| transition.len() as u64).sum()
 }
 

@@ -2,14 +2,32 @@
 //! another, gone or under another key, on a simulated disk. What is seen of them is the store's own
 //! work, and they are quickly made.
 
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 
 use ::sled::IVec;
 
 use super::Random;
 use super::base::DiskBase;
 use super::mutation::{Kind, Mutation};
-use crate::store::{Entries, SimDisk};
+use crate::store::{Entries, Position, SimDisk};
+
+/// Takes a chunk out of the log of `disk`, which is a copy of that of `base`, and nothing else; the
+/// positions that were in it.
+pub(super) fn take_a_chunk(
+    disk: &SimDisk,
+    random: &mut Random,
+) -> Option<(Mutation, Range<Position>)> {
+    let entries = disk.entries("log", "log");
+    let keys =
+        entries.keys().filter_map(|key| Some(Position::from_be_bytes((**key).try_into().ok()?)));
+    let keys: Vec<Position> = keys.collect();
+    let at = random.index(keys.len());
+    let first = *keys.get(at)?;
+    let end = keys.get(at + 1).copied().unwrap_or(Position::MAX);
+    disk.tamper("log", "log", |entries| drop(entries.remove(&first.to_be_bytes()[..])));
+    let what = format!("log: the chunk of {first} to {end} is gone");
+    Some((Mutation { kind: Kind::Chunk, what }, first..end))
+}
 
 /// Draws a damage and does it to `disk`, which is a copy of that of `base`.
 pub(super) fn mutate(disk: &SimDisk, base: &DiskBase, random: &mut Random) -> Mutation {
