@@ -130,7 +130,6 @@ impl Inner {
             return Ok(Some(true));
         }
         // An older index would have rows of executions of which nothing else tells any more.
-        self.index.sync()?;
         self.log.raise_index_floor(self.index.heads_to()?)?;
         writer.plan = Some(plan);
         Ok(Some(false))

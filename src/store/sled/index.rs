@@ -212,7 +212,7 @@ impl Index {
     }
 
     /// Makes durable what was written.
-    pub(super) fn sync(&self) -> Result<(), Error> {
+    fn sync(&self) -> Result<(), Error> {
         guard("write of the index", 0, || self.db.flush())?;
         self.db.sync(&Fdatasync).map_err(|error| Error::io("sync of the index", &error))
     }
@@ -430,8 +430,8 @@ impl Index {
         limit: usize,
         wanted: impl Fn(ExecutionId) -> bool,
     ) -> Result<Vec<Finished>, Error> {
-        let end = before.map_or([FINISHED + 1; 17], |before| name(FINISHED, before.0));
-        let mut entries = self.tree.range(vec![FINISHED]..end.to_vec());
+        let end = before.map_or(vec![FINISHED + 1], |before| name(FINISHED, before.0).to_vec());
+        let mut entries = self.tree.range(vec![FINISHED]..end);
         let mut rows = Vec::new();
         let mut parts: Vec<IVec> = Vec::new();
         while rows.len() < limit {

@@ -69,7 +69,8 @@ fn open_log(
         .map_err(io("reading of the high-water mark"))?;
     let cache = options.index_cache_bytes;
     if high_water.is_of_another() && !Index::is_of(disk, cache, id)? {
-        let reason = "the log is another one than its high-water mark and its index are of";
+        let reason = "the log is another one than its high-water mark and its index are of; remove those two \
+             if it is meant to be here";
         return Err(Error::damaged(1, reason, None));
     }
     let (mut index, mut new_index) = Index::open(disk, cache, id)?;

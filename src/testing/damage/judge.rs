@@ -32,6 +32,8 @@ pub(super) struct Judge<'j> {
     outcome: Outcome,
     /// What the store named as hit, when it said that it is damaged.
     named: BTreeSet<Stream>,
+    /// The first reason that it gave.
+    reason: Option<String>,
 }
 
 /// What was found of a damage.
@@ -39,6 +41,8 @@ pub(super) struct Found {
     pub(super) outcome: Outcome,
     /// The histories that the store named as hit.
     pub(super) named: BTreeSet<Stream>,
+    /// The first reason that it gave.
+    pub(super) reason: Option<String>,
 }
 
 /// Histories as a damaged log must have them: as the whole log was read, or else as it was written.
@@ -49,7 +53,7 @@ struct Known<'k> {
 impl<'j> Judge<'j> {
     pub(super) fn new(place: &'j Place, truth: &'j Truth, random: &'j mut Random) -> Self {
         let (outcome, named) = (Outcome::Harmless, BTreeSet::new());
-        Self { place, truth, random, may_be_newer: false, outcome, named }
+        Self { place, truth, random, may_be_newer: false, outcome, named, reason: None }
     }
 
     pub(super) fn may_be_newer(self, may_be_newer: bool) -> Self {
@@ -65,7 +69,7 @@ impl<'j> Judge<'j> {
                 self.go_on(store)?;
             }
         }
-        Ok(Found { outcome: self.outcome, named: self.named })
+        Ok(Found { outcome: self.outcome, named: self.named, reason: self.reason })
     }
 
     /// What came of a call; an error must say that there is damage.
@@ -78,6 +82,8 @@ impl<'j> Judge<'j> {
                     return Err(format!("it names {other}, which never was: {}", damage.reason));
                 }
                 self.named.extend(damage.streams);
+                let place = damage.position;
+                self.reason.get_or_insert_with(|| format!("{place}: {}", damage.reason));
                 self.outcome = self.outcome.max(outcome);
                 Ok(None)
             }

@@ -32,7 +32,7 @@ use place::Place;
 pub use super::crash_points::Verify;
 
 /// After how many faults the folders of a seed are given up.
-const FAULTS: usize = 20;
+const FAULTS: usize = 5;
 /// Every how many mutants a salvage is tried though nothing was noticed.
 const SALVAGES: u64 = 16;
 
@@ -168,11 +168,18 @@ pub fn run(seed: u64, mutants: u64, setting: Setting<'_>) -> Found {
     let bases = match base::bases(setting.place, &mut random) {
         Ok(bases) => bases,
         Err(what) => {
-            let done = "nothing, it is sound".to_owned();
-            found.faults.push(Fault { seed, mutant: 0, done, what, kept: None });
+            found.faults.extend(unsound(seed, [Err(what)]));
             return found;
         }
     };
+    let sound = bases.iter().map(|base| {
+        let place = Place::Folder(setting.place.join("sound"));
+        let written = base.image.write(&setting.place.join("sound")).map_err(text);
+        let judged = written.and_then(|()| is_sound(&place, &base.truth));
+        place.clear();
+        judged
+    });
+    found.faults.extend(unsound(seed, sound));
     for mutant in 0..mutants {
         let mut random = Random::new(seed.rotate_left(32) ^ (mutant + 1));
         let which = random.index(bases.len());
@@ -191,6 +198,25 @@ pub fn run(seed: u64, mutants: u64, setting: Setting<'_>) -> Found {
     found
 }
 
+/// What is not damaged must not be said to be.
+fn is_sound(place: &Place, truth: &base::Truth) -> Result<(), String> {
+    let judged = judge::Judge::new(place, truth, &mut Random::new(1)).judge()?;
+    match judged.reason {
+        None => Ok(()),
+        Some(reason) => Err(format!("it is said to be damaged: {reason}")),
+    }
+}
+
+/// The faults of what is sound.
+fn unsound(
+    seed: u64,
+    sound: impl IntoIterator<Item = Result<(), String>>,
+) -> impl Iterator<Item = Fault> {
+    let done = "nothing, it is sound";
+    let fault = move |what| Fault { seed, mutant: 0, done: done.to_owned(), what, kept: None };
+    sound.into_iter().filter_map(Result::err).map(fault)
+}
+
 /// Looks at so many mutants of simulated disks of a seed, on which values of trees are changed.
 /// `begins` is told of each before it is looked at.
 #[must_use]
@@ -199,11 +225,12 @@ pub fn run_simulated(seed: u64, mutants: u64, begins: &(dyn Fn(&str) + Sync)) ->
     let bases = match base::disk_bases(&mut Random::new(seed)) {
         Ok(bases) => bases,
         Err(what) => {
-            let done = "nothing, it is sound".to_owned();
-            found.faults.push(Fault { seed, mutant: 0, done, what, kept: None });
+            found.faults.extend(unsound(seed, [Err(what)]));
             return found;
         }
     };
+    let sound = bases.iter().map(|base| is_sound(&Place::Disk(base.disk.fork()), &base.truth));
+    found.faults.extend(unsound(seed, sound));
     for mutant in 0..mutants {
         let mut random = Random::new(seed.rotate_left(32) ^ (mutant + 1));
         let which = random.index(bases.len());
@@ -313,7 +340,8 @@ mod tests {
     #[test]
     fn a_store_that_gives_one_wrong_value_is_found_out() {
         for base in base::disk_bases(&mut Random::new(7)).unwrap() {
-            assert_eq!(judged(&base.disk, &base.truth).unwrap().outcome, Outcome::Harmless);
+            let sound = judged(&base.disk, &base.truth).unwrap();
+            assert_eq!((sound.outcome, sound.reason), (Outcome::Harmless, None));
             let kept =
                 |record: &&mut crate::store::Record| !base.truth.deleted().contains(&record.stream);
             let mut other = base.truth.clone();

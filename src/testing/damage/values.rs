@@ -76,7 +76,7 @@ fn change(entries: &mut Entries, older: &Entries, random: &mut Random) -> String
             format!("{key:?} is gone")
         }
         6 => {
-            entries.insert(key.clone(), other.clone());
+            entries.insert(key.clone(), other);
             entries.insert(other_key.clone(), value);
             format!("the values of {key:?} and {other_key:?} have changed places")
         }
