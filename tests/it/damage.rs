@@ -93,7 +93,6 @@ fn disks(seed: u64, mutants: u64, begins: &(dyn Fn(&str) + Sync)) -> Found {
 }
 
 fn check(found: &Found) {
-    println!("{found}");
     let faults: Vec<String> = found.faults.iter().map(ToString::to_string).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));
     let noticed = found.outcomes.iter().filter(|((_, outcome), _)| *outcome == Outcome::AtOpen);
@@ -103,11 +102,15 @@ fn check(found: &Found) {
 #[test]
 fn a_damaged_folder_tells_the_truth_or_that_it_is_damaged() {
     let mutants = number("EVERSTEP_MUTANTS").map(|mutants| mutants / 10);
-    check(&look(mutants.unwrap_or(DEFAULT_MUTANTS), folders));
+    let found = look(mutants.unwrap_or(DEFAULT_MUTANTS), folders);
+    println!("{found}");
+    check(&found);
 }
 
 #[test]
 fn a_log_whose_values_are_changed_tells_the_truth_or_that_it_is_damaged() {
     let mutants = number("EVERSTEP_MUTANTS").map(|mutants| mutants - mutants / 10);
-    check(&look(mutants.unwrap_or(DEFAULT_MUTANTS * 4), disks));
+    let found = look(mutants.unwrap_or(DEFAULT_MUTANTS * 4), disks);
+    println!("{found}");
+    check(&found);
 }

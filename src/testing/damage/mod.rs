@@ -356,8 +356,11 @@ mod tests {
     fn a_store_that_has_lost_an_acknowledged_record_without_a_word_is_found_out() {
         for base in base::disk_bases(&mut Random::new(8)).unwrap() {
             let mut more = base.truth.clone();
-            let mut last = more.transitions.last().unwrap().clone();
-            last.iter_mut().for_each(|record| record.position += 100);
+            let is_kept = |one: &&Vec<crate::store::Record>| {
+                !base.truth.deleted().contains(&one.first().unwrap().stream)
+            };
+            let mut last = more.transitions.iter().rfind(is_kept).unwrap().clone();
+            last.iter_mut().for_each(|record| record.position += 1_000_000);
             more.transitions.push(last);
             let what = judged(&base.disk, &more).err().unwrap();
             assert!(what.starts_with("lost without a word"), "{what}");
