@@ -29,6 +29,11 @@ pub use sled::salvage::{LostHistory, LostPart, Moved, Salvaged, Span, salvage};
 pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 #[cfg(any(test, feature = "testing"))]
 pub use sled::{Crash, SimDisk, Step};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use sled::{
+    Entries,
+    tamper::{values, write_format},
+};
 
 /// How large one encoded event may be unless a store is told otherwise: 96 MiB. More than the limits
 /// of the engine let any event have, which is 64 MiB for the items that a Map reads.

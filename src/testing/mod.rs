@@ -6,6 +6,7 @@ pub mod arbitrary;
 mod children;
 pub mod clock;
 pub mod crash_points;
+pub mod damage;
 pub mod delete_suite;
 pub mod faulty_store;
 pub mod fuzz;

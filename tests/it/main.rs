@@ -14,6 +14,8 @@ mod cli;
 mod crash;
 #[cfg(feature = "testing")]
 mod crash_points;
+#[cfg(feature = "testing")]
+mod damage;
 #[cfg(feature = "cli")]
 mod definitions;
 mod durability;

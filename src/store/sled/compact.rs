@@ -129,6 +129,8 @@ impl Inner {
         if plan.streams.is_empty() {
             return Ok(Some(true));
         }
+        // An older index would have rows of executions of which nothing else tells any more.
+        self.log.raise_index_floor(self.index.heads_to()?)?;
         writer.plan = Some(plan);
         Ok(Some(false))
     }
@@ -289,7 +291,7 @@ impl Inner {
                 let body = body.filter(|body| frame.matches(body));
                 let body = body.ok_or_else(|| {
                     let reason = "checksum does not match";
-                    Error::damaged(ids.position, reason, Some(ids.stream))
+                    self.known_only(Error::damaged(ids.position, reason, Some(ids.stream)))
                 })?;
                 if self.goes(plan, &frame) {
                     change.take(&frame, &body);

@@ -204,6 +204,21 @@ fn compaction_goes_on_after_a_crash_took_back_that_the_index_knew_of_forgotten_t
     assert_eq!(at_once(store.read_log(1, 9)).unwrap().len(), 1);
 }
 
+#[tokio::test]
+async fn tombstones_are_not_taken_for_parts_of_rows() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let epoch = store.acquire().await.unwrap();
+    // Of all ids this one ends like the key of a row's first part.
+    let batch = vec![started(0, 9), completed(0, 2), deleted(0, 3), started(1, 9), completed(1, 2)];
+    store.append(epoch, batch).await.unwrap();
+    compact_all(&store, epoch, false).await;
+    let row = Finished { execution: ExecutionId(stream(1)), row: b"row".to_vec() };
+    let checkpoint = Checkpoint { finished: vec![row.clone()], ..Checkpoint::default() };
+    store.write_checkpoint(checkpoint).await.unwrap();
+    assert_eq!(store.list_finished(None, 9).await.unwrap(), [row]);
+}
+
 /// The bytes of a folder.
 fn size(folder: &Path) -> u64 {
     let paths = files::list(folder).unwrap();

@@ -401,3 +401,125 @@ async fn whatever_a_crash_leaves_of_a_compaction_reads_the_same() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_log_that_is_gone_beside_its_mark_is_not_begun_anew() {
+    let folder = filled().await;
+    fs::remove_dir_all(folder.path().join("log")).unwrap();
+    assert!(damage(folder.path()).reason.contains("its folder is not"));
+    assert!(!folder.path().join("log").exists());
+}
+
+#[tokio::test]
+async fn a_log_of_another_folder_is_refused_and_a_mark_of_another_does_no_harm() {
+    let (folder, other) = (filled().await, filled().await);
+    let mark = folder.path().join("high-water");
+    fs::copy(other.path().join("high-water"), mark).unwrap();
+    assert_eq!(open(folder.path()).unwrap().last_position(), 600);
+    let mark = crash(other.path());
+    fs::remove_dir_all(mark.path().join("log")).unwrap();
+    copy(&folder.path().join("log"), &mark.path().join("log"));
+    for _ in 0..2 {
+        assert!(damage(mark.path()).reason.contains("another one"));
+    }
+}
+
+/// Two histories of which one is deleted, and then nothing of it is left; the index as it was before
+/// that, with a row for both.
+async fn forgotten() -> (TempDir, TempDir) {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![started(1, 10), completed(1, 2), transition(2, 1, 3)]).await.unwrap();
+    let execution = ExecutionId(stream(1));
+    let finished = vec![Finished { execution, row: b"row".to_vec() }];
+    let checkpoint = Checkpoint { finished, complete_to: Some(5), ..Checkpoint::default() };
+    store.write_checkpoint(checkpoint).await.unwrap();
+    assert!(store.find_finished(execution).await.unwrap().is_some());
+    let older = crash(folder.path());
+    store.append(epoch, vec![deleted(1, 3), transition(2, 4, 1)]).await.unwrap();
+    compact_all(&store, epoch, true).await;
+    (folder, older)
+}
+
+#[tokio::test]
+async fn an_index_older_than_what_the_log_has_forgotten_is_begun_anew() {
+    let (folder, older) = forgotten().await;
+    let sound = crash(folder.path());
+    assert!(!open(sound.path()).unwrap().open_report().rebuilt_index);
+    forget_index(folder.path());
+    copy(&older.path().join("index"), &folder.path().join("index"));
+    let store = open(folder.path()).unwrap();
+    assert!(store.open_report().rebuilt_index);
+    assert_eq!(store.find_finished(ExecutionId(stream(1))).await.unwrap(), None);
+    assert_eq!(store.read_history(stream(2), 1..99).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn an_index_of_which_an_entry_is_lost_or_older_is_begun_anew() {
+    for lost in [true, false] {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path()).unwrap();
+        fill(&store).await;
+        store.write_checkpoint(Checkpoint::default()).await.unwrap();
+        drop(store);
+        {
+            let db = files::open_sled(&folder.path().join("index"), 1024 * 1024).unwrap();
+            let tree = db.open_tree("index").unwrap();
+            let head = index::name(b'h', stream(3));
+            let mut value = tree.remove(head).unwrap().unwrap().to_vec();
+            if !lost {
+                // As if its last transition were the one before.
+                value[8] -= 3;
+                tree.insert(head, value).unwrap();
+            }
+            db.flush().unwrap();
+        }
+        let store = open(folder.path()).unwrap();
+        assert!(store.open_report().rebuilt_index);
+        assert_eq!(store.last_sequence(stream(3)).unwrap(), 120);
+        assert_eq!(store.read_history(stream(3), 1..999).await.unwrap().len(), 120);
+    }
+}
+
+#[tokio::test]
+async fn an_opening_that_fails_destroys_nothing() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let crashed = crash(folder.path());
+    let path = crashed.path().join("log/db");
+    let mut bytes = fs::read(&path).unwrap();
+    let used = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[used / 3] ^= 4;
+    fs::write(&path, &bytes).unwrap();
+    for _ in 0..2 {
+        damage(crashed.path());
+        assert!(fs::read(&path).unwrap() == bytes, "what stands behind a flipped bit is gone");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_names_no_history_that_never_was() {
+    for check in [Check::All, Check::Tail] {
+        let folder = TempDir::new().unwrap();
+        let store = open(folder.path()).unwrap();
+        fill(&store).await;
+        store.write_checkpoint(Checkpoint::default()).await.unwrap();
+        drop(store);
+        tamper(folder.path(), |tree| {
+            let mut value = tree.get(log::key(301)).unwrap().unwrap().to_vec();
+            // The last byte of the first record's stream.
+            value[16 + 15] ^= 0x40;
+            tree.insert(log::key(301), value).unwrap();
+        });
+        let options = SledOptions { check, ..SledOptions::default() };
+        let error = match SledStore::open(folder.path(), options) {
+            Err(error) => error,
+            Ok(store) => store.read_log(1, usize::MAX).await.unwrap_err(),
+        };
+        let Error::Damaged { damage } = error else { panic!("{error}") };
+        let known = (1..=5).map(stream).collect::<Vec<_>>();
+        assert!(damage.streams.iter().all(|stream| known.contains(stream)), "{damage:?}");
+    }
+}

@@ -34,6 +34,21 @@ pub(super) fn open_sled(folder: &Path, cache_bytes: u64) -> Result<Db, Error> {
     }
 }
 
+/// Waits until nobody holds a file: sled's threads may, for a moment after a database was dropped.
+pub(super) fn wait_for(file: &File) -> io::Result<()> {
+    let deadline = later(LOCK_PATIENCE);
+    loop {
+        match file.try_lock() {
+            Ok(()) => return file.unlock(),
+            Err(TryLockError::WouldBlock) if later(Duration::ZERO) < deadline => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
 /// Our own handle to the file in which sled keeps everything.
 pub(super) fn data_file(folder: &Path) -> Result<File, Error> {
     OpenOptions::new()

@@ -22,6 +22,8 @@ pub(super) struct HighWater {
     file: SmallFile,
     log: [u8; 8],
     generation: u64,
+    /// Whether it holds positions of another log, and none of this one.
+    is_of_another: bool,
 }
 
 impl HighWater {
@@ -29,28 +31,37 @@ impl HighWater {
     /// it holds none of this log.
     pub(super) fn open(disk: &Disk, log: [u8; 8]) -> io::Result<(Self, Position)> {
         let file = disk.small_file(NAME)?;
-        let mut newest = (0, 0);
+        let (mut newest, mut others) = (None, 0);
         for offset in [0, SLOT_BYTES as u64] {
             let mut slot = [0; SLOT_BYTES];
             match file.read_exact_at(&mut slot, offset) {
-                Ok(()) => newest = newest.max(read(&slot, log).unwrap_or_default()),
+                Ok(()) => match read(&slot) {
+                    Some((of, found)) if of == log => newest = newest.max(Some(found)),
+                    Some(_) => others += 1,
+                    None => {}
+                },
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
                 Err(error) => return Err(error),
             }
         }
-        let (generation, position) = newest;
-        Ok((Self { file, log, generation }, position))
+        let is_of_another = newest.is_none() && others > 0;
+        let (generation, position) = newest.unwrap_or_default();
+        Ok((Self { file, log, generation, is_of_another }, position))
     }
 
     /// The position that the file holds, of whatever log it is.
     pub(super) fn read_any(path: &Path) -> io::Result<Position> {
         let bytes = std::fs::read(path)?;
         let slots = bytes.chunks_exact(SLOT_BYTES).filter_map(|slot| {
-            let slot: &[u8; SLOT_BYTES] = slot.try_into().ok()?;
-            let log: &[u8; 8] = slot.get(16..24)?.try_into().ok()?;
-            read(slot, *log)
+            let (_, found) = read(slot.try_into().ok()?)?;
+            Some(found)
         });
         Ok(slots.max().map_or(0, |(_, position)| position))
+    }
+
+    /// Whether the file was of another log when it was opened.
+    pub(super) fn is_of_another(&self) -> bool {
+        self.is_of_another
     }
 
     /// Notes that everything up to `position` is durable.
@@ -71,13 +82,14 @@ impl HighWater {
     }
 }
 
-/// Generation and position of a slot that is whole and of this log.
-fn read(slot: &[u8; SLOT_BYTES], log: [u8; 8]) -> Option<(u64, Position)> {
+/// Of which log a slot is, its generation and its position, when it is whole.
+fn read(slot: &[u8; SLOT_BYTES]) -> Option<([u8; 8], (u64, Position))> {
     let (content, crc) = slot.split_last_chunk::<4>()?;
     let (position, rest) = content.split_first_chunk::<8>()?;
     let (generation, rest) = rest.split_first_chunk::<8>()?;
-    let sound = crc32c::crc32c(content) == u32::from_le_bytes(*crc) && rest.starts_with(&log);
-    sound.then(|| (u64::from_le_bytes(*generation), u64::from_le_bytes(*position)))
+    let (log, _) = rest.split_first_chunk::<8>()?;
+    let sound = crc32c::crc32c(content) == u32::from_le_bytes(*crc);
+    sound.then(|| (*log, (u64::from_le_bytes(*generation), u64::from_le_bytes(*position))))
 }
 
 #[cfg(test)]

@@ -12,13 +12,14 @@ use uuid::Uuid;
 
 use super::super::frame::CHUNK_BYTES;
 use super::super::{Checkpoint, Error, Finished, NameKey, Position, Snapshot, Stream};
+use super::digest::Digest;
 use super::disk::{Batch, Database, Disk, Tree};
 use super::guard::guard;
 use super::{Fdatasync, Head, lock};
 use crate::engine::ExecutionId;
 
 /// Raised when the keys below change their meaning; another number means "begin anew".
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Where the index is.
 const FOLDER: &str = "index";
@@ -26,6 +27,7 @@ const FOLDER: &str = "index";
 const IDENTITY: &[u8] = b"i";
 const COMPLETE_TO: &[u8] = b"c";
 const HEADS_TO: &[u8] = b"t";
+const DIGEST: &[u8] = b"x";
 const HEAD: u8 = b'h';
 const SNAPSHOT: u8 = b's';
 const FINISHED: u8 = b'f';
@@ -46,6 +48,8 @@ pub(super) struct Index {
     db: Database,
     /// One writer at a time, because old parts of a value are looked up before they are replaced.
     pub(super) writing: Mutex<()>,
+    /// Of all entries. Changes together with them.
+    digest: Mutex<Digest>,
 }
 
 pub(super) fn name(kind: u8, id: Uuid) -> Name {
@@ -133,31 +137,84 @@ impl Index {
         }
     }
 
+    /// Whether there is an index of the log with this id.
+    pub(super) fn is_of(disk: &Disk, cache: u64, log: Uuid) -> Result<bool, Error> {
+        if !disk.has(FOLDER) {
+            return Ok(false);
+        }
+        match Self::try_open(disk, cache).and_then(|index| index.check(log)) {
+            Ok(()) => Ok(true),
+            Err(Error::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Throws away what is there.
     pub(super) fn begin(disk: &Disk, cache: u64, log: Uuid) -> Result<Self, Error> {
         disk.remove(FOLDER).map_err(|error| Error::io("removal of the index", &error))?;
         let index = Self::try_open(disk, cache)?;
         let identity = [&FORMAT.to_le_bytes()[..], log.as_bytes()].concat();
-        guard("write of the index", 0, || {
-            index.tree.insert(IDENTITY, identity)?;
-            index.db.flush()
-        })?;
+        let mut batch = Batch::default();
+        batch.insert(IDENTITY, identity);
+        index.apply("write of the index", batch)?;
+        guard("write of the index", 0, || index.db.flush())?;
         Ok(index)
     }
 
     fn try_open(disk: &Disk, cache: u64) -> Result<Self, Error> {
         let db = disk.open(FOLDER, cache)?;
         let tree = guard("opening of the index", 0, || db.open_tree("index"))?;
-        Ok(Self { tree, db, writing: Mutex::default() })
+        Ok(Self { tree, db, writing: Mutex::default(), digest: Mutex::default() })
     }
 
-    /// That the index is of this log and can be read to its end.
+    /// That the index is of this log and whole: sled may have lost entries of it, or gone back to
+    /// older ones, and say nothing.
     fn check(&self, log: Uuid) -> Result<(), Error> {
         let identity = self.get(IDENTITY)?.unwrap_or_default();
         if *identity != [&FORMAT.to_le_bytes()[..], log.as_bytes()].concat() {
             return Err(damaged("it is of another log or format"));
         }
-        guard("check of the index", 0, || self.tree.iter().try_for_each(|entry| entry.map(drop)))
+        let mut digest = Digest::default();
+        guard("check of the index", 0, || {
+            self.tree.iter().try_for_each(|entry| {
+                let (key, value) = entry?;
+                if *key != *DIGEST {
+                    digest.add(&key, &value);
+                }
+                Ok(())
+            })
+        })?;
+        if self.get(DIGEST)?.as_deref() != Some(&digest.to_bytes()) {
+            return Err(damaged("it is not what was written"));
+        }
+        *lock(&self.digest) = digest;
+        Ok(())
+    }
+
+    /// Makes all changes, or none, and the digest follows. Not durable.
+    pub(super) fn apply(&self, operation: &'static str, mut batch: Batch) -> Result<(), Error> {
+        let mut digest = lock(&self.digest);
+        let mut next = *digest;
+        guard(operation, 0, || {
+            for (key, value) in batch.changes() {
+                if let Some(before) = self.tree.get(key)? {
+                    next.remove(key, &before);
+                }
+                if let Some(value) = value {
+                    next.add(key, value);
+                }
+            }
+            batch.insert(DIGEST, &next.to_bytes());
+            self.tree.apply_batch(batch)
+        })?;
+        *digest = next;
+        Ok(())
+    }
+
+    /// Makes durable what was written.
+    fn sync(&self) -> Result<(), Error> {
+        guard("write of the index", 0, || self.db.flush())?;
+        self.db.sync(&Fdatasync).map_err(|error| Error::io("sync of the index", &error))
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<IVec>, Error> {
@@ -229,7 +286,7 @@ impl Index {
             self.put_head(&mut batch, stream, head)?;
         }
         batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
-        guard("write of the index", 0, || self.tree.apply_batch(batch))
+        self.apply("write of the index", batch)
     }
 
     /// Writes a checkpoint, whole or not at all, and syncs it.
@@ -264,11 +321,8 @@ impl Index {
         if let Some(position) = checkpoint.complete_to {
             batch.insert(COMPLETE_TO, &position.min(heads_to).to_le_bytes()[..]);
         }
-        guard("write of the checkpoint", 0, || {
-            self.tree.apply_batch(batch)?;
-            self.db.flush()
-        })?;
-        self.db.sync(&Fdatasync).map_err(|error| Error::io("sync of the checkpoint", &error))
+        self.apply("write of the checkpoint", batch)?;
+        self.sync()
     }
 
     /// Of a deleted history nothing but its end stays here, and that it is to be taken away.
@@ -311,7 +365,7 @@ impl Index {
             batch.remove(&name(DELETED, *stream));
             batch.insert(tombstone_key(*time, *stream), &[]);
         }
-        guard("write of the index", 0, || self.tree.apply_batch(batch))
+        self.apply("write of the index", batch)
     }
 
     /// Forgets histories of which nothing is left.
@@ -321,14 +375,15 @@ impl Index {
             batch.remove(tombstone_key(*time, *stream));
             batch.remove(&name(HEAD, *stream));
         }
-        guard("write of the index", 0, || self.tree.apply_batch(batch))
+        self.apply("write of the index", batch)
     }
 
     /// Frees a name, if it is still that of this execution.
     pub(super) fn free_name(&self, key: NameKey, execution: ExecutionId) -> Result<(), Error> {
         if self.find_named(key)? == Some(execution) {
-            let name = name(NAMED, Uuid::from_bytes(key.0));
-            guard("write of the index", 0, || self.tree.remove(&name))?;
+            let mut batch = Batch::default();
+            batch.remove(&name(NAMED, Uuid::from_bytes(key.0)));
+            self.apply("write of the index", batch)?;
         }
         Ok(())
     }
@@ -375,8 +430,8 @@ impl Index {
         limit: usize,
         wanted: impl Fn(ExecutionId) -> bool,
     ) -> Result<Vec<Finished>, Error> {
-        let end = before.map_or([FINISHED + 1; 17], |before| name(FINISHED, before.0));
-        let mut entries = self.tree.range(vec![FINISHED]..end.to_vec());
+        let end = before.map_or(vec![FINISHED + 1], |before| name(FINISHED, before.0).to_vec());
+        let mut entries = self.tree.range(vec![FINISHED]..end);
         let mut rows = Vec::new();
         let mut parts: Vec<IVec> = Vec::new();
         while rows.len() < limit {

@@ -19,6 +19,9 @@ pub(super) struct Log {
     pub(super) db: Database,
 }
 
+/// In the tree `meta`.
+const INDEX_FLOOR: &str = "index";
+
 /// The key of the chunk that begins at `position`.
 pub(super) fn key(position: Position) -> [u8; 8] {
     position.to_be_bytes()
@@ -60,6 +63,19 @@ impl Log {
     /// Hands everything to the system. Not durable yet: sled does not sync.
     pub(super) fn flush(&self, position: Position) -> Result<(), Error> {
         guard("write of the log", position, || self.db.flush())
+    }
+
+    /// The position up to which an index must know where histories end, to be used.
+    pub(super) fn index_floor(&self) -> Result<Position, Error> {
+        let floor = guard("read of the log", 0, || self.meta.get(INDEX_FLOOR))?;
+        let floor = floor.and_then(|bytes| (*bytes).try_into().ok());
+        Ok(floor.map_or(0, u64::from_le_bytes))
+    }
+
+    /// An index that knows less is not used any more: the log is about to forget what it would need.
+    /// Durable together with what is then written to the log.
+    pub(super) fn raise_index_floor(&self, to: Position) -> Result<(), Error> {
+        guard("write of the log", to, || self.meta.insert(INDEX_FLOOR, &to.to_le_bytes()))
     }
 
     /// The chunk that holds `position`, if the tree has one at or before it.

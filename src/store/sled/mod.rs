@@ -27,10 +27,13 @@ use super::{
 use crate::engine::ExecutionId;
 use disk::Disk;
 #[cfg(any(test, feature = "testing"))]
+pub(crate) use disk::simulated::Entries;
+#[cfg(any(test, feature = "testing"))]
 pub use disk::simulated::{Crash, SimDisk, Step};
 
 mod append;
 mod compact;
+mod digest;
 mod disk;
 mod files;
 mod guard;
@@ -41,6 +44,9 @@ mod open;
 mod read;
 pub(super) mod salvage;
 mod scan;
+mod tail;
+#[cfg(any(test, feature = "testing"))]
+pub(super) mod tamper;
 mod waypoints;
 
 #[cfg(test)]
@@ -162,7 +168,7 @@ struct Inner {
     rewrites: AtomicU64,
     high_water_file: disk::SmallFile,
     report: OpenReport,
-    _held: disk::Held,
+    _held: Arc<disk::Held>,
 }
 
 impl SledStore {

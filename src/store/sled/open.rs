@@ -1,8 +1,8 @@
 //! Opening: lock, repair what a crash left, check, find where everything ends.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use ::sled::IVec;
 use uuid::Uuid;
@@ -10,9 +10,9 @@ use uuid::Uuid;
 use super::super::frame::Chunks;
 use super::super::{Error, OpenReport, Position};
 use super::append::Writer;
-use super::disk::Disk;
+use super::disk::{Disk, Held};
 use super::guard::{Opening, guard};
-use super::high_water::HighWater;
+use super::high_water::{self, HighWater};
 use super::index::Index;
 use super::log::Log;
 use super::scan::{self, Scanned};
@@ -31,11 +31,34 @@ pub(super) fn open(
     barrier: Box<dyn Barrier>,
 ) -> Result<Inner, Error> {
     let _opening = Opening::begin();
-    let held = disk.take()?;
+    let held = Arc::new(disk.take()?);
     let removed_leftovers = disk.remove_leftovers()?;
     if !disk.has_log() {
+        // What stands beside a log is made after it.
+        if disk.has(high_water::NAME) {
+            let reason = "the log is gone: its high-water mark is there and its folder is not";
+            return Err(Error::damaged(1, reason, None));
+        }
         create(disk)?;
     }
+    let tail = disk.keep_tail("log").map_err(io("reading of the log's file"))?;
+    let opened = open_log(disk, options, barrier, (removed_leftovers, Arc::clone(&held)));
+    if opened.is_err()
+        && let Some(tail) = tail
+        && let Err(error) = tail.put_back()
+    {
+        tracing::warn!(%error, "the end of the log's file is lost, which cannot be read");
+    }
+    opened
+}
+
+/// Opens the log that is there.
+fn open_log(
+    disk: &Disk,
+    options: SledOptions,
+    barrier: Box<dyn Barrier>,
+    (removed_leftovers, held): (bool, Arc<Held>),
+) -> Result<Inner, Error> {
     let log = Log::of(disk.open("log", options.log_cache_bytes)?)?;
     disk.check_pages("log")?;
     let Identity { id, epoch } = check_meta(&log)?;
@@ -45,7 +68,17 @@ pub(super) fn open(
     let (high_water, highest) = HighWater::open(disk, id_beginning.to_be_bytes())
         .map_err(io("reading of the high-water mark"))?;
     let cache = options.index_cache_bytes;
+    if high_water.is_of_another() && !Index::is_of(disk, cache, id)? {
+        let reason = "the log is another one than its high-water mark and its index are of; remove those two \
+             if it is meant to be here";
+        return Err(Error::damaged(1, reason, None));
+    }
     let (mut index, mut new_index) = Index::open(disk, cache, id)?;
+    if index.heads_to()? < log.index_floor()? {
+        drop(index);
+        index = Index::begin(disk, cache, id)?;
+        new_index = true;
+    }
     let mut scanned = scan::scan(&log, &index, options.check, highest)?;
     if index.heads_to()? > scanned.last {
         drop(index);

@@ -38,6 +38,14 @@ impl Inner {
         }
     }
 
+    /// Leaves out what never was: a record that cannot be read may name anything.
+    pub(super) fn known_only(&self, error: Error) -> Error {
+        let Error::Damaged { mut damage } = error else { return error };
+        let is_known = |stream: &Stream| self.find_head(*stream).is_ok_and(|head| head.is_some());
+        damage.streams.retain(is_known);
+        Error::Damaged { damage }
+    }
+
     pub(super) fn read_history(
         &self,
         stream: Stream,
@@ -119,7 +127,8 @@ impl Reading<'_> {
                 match piece {
                     Piece::Gap(..) if begin <= self.next => self.next = end.saturating_add(1),
                     Piece::Record(frame) if begin == self.next => {
-                        self.records.push(log.record(&frame)?);
+                        let record = log.record(&frame);
+                        self.records.push(record.map_err(|error| self.inner.known_only(error))?);
                         self.next += 1;
                     }
                     Piece::Gap(..) | Piece::Record(_) => return Err(missing(self.next)),

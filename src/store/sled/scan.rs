@@ -157,10 +157,11 @@ impl Scan<'_> {
         let fault = |reason: &str| Ok(Err(Fault::new(reason, Some(ids.stream))));
         let Some(body) = self.log.body(frame)? else {
             let reason = "a part of a record is missing".to_owned();
-            return Ok(Err(Fault { reason, stream: Some(ids.stream), incomplete: true }));
+            let stream = self.known(ids.stream)?;
+            return Ok(Err(Fault { reason, stream, incomplete: true }));
         };
         if !frame.matches(&body) {
-            return fault("checksum does not match");
+            return Ok(Err(Fault::new("checksum does not match", self.known(ids.stream)?)));
         }
         if ids.position != self.next {
             return fault("a position is out of order");
@@ -201,6 +202,12 @@ impl Scan<'_> {
         }
         self.next = ids.position.saturating_add(1);
         Ok(Ok(()))
+    }
+
+    /// A history that a record names which cannot be read, if there is such a one.
+    fn known(&self, stream: Stream) -> Result<Option<Stream>, Error> {
+        let is_known = self.heads.contains_key(&stream) || self.index.head(stream)?.is_some();
+        Ok(is_known.then_some(stream))
     }
 
     /// Takes note of records that compaction took.

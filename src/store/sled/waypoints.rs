@@ -174,14 +174,14 @@ impl Index {
         let mut batch = Batch::default();
         let value = [&waypoint.position.to_le_bytes()[..], &waypoint.fold].concat();
         put(&mut batch, &key(stream, waypoint.sequence), &value);
-        guard("write of a waypoint", 0, || self.tree.apply_batch(batch))
+        self.apply("write of a waypoint", batch)
     }
 
     fn remove_waypoints(&self, stream: Stream) -> Result<(), Error> {
         let _writing = lock(&self.writing);
         let mut batch = Batch::default();
         self.remove(&mut batch, &name(WAYPOINT, stream))?;
-        guard("removal of waypoints", 0, || self.tree.apply_batch(batch))
+        self.apply("removal of waypoints", batch)
     }
 }
 

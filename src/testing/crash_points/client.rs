@@ -41,12 +41,12 @@ pub(super) struct Client<'r> {
 }
 
 /// The name of every history's execution.
-pub(super) fn name_of(stream: Stream) -> NameKey {
+pub(in super::super) fn name_of(stream: Stream) -> NameKey {
     NameKey::of("suite", &stream.to_string())
 }
 
 /// The beginning of a history.
-pub(super) fn begin(number: u64, random: &mut Random) -> Transition {
+pub(in super::super) fn begin(number: u64, random: &mut Random) -> Transition {
     let bytes = [10, 300, 3600, 9000, 30_000].get(random.index(5)).copied().unwrap_or(0);
     let mut begun = started(number, bytes);
     if let Some(Event::ExecutionStarted(body)) = begun.events.first_mut() {
@@ -56,7 +56,12 @@ pub(super) fn begin(number: u64, random: &mut Random) -> Transition {
 }
 
 /// How a history goes on: with pauses, so that any number of events makes sense.
-fn further(number: u64, first: u64, count: u64, random: &mut Random) -> Transition {
+pub(in super::super) fn further(
+    number: u64,
+    first: u64,
+    count: u64,
+    random: &mut Random,
+) -> Transition {
     let by: Arc<str> = "suite".into();
     let scope = PauseScope::Execution;
     let events = (first..first + count).map(|sequence| -> Event {

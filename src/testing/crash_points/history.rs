@@ -43,7 +43,7 @@ pub(super) struct History {
 }
 
 /// The records that a transition becomes.
-pub(super) fn records(transition: &Transition, first: Position) -> Vec<Record> {
+pub(in super::super) fn records(transition: &Transition, first: Position) -> Vec<Record> {
     let events = transition.events.iter().zip(transition.first_sequence..).zip(first..);
     let record = |((event, sequence), position): ((&_, u64), Position)| Record {
         stream: transition.stream,
@@ -56,12 +56,12 @@ pub(super) fn records(transition: &Transition, first: Position) -> Vec<Record> {
 }
 
 /// Whether a record is a tombstone.
-pub(super) fn is_tombstone(record: &Record) -> bool {
+pub(in super::super) fn is_tombstone(record: &Record) -> bool {
     matches!(*record.event, Event::ExecutionDeleted(_))
 }
 
 /// Whether a record ends its history.
-pub(super) fn is_end(record: &Record) -> bool {
+pub(in super::super) fn is_end(record: &Record) -> bool {
     matches!(*record.event, Event::ExecutionCompleted(_) | Event::ExecutionDeleted(_))
 }
 

@@ -9,8 +9,8 @@ use super::at_once;
 use super::random::Random;
 use crate::store::{Crash, SimDisk, Step};
 
-mod client;
-mod history;
+pub(super) mod client;
+pub(super) mod history;
 mod judge;
 
 use client::Client;

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::super::Error;
 use super::files;
+use super::tail::Tail;
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
@@ -74,10 +75,15 @@ impl Disk {
     }
 
     pub(super) fn has_log(&self) -> bool {
+        self.has("log")
+    }
+
+    /// Whether there is a database or a small file of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
         match self {
-            Self::Folder(folder) => folder.join("log").exists(),
+            Self::Folder(folder) => folder.join(name).exists(),
             #[cfg(any(test, feature = "testing"))]
-            Self::Simulated(disk) => disk.has("log"),
+            Self::Simulated(disk) => disk.has(name),
         }
     }
 
@@ -89,6 +95,15 @@ impl Disk {
             Self::Simulated(disk) => {
                 disk.open(name).map(Database::Simulated).map_err(failed("opening of the database"))
             }
+        }
+    }
+
+    /// Keeps the end of a database as it is, which opening it may destroy.
+    pub(super) fn keep_tail(&self, name: &str) -> io::Result<Option<Tail>> {
+        match self {
+            Self::Folder(folder) => Tail::keep(&folder.join(name)),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Simulated(_) => Ok(None),
         }
     }
 

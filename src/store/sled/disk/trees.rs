@@ -1,6 +1,7 @@
 //! Trees of keys and values, as sled has them: the few calls of sled that the store makes, and the
 //! same over a simulated disk.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::RangeBounds;
 use std::path::Path;
@@ -117,12 +118,6 @@ impl Tree {
         self.apply_batch(batch)
     }
 
-    pub(in super::super) fn remove(&self, key: impl Into<IVec>) -> ::sled::Result<()> {
-        let mut batch = Batch::default();
-        batch.remove(key);
-        self.apply_batch(batch)
-    }
-
     pub(in super::super) fn range<K: AsRef<[u8]>>(&self, range: impl RangeBounds<K>) -> Iter {
         match self {
             Self::Sled(tree) => Iter::Sled(tree.range(range)),
@@ -158,6 +153,11 @@ impl Batch {
 
     pub(in super::super) fn remove(&mut self, key: impl Into<IVec>) {
         self.0.push((key.into(), None));
+    }
+
+    /// What the keys will have: of several changes of one the last counts.
+    pub(in super::super) fn changes(&self) -> BTreeMap<&IVec, Option<&IVec>> {
+        self.0.iter().map(|(key, value)| (key, value.as_ref())).collect()
     }
 }
 

@@ -299,6 +299,14 @@ impl SimDisk {
         trees.map(|(name, entries)| (Arc::clone(name), entries.len())).collect()
     }
 
+    /// The entries of a tree.
+    pub(crate) fn entries(&self, name: &str, tree: &str) -> Entries {
+        let state = lock(&self.state);
+        let file = state.names.get(name).and_then(|file| state.files.get(file));
+        let entries = file.and_then(|file| file.seen.trees.get(tree));
+        entries.map(|entries| (**entries).clone()).unwrap_or_default()
+    }
+
     fn perform(&self, done: Done) -> io::Result<()> {
         lock(&self.state).perform(done)
     }

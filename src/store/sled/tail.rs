@@ -1,0 +1,154 @@
+//! The end of the log's file as it was before sled opened it.
+//!
+//! sled reads its file up to the first message that it cannot read, and writes zeros over what comes
+//! after: that is how it takes back what a crash has left half-written. Where a bit has flipped
+//! instead, this destroys everything that stands behind it, and only afterwards is it noticed that
+//! something is lost. So the segments that sled may write to are kept, and put back when the opening
+//! fails: what is not readable then is still there for a salvage.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// sled's own, which [`super::files::open_sled`] leaves as it is.
+const SEGMENT_BYTES: usize = 512 * 1024;
+const SEGMENT: u64 = SEGMENT_BYTES as u64;
+
+/// The most segments that are kept: 64 MiB. The end that sled reads anew has only a few.
+const MOST_SEGMENTS: usize = 128;
+
+const HEADER_BYTES: usize = 20;
+
+/// Segments of a file, as they were.
+#[derive(Debug)]
+pub(super) struct Tail {
+    file: File,
+    length: u64,
+    segments: Vec<(u64, Vec<u8>)>,
+}
+
+/// What the header of a segment says.
+#[derive(Debug, Clone, Copy)]
+struct Header {
+    /// Where it stands among everything that sled ever wrote.
+    begin: u64,
+    /// Up to where that was durable when the segment was begun.
+    stable_to: u64,
+}
+
+impl Tail {
+    /// Keeps what sled may write to when it opens the database in `folder`; none where there is no
+    /// file.
+    pub(super) fn keep(folder: &Path) -> io::Result<Option<Self>> {
+        let file = match File::options().read(true).write(true).open(folder.join("db")) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let length = file.metadata()?.len();
+        let mut headers = Vec::new();
+        for at in (0..length).step_by(SEGMENT_BYTES) {
+            headers.push((at, header(&file, at)?));
+        }
+        let found = headers.iter().filter_map(|(_, header)| *header);
+        let stable_to = found.map(|header| header.stable_to).max().unwrap_or(0);
+        let from = stable_to / SEGMENT * SEGMENT;
+        // One whose header cannot be read is free for sled, and the next to be written.
+        let wanted = |header: &Option<Header>| header.is_none_or(|header| header.begin >= from);
+        let wanted = headers.iter().filter(|(_, header)| wanted(header)).map(|(at, _)| *at);
+        let mut segments = Vec::new();
+        for at in wanted {
+            let bytes = read(&file, at, SEGMENT_BYTES)?;
+            if segments.len() < MOST_SEGMENTS && bytes.iter().any(|byte| *byte != 0) {
+                segments.push((at, bytes));
+            }
+        }
+        Ok(Some(Self { file, length, segments }))
+    }
+
+    /// Puts the file back, durably, once sled has let go of it.
+    pub(super) fn put_back(self) -> io::Result<()> {
+        let Self { file, length, segments } = self;
+        super::files::wait_for(&file)?;
+        let is_same = |(at, bytes): &(u64, Vec<u8>)| -> io::Result<bool> {
+            Ok(read(&file, *at, bytes.len())? == *bytes)
+        };
+        let mut has_changed = file.metadata()?.len() != length;
+        for segment in &segments {
+            if !is_same(segment)? {
+                file.write_all_at(&segment.1, segment.0)?;
+                has_changed = true;
+            }
+        }
+        if has_changed {
+            file.set_len(length)?;
+            file.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+/// Bytes at a place, fewer where the file ends.
+fn read(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut done = 0;
+    while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at + done as u64)? {
+            0 => break,
+            more => done += more,
+        }
+    }
+    bytes.truncate(done);
+    Ok(bytes)
+}
+
+/// The header of the segment at a place, if it is whole.
+fn header(file: &File, at: u64) -> io::Result<Option<Header>> {
+    let bytes = read(file, at, HEADER_BYTES)?;
+    let parse = || {
+        let (crc, numbers) = bytes.split_first_chunk::<4>()?;
+        let (begin, stable_to) = numbers.split_first_chunk::<8>()?;
+        // Before anything was durable it says -1.
+        let number = |bytes: [u8; 8]| u64::try_from(i64::from_le_bytes(bytes) ^ i64::MAX);
+        let is_whole = !u32::from_le_bytes(*crc) == crc32(numbers);
+        let stable_to = number(stable_to.try_into().ok()?).unwrap_or(0);
+        is_whole.then_some(Header { begin: number(*begin).ok()?, stable_to })
+    };
+    Ok(parse())
+}
+
+/// The checksum of sled, which is not the one of our frames.
+fn crc32(bytes: &[u8]) -> u32 {
+    let one = |crc: u32, byte: &u8| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
+        })
+    };
+    !bytes.iter().fold(u32::MAX, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_headers_of_sled_are_understood() {
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        let folder = tempfile::tempdir().unwrap();
+        let db = super::super::files::open_sled(folder.path(), 1024 * 1024).unwrap();
+        for number in 0..4000u32 {
+            db.insert(number.to_be_bytes(), vec![7; 400]).unwrap();
+        }
+        db.flush().unwrap();
+        let file = File::open(folder.path().join("db")).unwrap();
+        let length = file.metadata().unwrap().len();
+        let headers = (0..length / SEGMENT).map(|n| header(&file, n * SEGMENT).unwrap());
+        let headers: Vec<Header> = headers.map_while(|header| header).collect();
+        assert!(headers.len() > 2, "{headers:?}");
+        for (number, header) in (0..).zip(&headers) {
+            assert_eq!(header.begin, number * SEGMENT);
+            assert!(header.stable_to <= header.begin, "{header:?}");
+        }
+    }
+}
