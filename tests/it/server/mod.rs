@@ -18,6 +18,7 @@ mod sfn_history;
 mod sfn_tests;
 mod streams;
 mod tls;
+mod totals;
 mod workers;
 
 use std::net::SocketAddr;
