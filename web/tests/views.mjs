@@ -112,8 +112,10 @@ test('a job type that nobody serves is warned of, with who needs it, and the exe
   const warning = page.locator('.note', { hasText: 'nobody_has_this' });
   await warning.waitFor();
   const told = await warning.innerText();
-  check(told.includes('Nobody serves') && told.includes('orphan needs it') && told.includes('[jobs.nobody_has_this]'), told);
+  check(told.includes('Nobody serves') && told.includes('1 job waits for it') && told.includes('orphan needs it') && told.includes('[jobs.nobody_has_this]'), told);
   check(!(await page.locator('.note').allInnerTexts()).some((text) => text.includes('hangs')), 'what is served is not warned of');
+  check((await page.getByRole('region', { name: 'Job types' }).getByRole('row', { name: /nobody_has_this/ }).innerText()).includes('nobody serves it'), 'the list says so');
+  await axe(page, 'a warning');
   await page.goto(`${server.url}/executions/${id}`);
   const why = page.locator('section[aria-label="Why it waits"]');
   await why.waitFor();
@@ -124,10 +126,10 @@ test('a job type that nobody serves is warned of, with who needs it, and the exe
 });
 
 test('what is copied as curl and as a command starts what the form says', async ({ server, browser }) => {
-  await server.deploy('copied', json({ StartAt: 'one', States: { one: { Type: 'Pass', Weight: 1, End: true } } }), 'application/json');
+  await server.deploy('copied', json({ StartAt: 'one', States: { one: { Type: 'Wait', Seconds: 600, End: true } } }), 'application/json');
   const page = await open(browser, `${server.url}/workflows/copied`, { permissions: ['clipboard-read', 'clipboard-write'] });
   await page.getByLabel('Input, as JSON').fill('{"text": "it\'s \\"$HOME\\" `x`", "n": 1}');
-  await page.getByLabel(/^Name/).fill('from a shell');
+  await page.getByLabel(/^Name/).fill('from-a-shell');
   const copied = async (label) => {
     await page.getByRole('button', { name: label }).click();
     await page.getByRole('button', { name: label }).filter({ hasText: 'Copied' }).waitFor();
@@ -136,14 +138,15 @@ test('what is copied as curl and as a command starts what the form says', async 
   const curl = await copied('Copy as curl');
   check(curl.startsWith(`curl -X POST ${server.url}/api/v1/executions `), curl);
   const started = JSON.parse(execFileSync('sh', ['-c', `${curl} -sS`], { encoding: 'utf8' }));
-  await server.ended(started.id);
   same(await server.ask('GET', `executions/${started.id}/input`), { text: 'it\'s "$HOME" `x`', n: 1 }, 'its input');
-  same((await server.card(started.id)).name, 'from a shell', 'its name');
-  // The same start again by the command is the same execution: it has a name.
+  same((await server.card(started.id)).name, 'from-a-shell', 'its name');
+  // By the command it is the same start again: it has a name, so that it is the same execution.
   const command = await copied('Copy as command: everstep start');
   check(command.startsWith("everstep start 'copied' --input '"), command);
   const again = server.shell(command);
   check(again.includes(started.id) || again.includes((await server.card(started.id)).handle), again);
+  same((await server.ask('GET', 'executions?workflow=copied')).items.length, 1, 'executions');
+  await server.ask('POST', `executions/${started.id}/cancel`, {});
   await close(page);
 });
 
