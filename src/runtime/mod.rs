@@ -53,6 +53,7 @@ mod starting;
 mod summary;
 mod tasks;
 mod told;
+mod totals;
 
 pub use archive::Archive;
 pub use builder::Builder;
@@ -82,5 +83,6 @@ pub use slots::{FullSlots, JobQueue};
 pub use starting::Begun;
 pub use summary::{Rows, Summary};
 pub use tasks::Spawn;
+pub use totals::{ByStatus, Totals};
 // Part of the handle's own interface: what `history`, `log` and `events` give.
 pub use crate::store::{Compacted, Compaction, Record};

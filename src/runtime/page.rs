@@ -51,9 +51,19 @@ impl Filter {
             && self.text.as_deref().is_none_or(|text| says(row, &text.to_lowercase()))
     }
 
+    /// The same of an execution that goes on. Its row, which is much to make, is made only if there is
+    /// a text to look for.
+    pub(super) fn has_live(&self, execution: &Execution) -> bool {
+        self.rows.has_child_of(execution.parent.as_ref())
+            && (self.statuses.is_empty() || self.statuses.contains(&execution.status))
+            && self.workflow.as_deref().is_none_or(|workflow| workflow == &*execution.workflow)
+            && self.since.is_none_or(|since| execution.started_at >= since)
+            && (self.text.is_none() || self.has(&Summary::of(execution)))
+    }
+
     /// Whether everything from this place of the list on began too early: an id is made shortly
     /// before its execution begins.
-    fn ends_before(&self, id: ExecutionId) -> bool {
+    pub(super) fn ends_before(&self, id: ExecutionId) -> bool {
         let too_early = |since| id.made_at().is_some_and(|made| made.plus_ms(SHORTLY_MS) < since);
         self.since.is_some_and(too_early)
     }

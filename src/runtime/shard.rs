@@ -31,6 +31,7 @@ use super::shards::{Lanes, Note, Request, Shards};
 use super::slot::{Decided, Slot};
 use super::summary::{Summary, name_key};
 use super::tasks::Tasks;
+use super::totals::InMemory;
 use crate::engine::{
     Command, Event, Execution, ExecutionId, JobId, Mint, Program, Rejection, Timestamp, Token,
     effects_after, pending_effects,
@@ -321,10 +322,14 @@ impl Shard {
                 let rows = ids.iter().filter_map(row).collect();
                 self.release(Release::List(reply, rows));
             }
+            Request::Total { filter, reply } => {
+                let live = self.slots.values().map(|slot| &slot.execution);
+                // A count shows nothing that may be lost again.
+                drop(reply.send(InMemory::count(live, &self.finished, &filter)));
+            }
             Request::Count { reply } => {
                 let mut counts = Unfinished::default();
                 self.slots.values().for_each(|slot| counts.add(&slot.execution));
-                // A count shows nothing that may be lost again.
                 drop(reply.send(counts));
             }
         }

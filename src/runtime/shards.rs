@@ -13,6 +13,7 @@ use super::error::Error;
 use super::figures::Unfinished;
 use super::page::Filter;
 use super::summary::Summary;
+use super::totals::InMemory;
 use crate::engine::{Command, Execution, ExecutionId, JobId, Program, Token};
 
 /// A request from outside. Its lane is bounded: callers wait when a shard is behind.
@@ -62,6 +63,8 @@ pub(super) enum Request {
     },
     /// Show the rows of these, as far as they are in memory.
     Rows { ids: Vec<ExecutionId>, reply: oneshot::Sender<Vec<Summary>> },
+    /// Count those that fit, in memory.
+    Total { filter: Arc<Filter>, reply: oneshot::Sender<InMemory> },
     /// Count the executions that have not ended.
     Count { reply: oneshot::Sender<Unfinished> },
 }

@@ -127,7 +127,12 @@ impl Rows {
     /// Whether a list of them has this row.
     #[must_use]
     pub fn has(self, row: &Summary) -> bool {
-        match (self, &row.parent) {
+        self.has_child_of(row.parent.as_ref())
+    }
+
+    /// Whether a list of them has an execution that this one began, or nobody.
+    pub(super) fn has_child_of(self, parent: Option<&Parent>) -> bool {
+        match (self, parent) {
             (Self::All, _) | (Self::Own | Self::Started, None) => true,
             (Self::Own, Some(parent)) => !matches!(parent.link, Link::Item { .. }),
             (Self::BegunBy(_), None) | (Self::Started, Some(_)) => false,

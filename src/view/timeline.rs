@@ -5,6 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::marks::{Mark, marks};
 use super::step::StepCard;
 use super::{FailureCard, Places, job_label};
 use crate::engine::{Event, Execution, Failure, JobId, Program, Timestamp};
@@ -31,6 +32,10 @@ pub struct Timeline {
     pub attempts: Vec<AttemptSpan>,
     /// How many more there are.
     pub more_attempts: usize,
+    /// What stands out, in the order in which it happened.
+    pub marks: Vec<Mark>,
+    /// How many more there are.
+    pub more_marks: usize,
     /// The sequence of the last event that this knows of.
     pub sequence: u64,
 }
@@ -93,6 +98,7 @@ impl Timeline {
         let mut attempts = attempts(execution, history);
         let more_attempts = attempts.len().saturating_sub(ATTEMPTS_NAMED);
         attempts.truncate(ATTEMPTS_NAMED);
+        let (marks, more_marks) = marks(history);
         Self {
             id: execution.id.to_string(),
             status: execution.status.as_str(),
@@ -101,6 +107,8 @@ impl Timeline {
             steps: steps.collect(),
             attempts,
             more_attempts,
+            marks,
+            more_marks,
             sequence: execution.sequence,
         }
     }

@@ -33,7 +33,7 @@ export async function open(browser, url, { width = 1280, height = 900, ...option
   page.serverIsAway = false;
   page.on('pageerror', (error) => page.wrong.push(`error: ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !page.serverIsAway) page.wrong.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !page.serverIsAway) page.wrong.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.setDefaultTimeout(15_000);
   await page.goto(url);

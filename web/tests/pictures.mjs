@@ -47,6 +47,10 @@ async function everyday(server) {
   await server.ended(failed);
   const id = await server.import(900);
   await server.until(id, (card) => card.steps.some((step) => step.parts_completed > 2), 'well under way');
+  // It was held for a while, which its timeline shows.
+  await server.ask('POST', `executions/${id}/pause`, { reason: 'the disk was full' });
+  await server.until(id, (card) => card.active_sub_jobs.every((job) => job.status !== 'running'), 'held');
+  await server.ask('POST', `executions/${id}/resume`, {});
   return { id, old, failed };
 }
 

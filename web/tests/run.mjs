@@ -7,6 +7,8 @@ import './acts.mjs';
 import './find.mjs';
 import './workflows.mjs';
 import './past.mjs';
+import './views.mjs';
+import './times.mjs';
 import './safety.mjs';
 import './access.mjs';
 import './login.mjs';

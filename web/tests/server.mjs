@@ -93,6 +93,12 @@ export class Server {
     return JSON.parse(execFileSync(BINARY, [...args, '--data', data, '--json'], { encoding: 'utf8' }));
   }
 
+  // A line of a shell that says `everstep`, with the data of this server.
+  shell(line) {
+    const env = { ...process.env, EVERSTEP_DATA: join(this.folder, 'data'), BINARY };
+    return execFileSync('sh', ['-c', `everstep() { "$BINARY" "$@"; }; ${line}`], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'pipe'] });
+  }
+
   card(id, at) {
     return this.ask('GET', `executions/${id}${at ? `?at=${at}` : ''}`);
   }

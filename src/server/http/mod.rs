@@ -61,7 +61,9 @@ pub(super) use app::App;
 pub(super) use fields::check_depth;
 pub(super) use hub::{GATHER, MOST_ROWS, News, rows};
 pub(super) use problem::Problem;
-pub(super) use reply::{Outlet, channel, created, document, items, of_type, tagged, with};
+pub(super) use reply::{
+    CountsOfAll, Outlet, channel, counted_items, created, document, items, of_type, tagged, with,
+};
 pub(super) use route::{Access, Answer, Call, Document, Given, Kind, Param, Route, Size, Taken};
 
 /// How long requests that are being answered may take when the server stops.

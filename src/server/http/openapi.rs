@@ -48,7 +48,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
         "x-everstep-operations": wire_operations(),
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": problem(), "Items": items()},
+            "schemas": {"Problem": problem(), "Items": items(), "Totals": totals()},
         },
     })
 }
@@ -222,6 +222,24 @@ fn items() -> Value {
             "schema": {"type": "string"},
             "items": {"type": "array", "items": {"type": "object"}},
             "next_cursor": {"type": ["string", "null"]},
+            "totals": {"$ref": "#/components/schemas/Totals"},
+        },
+    })
+}
+
+/// How many there are on all pages of a list, where it tells that when it is asked to.
+fn totals() -> Value {
+    let count = json!({"type": "integer", "minimum": 0});
+    json!({
+        "type": "object",
+        "required": ["total", "is_exact", "by_status"],
+        "properties": {
+            "total": count,
+            "is_exact": {
+                "type": "boolean",
+                "description": "Whether these are all; if not, there are at least so many.",
+            },
+            "by_status": {"type": "object", "additionalProperties": count},
         },
     })
 }

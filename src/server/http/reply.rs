@@ -1,5 +1,6 @@
 //! Answers.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
@@ -22,6 +23,19 @@ struct Items<'i, T> {
     schema: &'i str,
     items: &'i [T],
     next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    totals: Option<CountsOfAll>,
+}
+
+/// How many there are on all pages.
+#[derive(Serialize)]
+pub(in crate::server) struct CountsOfAll {
+    /// Of those that are asked for.
+    pub(in crate::server) total: u64,
+    /// Whether these are all; if not, there are at least so many.
+    pub(in crate::server) is_exact: bool,
+    /// Of all statuses, whichever are asked for.
+    pub(in crate::server) by_status: BTreeMap<&'static str, u64>,
 }
 
 /// A JSON document, as the command line prints it.
@@ -50,7 +64,17 @@ pub(in crate::server) fn items<T: Serialize>(
     items: &[T],
     next_cursor: Option<String>,
 ) -> Answer {
-    json(StatusCode::OK, &Items { schema, items, next_cursor })
+    counted_items(schema, items, next_cursor, None)
+}
+
+/// The same, with how many there are on all pages.
+pub(in crate::server) fn counted_items<T: Serialize>(
+    schema: &str,
+    items: &[T],
+    next_cursor: Option<String>,
+    totals: Option<CountsOfAll>,
+) -> Answer {
+    json(StatusCode::OK, &Items { schema, items, next_cursor, totals })
 }
 
 fn json<T: Serialize>(status: StatusCode, body: &T) -> Answer {

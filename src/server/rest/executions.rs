@@ -1,13 +1,17 @@
 //! Lists of executions.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::super::http::{Access, Answer, Call, Given, Kind, Param, Problem, Role, Route, items};
+use super::super::http::{
+    Access, Answer, Call, CountsOfAll, Given, Kind, Param, Problem, Role, Route, counted_items,
+};
 use super::rows::{ExecutionRow, labels_of};
 use crate::engine::{ExecutionId, Status, Timestamp};
-use crate::runtime::{Filter, MOST_ROWS, Rows};
+use crate::runtime::{Filter, MOST_ROWS, Orchestrator, Rows};
 
 /// Rows of a page when nobody says how many.
 const USUAL_ROWS: usize = 50;
@@ -56,6 +60,12 @@ const QUERY: &[Param] = &[
         Kind::Text(MOST_TEXT),
         "Only those that began at this time, in RFC 3339, or later.",
     ),
+    Param::new(
+        "totals",
+        Kind::Flag,
+        "Whether to count those of all pages, by status, too: `totals`. Of those that have ended, the \
+         newest 10,000 are counted; where there are more, `is_exact` is false.",
+    ),
     Param::new("limit", Kind::Number(MOST_ROWS as u64), "How many rows at most; 50 unless said."),
     Param::new("cursor", Kind::Text(MOST_TEXT), "What `next_cursor` of the page before said."),
 ];
@@ -98,11 +108,31 @@ async fn list(call: Call) -> Answer {
     };
     let seal = seal(&filter);
     let before = call.query.text("cursor").map(|cursor| place(cursor, seal)).transpose()?;
+    let totals = match call.query.flag("totals") {
+        true => Some(totals(engine, &filter).await?),
+        false => None,
+    };
     let page = engine.page(filter, before, call.query.count("limit", USUAL_ROWS)).await?;
     let next = page.next.map(|next| cursor(next, seal));
     let rows: Vec<ExecutionRow<'_>> =
         page.rows.iter().map(|row| ExecutionRow::of(row, labels_of(engine, row))).collect();
-    items("everstep.executions/v1", &rows, next)
+    counted_items("everstep.executions/v1", &rows, next, totals)
+}
+
+/// How many there are on all pages, and of other statuses.
+async fn totals(engine: &Orchestrator, filter: &Filter) -> Result<CountsOfAll, Problem> {
+    let of_all = Filter { statuses: Vec::new(), ..filter.clone() };
+    let totals = engine.totals(of_all).await?;
+    let counts = totals.by_status();
+    let by_status: BTreeMap<_, _> = ALL
+        .iter()
+        .map(|status| (status.as_str(), counts.get(status.as_str()).copied().unwrap_or(0)))
+        .collect();
+    let is_wanted =
+        |status: &&Status| filter.statuses.is_empty() || filter.statuses.contains(status);
+    let wanted = ALL.iter().filter(is_wanted);
+    let total = wanted.filter_map(|status| by_status.get(status.as_str())).sum();
+    Ok(CountsOfAll { total, is_exact: totals.is_exact, by_status })
 }
 
 /// A time as people and programs write it.

@@ -14,12 +14,18 @@ use super::super::http::{
 use super::execution::program;
 use super::sides::{FORMAT, picture};
 use super::validate::{DEFINITIONS, definition};
-use crate::engine::Program;
+use crate::engine::{Program, Status};
 use crate::language::{DefinitionHash, Json, StateName, graph};
-use crate::runtime;
+use crate::runtime::{self, ByStatus, Totals};
 
 const VERSION: Param =
     Param::new("version", Kind::Number(u64::MAX), "Which version; the newest unless said.");
+const LIST: &[Param] = &[Param::new(
+    "last_day",
+    Kind::Flag,
+    "Whether to tell what came of their executions of the last 24 hours, too: of those that have \
+     ended, the newest 10,000 are looked at; where there are more, `is_exact` is false.",
+)];
 const SHOW: &[Param] = &[VERSION];
 const GRAPH: &[Param] = &[FORMAT, VERSION];
 const DIFF: &[Param] = &[
@@ -42,6 +48,39 @@ struct Row {
     title: Option<String>,
     states: usize,
     job_types: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_day: Option<LastDay>,
+}
+
+/// What came of the executions that began in the last 24 hours, save those that others began.
+#[derive(Serialize)]
+struct LastDay {
+    /// How many there are.
+    started: u64,
+    /// How many of them have ended by themselves: those that were cancelled say nothing.
+    ended: u64,
+    /// Percent of those that completed, with errors or without, rounded down; none without any.
+    success_percent: Option<u64>,
+    /// Whether these are all; if not there are at least so many, the newest.
+    is_exact: bool,
+}
+
+impl LastDay {
+    fn of(workflow: &str, totals: &Totals) -> Self {
+        let nothing = ByStatus::new();
+        let counts = totals.workflows.get(workflow).unwrap_or(&nothing);
+        let count = |statuses: &[Status]| -> u64 {
+            statuses.iter().filter_map(|status| counts.get(status.as_str())).sum()
+        };
+        let completed = count(&[Status::Completed, Status::CompletedWithErrors]);
+        let ended = completed + count(&[Status::Failed, Status::TimedOut]);
+        Self {
+            started: counts.values().sum(),
+            ended,
+            success_percent: (completed * 100).checked_div(ended),
+            is_exact: totals.is_exact,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -90,6 +129,7 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         Route::get(viewer, "/api/v1/workflows", "list_workflows", list)
             .about("The workflows there are, by name, each as its newest version.")
+            .query(LIST)
             .gives(Given::Items("everstep.workflows/v1")),
         Route::get(viewer, "/api/v1/workflows/{name}", "show_workflow", show)
             .about("A version of a workflow, with its definition.")
@@ -153,7 +193,7 @@ fn find(call: &Call, name: &str, version: Option<u64>) -> Result<Found, Problem>
     Ok(Found { version, newest, hash, program: program(engine, hash)? })
 }
 
-fn row(name: &str, found: &Found) -> Row {
+fn row(name: &str, found: &Found, last_day: Option<LastDay>) -> Row {
     let workflow = &found.program.workflow;
     Row {
         name: name.to_owned(),
@@ -162,20 +202,28 @@ fn row(name: &str, found: &Found) -> Row {
         title: workflow.title.clone(),
         states: workflow.states.len(),
         job_types: workflow.job_types().iter().map(ToString::to_string).collect(),
+        last_day,
     }
 }
 
 async fn list(call: Call) -> Answer {
     let names = call.app.engine.workflows();
-    let rows = names.iter().filter_map(|name| Some(row(name, &find(&call, name, None).ok()?)));
-    items("everstep.workflows/v1", &rows.collect::<Vec<_>>(), None)
+    let totals = match call.query.flag("last_day") {
+        true => Some(call.app.engine.totals_of_last_day().await?),
+        false => None,
+    };
+    let row_of = |name: &String| {
+        let last_day = totals.as_ref().map(|totals| LastDay::of(name, totals));
+        Some(row(name, &find(&call, name, None).ok()?, last_day))
+    };
+    items("everstep.workflows/v1", &names.iter().filter_map(row_of).collect::<Vec<_>>(), None)
 }
 
 async fn show(call: Call) -> Answer {
     let name = call.path("name");
     let found = find(&call, name, call.query.number("version"))?;
     let source = found.program.workflow.source.clone();
-    let shown = Shown { row: row(name, &found), newest: found.newest, source };
+    let shown = Shown { row: row(name, &found, None), newest: found.newest, source };
     let tag = format!("{}-{}-{}", found.version, found.newest, found.hash);
     tagged(&call.headers, &tag, || document("everstep.workflow/v1", &shown))
 }

@@ -20,6 +20,7 @@ mod sfn_history;
 mod sfn_tests;
 mod streams;
 mod tls;
+mod totals;
 #[cfg(all(feature = "cli", feature = "otel"))]
 mod traces;
 mod workers;

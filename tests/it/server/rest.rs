@@ -146,6 +146,33 @@ fn a_timeline_has_every_attempt_with_its_end() {
 }
 
 #[test]
+fn a_timeline_marks_pauses_with_their_ends_and_where_it_went_on_after_an_end() {
+    let server = Server::new();
+    server.deploy("w", &wait());
+    let id = server.start("w", json!(7));
+    let act = |name: &str, body: Value| {
+        let answer = server.post(&format!("/api/v1/executions/{id}/{name}"), &body);
+        assert!(answer.status < 300, "{name}: {answer:?}");
+    };
+    act("pause", json!({"reason": "lunch"}));
+    act("resume", json!({}));
+    act("cancel", json!({}));
+    server.ended(id);
+    act("retry", json!({}));
+    act("pause", json!({}));
+    let timeline = server.get(&format!("/api/v1/executions/{id}/timeline")).json();
+    let marks = timeline["marks"].as_array().unwrap();
+    let kinds: Vec<_> = marks.iter().map(|mark| mark["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["pause", "redrive", "pause"]);
+    assert!(marks[0]["until"].is_string() && marks[2]["until"].is_null(), "{timeline}");
+    assert!(marks[0]["words"].as_str().unwrap().contains("lunch"), "{timeline}");
+    let sequence = marks[1]["sequence"].as_u64().unwrap();
+    let events = format!("/api/v1/executions/{id}/events?limit=1&after={}", sequence - 1);
+    assert_eq!(server.get(&events).json()["items"][0]["event"], "ExecutionRedriven");
+    assert_eq!(timeline["more_marks"], 0);
+}
+
+#[test]
 fn events_come_page_by_page() {
     let server = Server::new();
     server.deploy("w", &pass());

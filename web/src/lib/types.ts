@@ -156,10 +156,13 @@ export type Timeline = {
     error: Failure | null;
   }[];
   more_attempts: number;
+  marks: { kind: 'retry' | 'lost' | 'pause' | 'redrive'; at: string; until: string | null; sequence: number; step_name: string | null; words: string }[];
+  more_marks: number;
   sequence: number;
 };
 
 export type Items<T> = { items: T[]; next_cursor: string | null };
+export type Totals = { total: number; is_exact: boolean; by_status: Record<string, number> };
 
 export type Problem = {
   title: string;

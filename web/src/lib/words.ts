@@ -1,4 +1,5 @@
 // How things look as text. The words for people come from the server; these are only forms.
+import type { Totals } from './types';
 
 export const STATUSES: Record<string, { glyph: string; word: string; tone: string }> = {
   pending: { glyph: '○', word: 'Pending', tone: 'plain' },
@@ -22,8 +23,18 @@ export function statusOf(status: string) {
   return STATUSES[status] ?? { glyph: '·', word: status.replaceAll('_', ' '), tone: 'plain' };
 }
 
+const UNFINISHED = ['pending', 'running', 'cancelling'];
 const ENDED = ['completed', 'completed_with_errors', 'failed', 'cancelled', 'timed_out'];
 export const hasEnded = (status: string) => ENDED.includes(status);
+
+// The statuses that a list is asked for with these words, and how many there are of them. What has
+// not ended is always all counted.
+export function countOf(words: string, { by_status, is_exact }: Totals): string {
+  const wanted = words ? words.split(',') : [...UNFINISHED, ...ENDED];
+  const statuses = wanted.flatMap((word) => (word === 'unfinished' ? UNFINISHED : [word]));
+  const count = statuses.reduce((sum, status) => sum + (by_status[status] ?? 0), 0);
+  return atLeast(count, is_exact || statuses.every((status) => !hasEnded(status)));
+}
 
 export function duration(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined) return '';
@@ -60,6 +71,9 @@ export function bytes(count: number): string {
 }
 
 export const many = (count: number, one: string, more = `${one}s`) => `${count.toLocaleString('en')} ${count === 1 ? one : more}`;
+
+// A count that may be more.
+export const atLeast = (count: number, is_exact: boolean) => `${count.toLocaleString('en')}${is_exact ? '' : '+'}`;
 
 const plain = (value: string) => value.replaceAll('_', ' ');
 export const sentence = (value: string) => plain(value).replace(/^./, (c) => c.toUpperCase());
