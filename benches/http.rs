@@ -48,7 +48,7 @@ fn worker(address: SocketAddr) -> RemoteWorker {
 
 /// Keeps `outstanding` executions going; gives how many ended, and how long each took.
 async fn drive(path: &std::path::Path, outstanding: u64) -> (u64, Vec<Duration>, Duration) {
-    let everstep = Orchestrator::builder().open(path).await.unwrap();
+    let everstep = Orchestrator::builder().remote_workers(true).open(path).await.unwrap();
     let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..Settings::default() };
     let server = http::serve(everstep.clone(), settings).await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
