@@ -18,6 +18,10 @@ const SEGMENT: u64 = SEGMENT_BYTES as u64;
 /// The most segments that are kept: 64 MiB. The end that sled reads anew has only a few.
 const MOST_SEGMENTS: usize = 128;
 
+/// A file of so many segments is kept whole, 16 MiB: where damage has moved segments, sled takes the
+/// end to be elsewhere than their headers tell.
+const WHOLE_SEGMENTS: usize = 32;
+
 const HEADER_BYTES: usize = 20;
 
 /// Segments of a file, as they were.
@@ -54,8 +58,10 @@ impl Tail {
         let found = headers.iter().filter_map(|(_, header)| *header);
         let stable_to = found.map(|header| header.stable_to).max().unwrap_or(0);
         let from = stable_to / SEGMENT * SEGMENT;
+        let is_small = headers.len() <= WHOLE_SEGMENTS;
         // One whose header cannot be read is free for sled, and the next to be written.
-        let wanted = |header: &Option<Header>| header.is_none_or(|header| header.begin >= from);
+        let wanted =
+            |header: &Option<Header>| is_small || header.is_none_or(|header| header.begin >= from);
         let wanted = headers.iter().filter(|(_, header)| wanted(header)).map(|(at, _)| *at);
         let mut segments = Vec::new();
         for at in wanted {
