@@ -5,6 +5,7 @@
 //! is owed, that a saved fold reads back, that progress does not fall.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::children;
 use super::generate::{input, result};
@@ -17,6 +18,7 @@ use crate::engine::{
     Status, Timer, Timestamp, Token, decide, effects_after, pending_effects, redrive,
 };
 use crate::language::{Json, StateName};
+use crate::store::Record;
 use crate::store::codec::{decode_execution, encode_execution};
 
 /// When every simulation begins.
@@ -43,6 +45,20 @@ pub struct Simulation {
 }
 
 impl Simulation {
+    /// All that happened to it, as a log that holds nothing else has it.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let stream = self.execution.stream();
+        let record = |(sequence, (event, time)): (u64, &(Event, Timestamp))| Record {
+            stream,
+            sequence,
+            position: sequence,
+            time: *time,
+            event: Arc::new(event.clone()),
+        };
+        (1..).zip(&self.history).map(record).collect()
+    }
+
     /// An execution of `program` that has not begun.
     #[must_use]
     pub fn new(program: Program, seed: u64) -> Self {

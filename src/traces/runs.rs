@@ -289,15 +289,7 @@ mod tests {
         let parsed = language::parse(&text, Format::Json, &Options::default()).unwrap();
         let mut simulation = Simulation::new(Program::new(parsed), seed);
         simulation.run().unwrap();
-        let id = simulation.execution.id;
-        let records = (1..).zip(simulation.history).map(|(sequence, (event, time))| Record {
-            stream: id.0,
-            sequence,
-            position: sequence,
-            time,
-            event: Arc::new(event),
-        });
-        (id, records.collect())
+        (simulation.execution.id, simulation.records())
     }
 
     /// What is told of a history from a record on, each span in words.

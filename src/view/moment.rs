@@ -54,15 +54,7 @@ mod tests {
         });
         let (seed, simulation) =
             simulations.max_by_key(|(_, simulation)| simulation.history.len()).unwrap();
-        let id = simulation.execution.id;
-        let records = (1..).zip(simulation.history).map(|(sequence, (event, time))| Record {
-            stream: id.0,
-            sequence,
-            position: sequence,
-            time,
-            event: Arc::new(event),
-        });
-        (program(seed), id, records.collect())
+        (program(seed), simulation.execution.id, simulation.records())
     }
 
     #[test]

@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use everstep::testing::sim::{Plan, live_safely, report, search, small};
 
-fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
+use crate::environment::number;
 
 #[test]
 fn whatever_goes_wrong_no_promise_is_broken_and_everything_ends() {
-    let first = number("EVERSTEP_SEED", 0);
-    let end = first + number("EVERSTEP_SEEDS", 200);
+    let first = number("EVERSTEP_SEED").unwrap_or(0);
+    let end = first + number("EVERSTEP_SEEDS").unwrap_or(200);
     let (next, failing) = (AtomicU64::new(first), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
@@ -38,7 +36,7 @@ fn whatever_goes_wrong_no_promise_is_broken_and_everything_ends() {
 
 #[test]
 fn a_seed_lives_the_same_life_again() {
-    let first = number("EVERSTEP_SEED", 0);
+    let first = number("EVERSTEP_SEED").unwrap_or(0);
     for seed in first..first + 20 {
         let lives = [seed, seed].map(|seed| live_safely(&Plan::of(seed)));
         assert_eq!(lives[0].digest, lives[1].digest, "seed {seed}");
@@ -47,7 +45,7 @@ fn a_seed_lives_the_same_life_again() {
 
 #[test]
 fn in_every_order_with_one_deviation_and_an_end_at_any_step_no_promise_is_broken() {
-    for seed in 0..number("EVERSTEP_SMALL_LIVES", 1) {
+    for seed in 0..number("EVERSTEP_SMALL_LIVES").unwrap_or(1) {
         let plan = small(seed, 2);
         let searched = search(&plan, 1).unwrap_or_else(|broken| {
             let (order, outcome) = *broken;

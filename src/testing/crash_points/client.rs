@@ -7,28 +7,19 @@ use std::sync::Arc;
 use super::super::store_suite::{completed, deleted, started, stream, transition};
 use super::history::{Asked, History, Slice, When, is_end, is_tombstone, records};
 use super::judge::{compare, open, text, whole_log};
+use super::own::{Own, checkpoint};
 use super::{Random, at_once};
 use crate::engine::event::{ExecutionPaused, ExecutionResumed};
-use crate::engine::{Event, ExecutionId, PauseScope, Timestamp};
+use crate::engine::{Event, PauseScope, Timestamp};
 use crate::store::{
-    Appended, Checkpoint, Compaction, Epoch, EventStore, Finished, NameKey, Record, SimDisk,
-    SledStore, Snapshot, Stream, Transition,
+    Appended, Compaction, Epoch, EventStore, NameKey, Record, SimDisk, SledStore, Stream,
+    Transition,
 };
 
 /// Calls of one life, at least.
 const CALLS: u64 = 8;
 /// Steps of the disk within which the end of a life comes.
 const LAST_STEPS: u64 = 14;
-
-/// A history as the client has it.
-#[derive(Debug, Clone, Copy)]
-struct Own {
-    last: u64,
-    has_ended: bool,
-    is_deleted: bool,
-    /// Up to which of its records checkpoints tell.
-    saved: u64,
-}
 
 pub(super) struct Client<'r> {
     store: SledStore,
@@ -213,7 +204,7 @@ impl<'r> Client<'r> {
         for transition in &batch {
             let number = (0..=self.own.len() as u64).find(|n| stream(*n) == transition.stream);
             let number = number.ok_or("an unknown history")?;
-            let own = Own { last: 0, has_ended: false, is_deleted: false, saved: 0 };
+            let own = Own::default();
             let mut end = ends.get(&number).copied().unwrap_or(own);
             if end.is_deleted || transition.first_sequence != end.last + 1 {
                 expected.push(None);
@@ -260,20 +251,7 @@ impl<'r> Client<'r> {
 
     /// Tells of all that has changed since the last one, as the engine does.
     fn checkpoint(&mut self, disk: &SimDisk) -> Result<(), String> {
-        let mut checkpoint = Checkpoint::default();
-        let changed = self.own.iter().filter(|(_, own)| own.saved < own.last && !own.is_deleted);
-        for (number, own) in changed {
-            let (stream, sequence) = (stream(*number), own.last);
-            if own.has_ended {
-                let row = format!("row {number} {sequence}").into_bytes();
-                checkpoint.finished.push(Finished { execution: ExecutionId(stream), row });
-                checkpoint.names.push((name_of(stream), ExecutionId(stream)));
-            } else {
-                let length = if self.random.one_in(4) { 10_000 } else { self.random.index(50) };
-                let bytes = sequence.to_le_bytes().repeat(1 + length / 8);
-                checkpoint.snapshots.push(Snapshot { stream, sequence, bytes });
-            }
-        }
+        let mut checkpoint = checkpoint(&self.own, self.random);
         checkpoint.complete_to = Some(self.store.last_position());
         let asked = disk.steps();
         let written = at_once(self.store.write_checkpoint(checkpoint.clone()));

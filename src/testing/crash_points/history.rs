@@ -1,10 +1,10 @@
 //! What a client of a store knows: what it asked, and what of that was acknowledged when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::engine::Event;
-use crate::store::{Checkpoint, Position, Record, Stream, Transition};
+use crate::store::{Checkpoint, Position, Record, Snapshot, Stream, Transition};
 
 /// When something was asked and when it was acknowledged, in steps of the disk.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,35 @@ pub(in super::super) fn is_tombstone(record: &Record) -> bool {
 /// Whether a record ends its history.
 pub(in super::super) fn is_end(record: &Record) -> bool {
     matches!(*record.event, Event::ExecutionCompleted(_) | Event::ExecutionDeleted(_))
+}
+
+/// Records by their histories, in their order.
+pub(in super::super) fn by_history<'r>(
+    records: impl IntoIterator<Item = &'r Record>,
+) -> BTreeMap<Stream, Vec<&'r Record>> {
+    let mut histories: BTreeMap<Stream, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        histories.entry(record.stream).or_default().push(record);
+    }
+    histories
+}
+
+/// How far the snapshots of a checkpoint tell of histories. Each must be one that was written.
+pub(in super::super) fn covered<'c>(
+    snapshots: &[Snapshot],
+    written: impl Iterator<Item = &'c Checkpoint>,
+) -> Result<BTreeMap<Stream, u64>, String> {
+    let written = written.flat_map(|one| &one.snapshots);
+    let written: BTreeMap<_, _> = written.map(|one| ((one.stream, one.sequence), one)).collect();
+    let mut covered = BTreeMap::new();
+    for snapshot in snapshots {
+        let place = (snapshot.stream, snapshot.sequence);
+        if written.get(&place) != Some(&snapshot) {
+            return Err(format!("nobody wrote the snapshot {place:?}"));
+        }
+        covered.insert(snapshot.stream, snapshot.sequence);
+    }
+    Ok(covered)
 }
 
 impl History {

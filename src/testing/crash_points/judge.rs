@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::history::{Known, is_end, is_tombstone, records};
+use super::history::{Known, by_history, covered, is_end, is_tombstone, records};
 use super::{Setting, at_once, client};
 use crate::engine::{ExecutionId, Timestamp};
 use crate::store::{
@@ -104,10 +104,7 @@ struct Judged<'j> {
 
 impl<'j> Judged<'j> {
     fn new(store: &'j SledStore, found: &'j [Record], known: &'j Known<'j>) -> Self {
-        let mut histories: BTreeMap<Stream, Vec<&Record>> = BTreeMap::new();
-        for record in found {
-            histories.entry(record.stream).or_default().push(record);
-        }
+        let histories = by_history(found);
         let certain = known.certain.iter().map(|record| record.stream);
         let streams = certain.chain(histories.keys().copied()).collect();
         Self { store, known, histories, streams }
@@ -154,17 +151,7 @@ impl<'j> Judged<'j> {
         if from > self.store.last_position() + 1 {
             return Err(format!("the checkpoint is ahead of the log: {from}"));
         }
-        let written = self.known.checkpoints.iter().flat_map(|one| &one.snapshots);
-        let written: BTreeMap<_, _> =
-            written.map(|one| ((one.stream, one.sequence), one)).collect();
-        let mut covered = BTreeMap::new();
-        for snapshot in &snapshots {
-            let place = (snapshot.stream, snapshot.sequence);
-            if written.get(&place) != Some(&snapshot) {
-                return Err(format!("nobody wrote the snapshot {place:?}"));
-            }
-            covered.insert(snapshot.stream, snapshot.sequence);
-        }
+        let covered = covered(&snapshots, self.known.checkpoints.iter().copied())?;
         for &stream in &self.streams {
             let to = covered.get(&stream).copied().unwrap_or(0);
             self.row(stream, to, from)?;

@@ -12,6 +12,7 @@ use crate::store::{Crash, SimDisk, Step};
 pub(super) mod client;
 pub(super) mod history;
 mod judge;
+pub(super) mod own;
 
 use client::Client;
 use history::History;

@@ -5,17 +5,18 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use super::super::crash_points::client::{begin, further, name_of};
+use super::super::crash_points::client::{begin, further};
 use super::super::crash_points::history::{is_end, is_tombstone, records};
+use super::super::crash_points::own::{Own, checkpoint};
 use super::super::store_suite::{completed, deleted, stream};
 use super::copies::Copies;
 use super::image::Image;
 use super::place::Place;
 use super::{Random, at_once, text};
-use crate::engine::{ExecutionId, Timestamp};
+use crate::engine::Timestamp;
 use crate::store::{
-    Appended, Check, Checkpoint, Compaction, Epoch, EventStore, Finished, Position, Record,
-    SimDisk, SledStore, Snapshot, Stream, Transition,
+    Appended, Check, Checkpoint, Compaction, Epoch, EventStore, Position, Record, SimDisk,
+    SledStore, Stream, Transition,
 };
 
 /// What the client of a folder was told.
@@ -95,15 +96,6 @@ enum Ending {
     Crashed,
     /// In the midst of a compaction.
     Compacting,
-}
-
-/// A history as the client has it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Own {
-    last: u64,
-    has_ended: bool,
-    is_deleted: bool,
-    saved: u64,
 }
 
 struct Author<'r> {
@@ -320,20 +312,7 @@ impl<'r> Author<'r> {
     }
 
     fn checkpoint(&mut self) -> Result<(), String> {
-        let mut checkpoint = Checkpoint::default();
-        let changed = self.own.iter().filter(|(_, own)| own.saved < own.last && !own.is_deleted);
-        for (number, own) in changed {
-            let (stream, sequence) = (stream(*number), own.last);
-            if own.has_ended {
-                let row = format!("row {number} {sequence}").into_bytes();
-                checkpoint.finished.push(Finished { execution: ExecutionId(stream), row });
-                checkpoint.names.push((name_of(stream), ExecutionId(stream)));
-            } else {
-                let length = if self.random.one_in(4) { 10_000 } else { self.random.index(50) };
-                let bytes = sequence.to_le_bytes().repeat(1 + length / 8);
-                checkpoint.snapshots.push(Snapshot { stream, sequence, bytes });
-            }
-        }
+        let mut checkpoint = checkpoint(&self.own, self.random);
         checkpoint.complete_to = Some(self.store()?.last_position());
         at_once(self.store()?.write_checkpoint(checkpoint.clone())).map_err(text)?;
         self.truth.checkpoints.push(checkpoint);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::crash_points::client::{begin, further, name_of};
-use super::super::crash_points::history::{is_end, is_tombstone, records};
+use super::super::crash_points::history::{by_history, covered, is_end, is_tombstone, records};
 use super::base::Truth;
 use super::place::Place;
 use super::{Outcome, Random, at_once, text};
@@ -162,17 +162,7 @@ impl<'j> Judge<'j> {
         if from > store.last_position() + 1 {
             return Err(format!("the checkpoint is ahead of the log: {from}"));
         }
-        let written = self.truth.checkpoints.iter().flat_map(|one| &one.snapshots);
-        let written: BTreeMap<_, _> =
-            written.map(|one| ((one.stream, one.sequence), one)).collect();
-        let mut covered = BTreeMap::new();
-        for snapshot in &snapshots {
-            let place = (snapshot.stream, snapshot.sequence);
-            if written.get(&place) != Some(&snapshot) {
-                return Err(format!("nobody wrote the snapshot {place:?}"));
-            }
-            covered.insert(snapshot.stream, snapshot.sequence);
-        }
+        let covered = covered(&snapshots, self.truth.checkpoints.iter())?;
         let mut rows = Vec::new();
         for stream in self.truth.streams() {
             let to = covered.get(stream).copied().unwrap_or(0);
@@ -336,17 +326,11 @@ pub(super) fn names(place: &Place, hit: &BTreeSet<Stream>) -> Result<(), String>
 impl<'k> Known<'k> {
     /// What was read of the whole log, or else what must be there.
     fn new(truth: &'k Truth, found: Option<&'k [Record]>, cut_after: Option<Position>) -> Self {
-        let records: Vec<&Record> = match found {
-            Some(found) => found.iter().collect(),
-            None => {
-                let to = cut_after.unwrap_or(Position::MAX);
-                truth.records().filter(|record| record.position <= to).collect()
-            }
+        let to = cut_after.unwrap_or(Position::MAX);
+        let histories = match found {
+            Some(found) => by_history(found),
+            None => by_history(truth.records().filter(|record| record.position <= to)),
         };
-        let mut histories: BTreeMap<Stream, Vec<&Record>> = BTreeMap::new();
-        for record in records {
-            histories.entry(record.stream).or_default().push(record);
-        }
         Self { histories }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use super::super::crash_points::history::is_tombstone;
+use super::super::crash_points::history::{by_history, is_tombstone};
 use super::base::Base;
 use super::copies::LOG;
 use super::image::Image;
@@ -83,10 +83,7 @@ fn look(
         .map_err(|error| format!("what was salvaged does not open: {error}"))?;
     let log = at_once(store.read_log(1, usize::MAX)).map_err(text)?;
     verify(&log).map_err(|what| format!("what was salvaged is not sound: {what}"))?;
-    let mut kept: BTreeMap<Stream, Vec<&Record>> = BTreeMap::new();
-    for record in &log {
-        kept.entry(record.stream).or_default().push(record);
-    }
+    let mut kept = by_history(&log);
     let mut rescued = Rescued::default();
     for (stream, history) in histories(base) {
         let own = kept.remove(&stream).unwrap_or_default();

@@ -1,12 +1,10 @@
 //! Pages, and what is so for any history.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::*;
 use crate::engine::Program;
 use crate::language::{self, Format};
-use crate::store::Record;
 use crate::testing::generate;
 use crate::testing::simulate::Simulation;
 use crate::view::aws::MOST_PAYLOAD_BYTES;
@@ -87,14 +85,7 @@ fn simulated(seed: u64) -> Run {
     let workflow = language::parse(&text, Format::Json, &language::Options::default()).unwrap();
     let mut simulation = Simulation::new(Program::new(workflow.clone()), seed);
     simulation.run().unwrap();
-    let history = (1..).zip(&simulation.history).map(|(sequence, (event, time))| Record {
-        stream: simulation.execution.stream(),
-        sequence,
-        position: sequence,
-        time: *time,
-        event: Arc::new(event.clone()),
-    });
-    let history = history.collect();
+    let history = simulation.records();
     Run { program: Program::new(workflow), execution: simulation.execution, history, now: 0 }
 }
 
