@@ -100,7 +100,6 @@ fn check(found: &Found) {
 }
 
 #[test]
-#[ignore = "still finds faults, in one of some thousand mutants: see docs/TESTING.md, Damage"]
 fn a_damaged_folder_tells_the_truth_or_that_it_is_damaged() {
     let mutants = number("EVERSTEP_MUTANTS").map(|mutants| mutants / 10);
     let found = look(mutants.unwrap_or(DEFAULT_MUTANTS), folders);

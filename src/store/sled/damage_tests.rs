@@ -523,3 +523,24 @@ async fn a_record_that_cannot_be_read_names_no_history_that_never_was() {
         assert!(damage.streams.iter().all(|stream| known.contains(stream)), "{damage:?}");
     }
 }
+
+#[tokio::test]
+async fn a_log_with_a_segment_that_sled_takes_for_free_is_looked_at_whole() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    fill(&store).await;
+    let complete_to = Some(store.last_position());
+    store.write_checkpoint(Checkpoint { complete_to, ..Checkpoint::default() }).await.unwrap();
+    drop(store);
+    tamper(folder.path(), |tree| drop(tree.remove(log::key(1)).unwrap()));
+    let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
+    drop(SledStore::open(folder.path(), options.clone()).unwrap());
+    let path = folder.path().join("log/db");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes.resize(bytes.len().next_multiple_of(512 * 1024), 0);
+    bytes.resize(bytes.len() + 4096, 0x11);
+    fs::write(&path, &bytes).unwrap();
+    let error = SledStore::open(folder.path(), options).unwrap_err();
+    assert_eq!(error.code(), "STORE_DAMAGED", "{error}");
+    assert!(fs::read(&path).unwrap() == bytes, "it was written to");
+}

@@ -16,7 +16,8 @@ use super::high_water::{self, HighWater};
 use super::index::Index;
 use super::log::Log;
 use super::scan::{self, Scanned};
-use super::{Barrier, Inner, SledOptions};
+use super::tail::Tail;
+use super::{Barrier, Check, Inner, SledOptions};
 
 /// The format of the log that this program writes, and the newest that it reads.
 const FORMAT: u32 = 1;
@@ -42,6 +43,9 @@ pub(super) fn open(
         create(disk)?;
     }
     let tail = disk.keep_tail("log").map_err(io("reading of the log's file"))?;
+    let is_suspect = tail.as_ref().is_some_and(Tail::has_bad_header);
+    let check = if is_suspect { Check::All } else { options.check };
+    let options = SledOptions { check, ..options };
     let opened = open_log(disk, options, barrier, (removed_leftovers, Arc::clone(&held)));
     if opened.is_err()
         && let Some(tail) = tail

@@ -18,8 +18,8 @@ const SEGMENT: u64 = SEGMENT_BYTES as u64;
 /// The most segments that are kept: 64 MiB. The end that sled reads anew has only a few.
 const MOST_SEGMENTS: usize = 128;
 
-/// A file of so many segments is kept whole, 16 MiB: where damage has moved segments, sled takes the
-/// end to be elsewhere than their headers tell.
+/// A file of so many segments is kept whole, 16 MiB: where damage has changed what sled's recovery
+/// rests on, sled takes the end to be elsewhere than the headers tell.
 const WHOLE_SEGMENTS: usize = 32;
 
 const HEADER_BYTES: usize = 20;
@@ -30,6 +30,7 @@ pub(super) struct Tail {
     file: File,
     length: u64,
     segments: Vec<(u64, Vec<u8>)>,
+    has_bad_header: bool,
 }
 
 /// What the header of a segment says.
@@ -63,19 +64,27 @@ impl Tail {
         let wanted =
             |header: &Option<Header>| is_small || header.is_none_or(|header| header.begin >= from);
         let wanted = headers.iter().filter(|(_, header)| wanted(header)).map(|(at, _)| *at);
-        let mut segments = Vec::new();
+        let (mut segments, mut has_bad_header) = (Vec::new(), false);
         for at in wanted {
             let bytes = read(&file, at, SEGMENT_BYTES)?;
-            if segments.len() < MOST_SEGMENTS && bytes.iter().any(|byte| *byte != 0) {
+            has_bad_header |=
+                parse(&bytes).is_none() && bytes.iter().take(HEADER_BYTES).any(is_set);
+            if segments.len() < MOST_SEGMENTS && bytes.iter().any(is_set) {
                 segments.push((at, bytes));
             }
         }
-        Ok(Some(Self { file, length, segments }))
+        Ok(Some(Self { file, length, segments, has_bad_header }))
+    }
+
+    /// Whether a segment has a header that cannot be read. sled takes it for free and writes to it
+    /// once it is open, so what stood there must be missed before that.
+    pub(super) fn has_bad_header(&self) -> bool {
+        self.has_bad_header
     }
 
     /// Puts the file back, durably, once sled has let go of it.
     pub(super) fn put_back(self) -> io::Result<()> {
-        let Self { file, length, segments } = self;
+        let Self { file, length, segments, .. } = self;
         super::files::wait_for(&file)?;
         let is_same = |(at, bytes): &(u64, Vec<u8>)| -> io::Result<bool> {
             Ok(read(&file, *at, bytes.len())? == *bytes)
@@ -111,18 +120,23 @@ fn read(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
 
 /// The header of the segment at a place, if it is whole.
 fn header(file: &File, at: u64) -> io::Result<Option<Header>> {
-    let bytes = read(file, at, HEADER_BYTES)?;
-    let parse = || {
-        let (crc, numbers) = bytes.split_first_chunk::<4>()?;
-        let (begin, stable_to) = numbers.split_first_chunk::<8>()?;
-        // Before anything was durable it says -1.
-        let number = |bytes: [u8; 8]| u64::try_from(i64::from_le_bytes(bytes) ^ i64::MAX);
-        // The checksum of sled, which is not the one of our frames.
-        let is_whole = !u32::from_le_bytes(*crc) == crc32fast::hash(numbers);
-        let stable_to = number(stable_to.try_into().ok()?).unwrap_or(0);
-        is_whole.then_some(Header { begin: number(*begin).ok()?, stable_to })
-    };
-    Ok(parse())
+    Ok(parse(&read(file, at, HEADER_BYTES)?))
+}
+
+/// The header with which a segment begins, if it is whole.
+fn parse(segment: &[u8]) -> Option<Header> {
+    let (crc, numbers) = segment.get(..HEADER_BYTES)?.split_first_chunk::<4>()?;
+    let (begin, stable_to) = numbers.split_first_chunk::<8>()?;
+    // Before anything was durable it says -1.
+    let number = |bytes: [u8; 8]| u64::try_from(i64::from_le_bytes(bytes) ^ i64::MAX);
+    // The checksum of sled, which is not the one of our frames.
+    let is_whole = !u32::from_le_bytes(*crc) == crc32fast::hash(numbers);
+    let stable_to = number(stable_to.try_into().ok()?).unwrap_or(0);
+    is_whole.then_some(Header { begin: number(*begin).ok()?, stable_to })
+}
+
+fn is_set(byte: &u8) -> bool {
+    *byte != 0
 }
 
 #[cfg(test)]

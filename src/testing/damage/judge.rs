@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::crash_points::client::{begin, further, name_of};
 use super::super::crash_points::history::{by_history, covered, is_end, is_tombstone, records};
+use super::super::store_suite::stream;
 use super::base::Truth;
 use super::place::Place;
 use super::{Outcome, Random, at_once, text};
@@ -77,8 +78,9 @@ impl<'j> Judge<'j> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(Error::Damaged { damage }) => {
-                let known = self.truth.streams();
-                if let Some(other) = damage.streams.iter().find(|stream| !known.contains(*stream)) {
+                let is_known =
+                    |one: &&Stream| self.truth.streams().contains(*one) || **one == stream(NEW);
+                if let Some(other) = damage.streams.iter().find(|one| !is_known(one)) {
                     return Err(format!("it names {other}, which never was: {}", damage.reason));
                 }
                 self.named.extend(damage.streams);

@@ -25,6 +25,8 @@ mod salvage;
 mod values;
 
 use base::{Base, DiskBase};
+use copies::LOG;
+use image::Image;
 pub use mutation::Kind;
 use mutation::mutate;
 use place::Place;
@@ -295,16 +297,22 @@ fn look(
         image.write(&folder).map_err(text)?;
         let judge = judge::Judge::new(&place, &base.truth, random);
         let judged = judge.may_be_newer(mutation.kind == Kind::Format).judge()?;
+        if judged.outcome == Outcome::AtOpen {
+            is_left_alone(&image, &folder)?;
+        }
         let mut rescued = None;
         let is_noticed = judged.outcome > Outcome::Reported;
         // What is salvaged of another log is that log.
         if mutation.kind != Kind::Other && (is_noticed || random.one_in(SALVAGES)) {
-            // Where it was only looked at, all that can be read must still be there.
-            if !is_noticed {
+            // Where it was only looked at, all that can be read must still be there; where it went
+            // on, what it took then is not among what is known.
+            if !is_noticed || judged.outcome == Outcome::Later {
                 place.clear();
                 image.write(&folder).map_err(text)?;
             }
-            rescued = Some(salvage::judge(base, &image, &folder, setting.verify)?);
+            let saved = salvage::judge(base, &image, &folder, setting.verify);
+            let noticed = |what| format!("{what}; noticed: {:?}", judged.outcome);
+            rescued = Some(saved.map_err(noticed)?);
         }
         Ok((judged, rescued))
     }));
@@ -324,6 +332,16 @@ fn look(
             let is_kept = image.write(&kept).is_ok();
             Err((mutation.what, what, is_kept.then_some(kept)))
         }
+    }
+}
+
+/// A log that was refused when it was opened must be as it was.
+fn is_left_alone(image: &Image, folder: &Path) -> Result<(), String> {
+    match std::fs::read(folder.join(LOG)) {
+        Ok(bytes) if bytes == image.bytes(LOG) => Ok(()),
+        Ok(_) => Err("an opening that was refused changed the log's file".to_owned()),
+        Err(_) if !image.files.contains_key(LOG) => Ok(()),
+        Err(error) => Err(format!("after a refused opening: {error}")),
     }
 }
 
@@ -382,7 +400,7 @@ mod tests {
         salvage::judge(&base, &base.image, &folder, &verify).unwrap();
         // Its file is said to be sound, and is cut.
         let mut cut = base.image.clone();
-        let log = cut.files.get_mut(copies::LOG).unwrap();
+        let log = cut.files.get_mut(LOG).unwrap();
         let half = image::used(log) / 2;
         std::sync::Arc::make_mut(log).truncate(half);
         std::fs::remove_dir_all(&folder).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -37,12 +37,42 @@ pub(super) struct Found {
     place: Place,
 }
 
+/// Where the body of a record stands.
 #[derive(Debug, Clone, Copy)]
-enum Place {
-    /// In the chunk under this key.
-    Chunk(Position),
-    /// Its body, at this place of the file.
-    File { at: u64, length: usize },
+struct Place {
+    body_of: Source,
+    at: u64,
+    length: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// In what sled gave.
+    Sled,
+    /// In the damaged file.
+    File,
+}
+
+/// Bodies that sled gave, in a file: of a damaged database it need not give the same a second time.
+#[derive(Debug)]
+struct Given {
+    file: BufWriter<File>,
+    length: u64,
+}
+
+impl Given {
+    fn new(folder: &Path) -> std::io::Result<Self> {
+        let options = File::options().read(true).write(true).create_new(true).clone();
+        let file = BufWriter::new(options.open(folder.join("given"))?);
+        Ok(Self { file, length: 0 })
+    }
+
+    fn keep(&mut self, body: &[u8]) -> std::io::Result<Place> {
+        self.file.write_all(body)?;
+        let place = Place { body_of: Source::Sled, at: self.length, length: body.len() };
+        self.length += body.len() as u64;
+        Ok(place)
+    }
 }
 
 /// What is left of a log.
@@ -57,7 +87,7 @@ pub(super) struct Log {
     pub(super) high_water: Position,
     pub(super) sled_said: Option<String>,
     pub(super) found_in_file: u64,
-    log: Option<tree::Log>,
+    given: Given,
     file: Option<File>,
 }
 
@@ -65,6 +95,7 @@ impl Log {
     /// Looks for all that can be read: by sled in a copy, and in the damaged file itself.
     pub(super) fn find(copy: &Path, damaged: &Path) -> Result<Self, Error> {
         let _opening = Opening::begin();
+        let io = |operation| move |error: std::io::Error| Error::io(operation, &error);
         let mut log = Self {
             records: BTreeMap::new(),
             gaps: BTreeMap::new(),
@@ -73,15 +104,14 @@ impl Log {
             high_water: 0,
             sled_said: None,
             found_in_file: 0,
-            log: None,
+            given: Given::new(copy).map_err(io("making of a file of what is read"))?,
             file: None,
         };
         // Not that of the copy: sled cuts from that what it cannot read.
         log.file = File::open(damaged.join("log/db")).ok();
         let id = match open_tree(copy) {
             Ok((opened, id)) => {
-                log.read_tree(&opened);
-                log.log = Some(opened);
+                log.read_tree(&opened).map_err(io("keeping of what is read"))?;
                 id
             }
             Err(error) => {
@@ -89,10 +119,10 @@ impl Log {
                 None
             }
         };
-        log.search_file().map_err(|error| Error::io("search of the damaged file", &error))?;
+        log.search_file().map_err(io("search of the damaged file"))?;
         log.join_gaps();
         let in_file = |(position, found): &(&Position, &Found)| {
-            matches!(found.place, Place::File { .. }) && !log.is_gone(**position)
+            found.place.body_of == Source::File && !log.is_gone(**position)
         };
         log.found_in_file = log.records.iter().filter(in_file).count() as u64;
         log.read_marks(copy, id);
@@ -120,7 +150,7 @@ impl Log {
     }
 
     /// Reads what sled gives, and goes on after what it cannot give.
-    fn read_tree(&mut self, opened: &tree::Log) {
+    fn read_tree(&mut self, opened: &tree::Log) -> std::io::Result<()> {
         let mut from: Position = 1;
         let mut step: Position = 1;
         loop {
@@ -129,7 +159,7 @@ impl Log {
                 match chunk {
                     Ok((position, chunk)) => {
                         (from, step) = (position.saturating_add(1), 1);
-                        self.read_chunk(opened, position, &chunk);
+                        self.read_chunk(opened, &chunk)?;
                     }
                     Err(error) => {
                         failed = Some(error);
@@ -137,26 +167,29 @@ impl Log {
                     }
                 }
             }
-            let Some(error) = failed else { return };
+            let Some(error) = failed else { break };
             self.sled_said.get_or_insert_with(|| error.to_string());
             // A page that cannot be read holds some chunks only.
-            let Some(next) = from.checked_add(step) else { return };
+            let Some(next) = from.checked_add(step) else { break };
             (from, step) = (next, step.saturating_mul(2));
         }
+        self.given.file.flush()
     }
 
-    fn read_chunk(&mut self, opened: &tree::Log, key: Position, chunk: &[u8]) {
+    fn read_chunk(&mut self, opened: &tree::Log, chunk: &[u8]) -> std::io::Result<()> {
         for piece in Frames::new(chunk).map_while(Result::ok) {
             match piece {
                 Piece::Gap(gap, _) => self.add_gap(gap),
                 Piece::Record(frame) => {
                     let body = opened.body(&frame).ok().flatten();
                     if let Some(body) = body.filter(|body| frame.matches(body)) {
-                        self.add(&frame, &body, Place::Chunk(key));
+                        let place = self.given.keep(&body)?;
+                        self.add(&frame, &body, place);
                     }
                 }
             }
         }
+        Ok(())
     }
 
     /// Takes a record in that can be decoded.
@@ -221,7 +254,8 @@ impl Log {
                     used = end;
                 }
                 Piece::Record(frame) if frame.parts() == 0 && frame.matches(frame.body) => {
-                    let place = Place::File {
+                    let place = Place {
+                        body_of: Source::File,
                         at: start + (at + frame.end - frame.body.len()) as u64,
                         length: frame.body.len(),
                     };
@@ -253,33 +287,18 @@ impl Log {
 
     /// The event of a record.
     pub(super) fn event(&self, position: Position, found: &Found) -> Result<Event, Error> {
-        let gone = || Error::damaged(position, "a record is gone", [found.stream]);
-        let body = match found.place {
-            Place::File { at, length } => {
-                let mut body = vec![0; length];
-                let file = self.file.as_ref().ok_or_else(gone)?;
-                file.read_exact_at(&mut body, at)
-                    .map_err(|error| Error::io("reading of the damaged file", &error))?;
-                body
-            }
-            Place::Chunk(key) => self.body(key, position)?.ok_or_else(gone)?,
+        let Place { body_of, at, length } = found.place;
+        let file = match body_of {
+            Source::Sled => Some(self.given.file.get_ref()),
+            Source::File => self.file.as_ref(),
         };
+        let gone = || Error::damaged(position, "a record is gone", [found.stream]);
+        let mut body = vec![0; length];
+        file.ok_or_else(gone)?
+            .read_exact_at(&mut body, at)
+            .map_err(|error| Error::io("reading of a record that was found", &error))?;
         codec::decode_body(found.tag, found.schema, &body)
             .map_err(|error| Error::from_codec(error, position, Some(found.stream)))
-    }
-
-    fn body(&self, key: Position, position: Position) -> Result<Option<Vec<u8>>, Error> {
-        let Some(log) = &self.log else { return Ok(None) };
-        let chunk = guard("read of the log", position, || log.tree.get(tree::key(key)))?;
-        let Some(chunk) = chunk else { return Ok(None) };
-        for piece in Frames::new(&chunk).map_while(Result::ok) {
-            if let Piece::Record(frame) = piece
-                && frame.ids.position == position
-            {
-                return Ok(log.body(&frame)?.map(std::borrow::Cow::into_owned));
-            }
-        }
-        Ok(None)
     }
 }
 
