@@ -42,26 +42,11 @@ pub(super) enum Workers {
 }
 
 impl Engine {
-    /// Opens the data folder and goes on with what is in it.
+    /// Opens the data folder and goes on with what is in it. Tells traces of that.
     ///
     /// # Errors
     /// Somebody else has the folder, it is damaged, or it cannot be written.
     pub(super) async fn open(
-        context: &Context,
-        data: &Path,
-        config: Option<&Config>,
-        bounds: &BoundArgs,
-        workers: Workers,
-    ) -> Result<Self, Box<Fault>> {
-        let registry = bound(config, data);
-        Self::open_with(context, data, config, bounds, registry, workers).await
-    }
-
-    /// Opens it as [`Engine::open`] does, and tells traces of it.
-    ///
-    /// # Errors
-    /// As [`Engine::open`].
-    pub(super) async fn open_traced(
         context: &Context,
         data: &Path,
         config: Option<&Config>,
