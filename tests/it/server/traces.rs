@@ -174,7 +174,7 @@ fn a_run_without_a_server_is_told_too_and_compressed_when_that_is_asked_for() {
         let mut run = command(folder.path(), &["--json", "run", "w.json"]);
         let compressed = ("OTEL_EXPORTER_OTLP_COMPRESSION", compression);
         let ran = run.envs([(ENDPOINT, &*collector.url()), compressed]).output().unwrap();
-        let id = document(&ran)["id"].as_str().unwrap().to_owned();
+        let id = document(&ran)["job_id"].as_str().unwrap().to_owned();
         let spans = collector.spans();
         let [told] = spans.as_slice() else { panic!("{spans:?}") };
         assert_eq!((&*told.name, &told.trace), ("execution w", &id.replace('-', "")));
