@@ -42,26 +42,11 @@ pub(super) enum Workers {
 }
 
 impl Engine {
-    /// Opens the data folder and goes on with what is in it.
+    /// Opens the data folder and goes on with what is in it. Tells traces of that.
     ///
     /// # Errors
     /// Somebody else has the folder, it is damaged, or it cannot be written.
     pub(super) async fn open(
-        context: &Context,
-        data: &Path,
-        config: Option<&Config>,
-        bounds: &BoundArgs,
-        workers: Workers,
-    ) -> Result<Self, Box<Fault>> {
-        let registry = bound(config, data);
-        Self::open_with(context, data, config, bounds, registry, workers).await
-    }
-
-    /// Opens it as [`Engine::open`] does, and tells traces of it.
-    ///
-    /// # Errors
-    /// As [`Engine::open`].
-    pub(super) async fn open_traced(
         context: &Context,
         data: &Path,
         config: Option<&Config>,
@@ -101,7 +86,7 @@ impl Engine {
         builder: Builder,
     ) -> Result<Self, Box<Fault>> {
         let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
-        let store = SledStore::open(data, options).map_err(|error| in_use(error, data))?;
+        let store = SledStore::open(data, options).map_err(|error| not_opened(error, data))?;
         if let Some(position) = store.open_report().torn_tail_after {
             context.ui.say(&format!(
                 "recovered the log: an unfinished write after event {position} was cut off; \
@@ -222,14 +207,21 @@ async fn stop_leftovers(context: &Context, data: &Path) {
     }
 }
 
-fn in_use(error: store::Error, data: &Path) -> Box<Fault> {
-    let is_locked = matches!(error, store::Error::Locked { .. });
+fn not_opened(error: store::Error, data: &Path) -> Box<Fault> {
+    let (code, is_locked) = (error.code(), matches!(error, store::Error::Locked { .. }));
+    let is_of_disk = matches!(error, store::Error::Io { .. });
     let mut fault: Box<Fault> = error.into();
     if is_locked {
         fault.exit = Exit::Other;
         fault = fault
             .why(format!("one process at a time can use {}", data.display()))
             .hint("everstep start FILE --wait, which uses the running one, or --data OTHER_FOLDER");
+    } else if is_of_disk {
+        fault = fault.why(format!("the data folder is {}", data.display()));
+    }
+    if code == "STORE_READ_ONLY" {
+        let hint = "let the user that runs everstep write there, or choose another with --data DIR";
+        fault = fault.hint(hint);
     }
     fault
 }

@@ -9,7 +9,7 @@ use super::fault::{Fault, Outcome};
 use super::run;
 use super::signals::Signals;
 use super::wait::{self, EndArgs};
-use super::{Context, data};
+use super::{Context, data, traces};
 use crate::config::Config;
 use crate::engine::ExecutionId;
 use crate::runtime::Orchestrator;
@@ -38,8 +38,9 @@ pub(super) async fn run(
         config = Some(last);
     }
     let mut signals = Signals::listen()?;
-    let engine =
-        Engine::open(context, &folder, config.as_ref(), &arguments.bounds, Workers::Here).await?;
+    let traces = traces::begin(context, config.as_ref())?;
+    let (bounds, workers) = (&arguments.bounds, Workers::Here);
+    let engine = Engine::open(context, &folder, config.as_ref(), bounds, workers, &traces).await?;
     let everstep = &engine.orchestrator;
     let driven = async {
         let id = begin(everstep).await?;
@@ -51,6 +52,7 @@ pub(super) async fn run(
     let outcome = Box::pin(driven).await;
     let was_interrupted = matches!(outcome, Ok(Exit::Interrupted));
     let stopped = engine.stop(&mut signals).await;
+    traces.stop().await;
     let exit = outcome?;
     stopped?;
     if was_interrupted {

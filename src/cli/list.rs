@@ -1,7 +1,7 @@
 //! `everstep list`: executions, the newest first.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use super::exit::Exit;
 use super::fault::Outcome;
@@ -12,7 +12,7 @@ use crate::engine::{Status, Timestamp};
 use crate::language::DefinitionHash;
 use crate::language::machine_fields::Labels;
 use crate::runtime::{Rows, Summary};
-use crate::server::rest::ExecutionRow;
+use crate::server::rest::{EVERY_STATUS, ExecutionRow};
 use crate::view::{about, duration, one_line};
 
 #[derive(clap::Args)]
@@ -33,6 +33,9 @@ pub(super) struct ListArgs {
     /// At most this many
     #[arg(short = 'n', long, default_value_t = 50)]
     limit: usize,
+    /// Count all that fit, also those beyond the limit, by status
+    #[arg(long)]
+    totals: bool,
     #[command(flatten)]
     source: SourceArgs,
 }
@@ -42,25 +45,31 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
     let is_filtered = !arguments.status.is_empty()
         || arguments.workflow.is_some()
         || !arguments.labels.is_empty();
-    let limit = if is_filtered { usize::MAX } else { arguments.limit };
+    // One more than is shown tells whether there are more.
+    let some = arguments.limit.saturating_add(1);
+    let limit = if is_filtered || arguments.totals { usize::MAX } else { some };
     let which = match &arguments.parent {
         None => Rows::Own,
         Some(parent) => Rows::BegunBy(source.find(parent).await?),
     };
     let mut rows = source.list(which, limit).await?;
-    rows.retain(|row| wanted(arguments, row));
+    rows.retain(|row| arguments.workflow.as_ref().is_none_or(|name| **name == *row.workflow));
     let mut labels = Labelled::default();
     if !arguments.labels.is_empty() {
         labels.learn(&source, &rows).await;
         rows.retain(|row| labels.fit(row, &arguments.labels));
     }
+    let by_status = by_status(&rows);
+    rows.retain(|row| has_status(arguments, row));
+    let totals = Totals { total: rows.len(), is_exact: true, by_status };
     rows.truncate(arguments.limit);
     let ui = &context.ui;
     if ui.is_json() {
         labels.learn(&source, &rows).await;
         let with_labels = |row| ExecutionRow::of(row, labels.of(row));
         let rows: Vec<ExecutionRow<'_>> = rows.iter().map(with_labels).collect();
-        ui.items("everstep.executions/v1", &rows)?;
+        let totals = arguments.totals.then_some(&totals);
+        ui.counted_items("everstep.executions/v1", &rows, totals)?;
         return Ok(Exit::Done);
     }
     if rows.is_empty() && ui.output == Output::Table {
@@ -71,7 +80,41 @@ pub(super) async fn run(context: &Context, arguments: &ListArgs) -> Outcome {
         return Ok(Exit::Done);
     }
     ui.print(&table(context, &rows, wait::now()).text(ui))?;
+    if ui.output == Output::Table && (arguments.totals || rows.len() < totals.total) {
+        let is_counted = is_filtered || arguments.totals;
+        ui.say(&of_how_many(rows.len(), is_counted.then_some(&totals)));
+    }
     Ok(Exit::Done)
+}
+
+/// How many there are, as REST says it.
+#[derive(serde::Serialize)]
+struct Totals {
+    /// Those that fit.
+    total: usize,
+    is_exact: bool,
+    /// Those that would, whatever their status.
+    by_status: BTreeMap<&'static str, usize>,
+}
+
+fn by_status(rows: &[Summary]) -> BTreeMap<&'static str, usize> {
+    let mut counts: BTreeMap<_, _> =
+        EVERY_STATUS.iter().map(|status| (status.as_str(), 0)).collect();
+    for row in rows {
+        *counts.entry(row.status.as_str()).or_default() += 1;
+    }
+    counts
+}
+
+/// How many there are beside those that are shown; nobody has counted when there are no `totals`.
+fn of_how_many(shown: usize, totals: Option<&Totals>) -> String {
+    let Some(Totals { total, by_status, .. }) = totals else {
+        return format!("the newest {shown}; -n shows more, and --totals counts all");
+    };
+    let there_are = by_status.iter().filter(|(_, count)| **count > 0);
+    let counts: Vec<String> =
+        there_are.map(|(status, count)| format!("{count} {status}")).collect();
+    format!("{shown} of {total} shown; of each status: {}", counts.join(", "))
 }
 
 /// Reads `NAME=VALUE`.
@@ -110,15 +153,13 @@ impl Labelled {
     }
 }
 
-fn wanted(arguments: &ListArgs, row: &Summary) -> bool {
+fn has_status(arguments: &ListArgs, row: &Summary) -> bool {
     let fits = |status: &String| match status.as_str() {
         "unfinished" => !row.status.is_terminal(),
         "paused" => row.pauses.any(),
         status => status == row.status.as_str(),
     };
-    let is_of = |name: &String| **name == *row.workflow;
-    (arguments.status.is_empty() || arguments.status.iter().any(fits))
-        && arguments.workflow.as_ref().is_none_or(is_of)
+    arguments.status.is_empty() || arguments.status.iter().any(fits)
 }
 
 fn table(context: &Context, rows: &[Summary], now: Timestamp) -> Table {

@@ -211,6 +211,7 @@ fn context(global: &Global) -> Context {
         color: global.color,
         is_ascii: global.ascii,
         is_quiet: global.quiet,
+        log_format: global.log_format,
     };
     let ui = Ui::new(&wishes);
     let verbosity = match (global.quiet, global.verbose) {

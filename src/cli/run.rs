@@ -12,7 +12,7 @@ use super::fault::{self, Fault, Outcome};
 use super::progress::Progress;
 use super::signals::Signals;
 use super::wait::{self, EndArgs};
-use super::{Context, data, input};
+use super::{Context, data, input, traces};
 use crate::config::Config;
 use crate::engine::{Execution, ExecutionId, Program};
 use crate::language::Json;
@@ -87,13 +87,14 @@ pub(super) async fn run(context: &Context, arguments: RunArgs) -> Outcome {
     }
     let plan = plan(context, &arguments)?;
     let mut signals = Signals::listen()?;
-    let engine =
-        Engine::open(context, &plan.data, plan.config.as_ref(), &arguments.bounds, Workers::Here)
-            .await?;
+    let (config, bounds) = (plan.config.as_ref(), &arguments.bounds);
+    let traces = traces::begin(context, config)?;
+    let engine = Engine::open(context, &plan.data, config, bounds, Workers::Here, &traces).await?;
     remember(&plan.data, plan.workflow.as_deref(), plan.config.as_ref());
     let outcome = drive(context, &arguments, &plan, &engine, &mut signals).await;
     let was_interrupted = matches!(outcome, Ok(Exit::Interrupted));
     let stopped = engine.stop(&mut signals).await;
+    traces.stop().await;
     let exit = outcome?;
     stopped?;
     if was_interrupted {

@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context, arguments: ServeArgs) -> Outcome {
     let workers = if settings.is_some() { Workers::Anywhere } else { Workers::Here };
     let bounds = &arguments.bounds;
     let mut engine =
-        Engine::open_traced(context, &folder, config.as_ref(), bounds, workers, &traces).await?;
+        Engine::open(context, &folder, config.as_ref(), bounds, workers, &traces).await?;
     if let Some(settings) = settings
         && let Err(fault) = listen.listen(context, config.as_ref(), settings, &mut engine).await
     {

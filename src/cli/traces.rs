@@ -1,4 +1,4 @@
-//! Where `serve` tells traces to.
+//! Where traces are told to.
 
 use super::Context;
 use super::exit::Exit;

@@ -84,7 +84,7 @@ pub enum Command {
     LoseAttempts {
         /// The jobs.
         jobs: Vec<JobId>,
-        /// Whether it stopped in order.
+        /// Whether it stopped in order, or no worker had got them.
         stopped: bool,
     },
     /// An execution that this one began has begun, durably.

@@ -370,7 +370,8 @@ events! {
         job: JobId,
         /// The attempt.
         attempt: u32,
-        /// Whether the process stopped in order; only crashes count against the limit.
+        /// Whether the process stopped in order, or no worker had got it; only the rest counts
+        /// against the limit.
         stopped: bool,
     }
     /// A job was cancelled: it never runs, or its running attempt no longer counts.

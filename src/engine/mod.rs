@@ -44,6 +44,7 @@ pub mod test_state;
 
 #[cfg(test)]
 mod tests;
+mod worker_name;
 
 pub use catalogue::Catalogue;
 pub use child::{Child, ChildEnd, ChildWait, Ending, Link, Parent};
@@ -63,3 +64,4 @@ pub use program::Program;
 pub use redrive::{RedrivePlan, RedriveRequest};
 pub use rejection::Rejection;
 pub use test_state::{StateTest, TestedState, test_state};
+pub use worker_name::{LEASED_WORKER, UNLEASED_WORKER, worker_name};

@@ -18,6 +18,7 @@ impl Shard {
         let first_sequence = slot.execution.sequence + 1;
         let event: Event = ExecutionSetAside { reason: reason.into() }.into();
         slot.execution.apply(&event, slot.execution.updated_at);
+        slot.stop_all_attempts(&self.tools);
         let note = set_aside_note(&slot.execution);
         let free = Release::Note(id, Note::FreePlace(id));
         let note = note.map(|(to, note)| Release::Note(to, note));

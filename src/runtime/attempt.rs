@@ -48,7 +48,7 @@ impl Attempt {
     pub(super) fn remote_job(&self) -> RemoteJob {
         let AttemptId { execution, job, attempt } = self.id;
         let lease_seconds = match &self.seat {
-            Seat::Afar { lease_seconds, .. } => *lease_seconds,
+            Seat::Afar { holder, .. } => holder.lease_seconds,
             Seat::Here => USUAL_LEASE_SECONDS,
         };
         RemoteJob {
@@ -65,13 +65,12 @@ impl Attempt {
 
     /// How a worker afar has it; none of one here.
     pub(super) fn lease(&self) -> Option<Lease> {
-        let Seat::Afar { worker, lease_seconds, .. } = &self.seat else { return None };
+        let Seat::Afar { holder, .. } = &self.seat else { return None };
         Some(Lease {
             id: self.id,
             proof: self.proof(),
             job_type: self.job_type.clone(),
-            worker: worker.clone(),
-            seconds: *lease_seconds,
+            holder: holder.clone(),
             cancel: self.cancel.clone(),
             reporter: self.reporter.clone(),
         })

@@ -5,7 +5,7 @@
 //! takes attempts from its type's channel, which never holds more than there are slots. Nothing here
 //! waits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +21,7 @@ use super::remote::{Leases, PollId, Remote, Seat, Wish};
 use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
 use super::tasks::Tasks;
-use crate::engine::{Command, ExecutionId, JobId, Timestamp, own_jobs};
+use crate::engine::{CallbackToken, Command, ExecutionId, JobId, Timestamp, own_jobs};
 use crate::worker::{AttemptId, JobOutcome, SharedHandler};
 
 /// Gives the trace that an attempt is part of, as the header `traceparent` has it.
@@ -151,6 +151,16 @@ impl Dispatch {
         self.slots().demand().remove(id);
     }
 
+    /// A worker got no answer to these requests, and listens to them no more: what was given to
+    /// them, or is about to be, goes back.
+    pub(super) fn take_back_unanswered(&self, worker: &str, requests: &HashSet<String>) {
+        if requests.is_empty() {
+            return;
+        }
+        self.slots().demand().remove_requests(worker, requests);
+        self.remote.leases.take_back(worker, requests);
+    }
+
     /// No poll of a worker gets more.
     pub(super) fn close_polls_of(&self, worker: &str) {
         self.slots().demand().close_all_of(Some(worker));
@@ -275,15 +285,24 @@ impl Dispatch {
         }
     }
 
-    /// Gives an attempt to the worker that polls; or keeps it for the next, when that has gone.
+    /// Gives an attempt to the worker that polls; or takes it back, when that has gone.
     fn lend(&self, poll: PollId, attempt: Box<Attempt>) {
         if let Some(lease) = attempt.lease() {
             self.remote.leases.begin(lease);
         }
         let delivered = self.slots().demand().deliver(poll, attempt);
         if let Err(attempt) = delivered {
-            self.remote.leave(attempt);
+            self.take_back(&attempt);
         }
+    }
+
+    /// An attempt has not reached the worker that it was started for. It ends, durably, so that
+    /// the log never names another one than has it.
+    pub(super) fn take_back(&self, attempt: &Attempt) {
+        let proof = attempt.proof();
+        self.remote.leases.end(&proof);
+        let CallbackToken { execution, job, token } = proof;
+        self.shards.note(execution, Note::LoseAttempt { execution, job, token, stopped: true });
     }
 
     fn run_here(self: &Arc<Self>, attempt: Attempt) {

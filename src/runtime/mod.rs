@@ -75,8 +75,9 @@ pub use queues::Queues;
 pub use read::{read_execution, read_execution_at};
 pub use recovery::RecoveryReport;
 pub use remote::{
-    LONGEST_LEASE_SECONDS, LONGEST_POLL, MOST_POLLED, MOST_POLLED_TYPES, Poll, Polled, RemoteJob,
-    RemoteOutcome, SHORTEST_LEASE_SECONDS, Standing, USUAL_LEASE_SECONDS, WorkerFigures,
+    LONGEST_LEASE_SECONDS, LONGEST_POLL, MOST_POLLED, MOST_POLLED_TYPES, MOST_UNANSWERED, Poll,
+    Polled, RemoteJob, RemoteOutcome, SHORTEST_LEASE_SECONDS, Standing, USUAL_LEASE_SECONDS,
+    WorkerFigures,
 };
 pub use retry::Rerun;
 pub use slots::{FullSlots, JobQueue};

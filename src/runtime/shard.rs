@@ -260,8 +260,8 @@ impl Shard {
                 saving.todo.append(&mut self.dirty);
             }
             Note::RowsArrived { sent, written } => self.finished.arrived(&sent, written),
-            Note::LeaseLapsed { execution, job, token } => {
-                self.lose_lapsed(execution, job, token);
+            Note::LoseAttempt { execution, job, token, stopped } => {
+                self.lose_attempt(execution, (job, token), stopped);
             }
             Note::Stop => self.lose_all_attempts(),
         }
@@ -548,12 +548,17 @@ impl Shard {
         }
     }
 
-    /// A worker of another process is silent: its attempt is lost, if it is still that one.
-    fn lose_lapsed(&mut self, execution: ExecutionId, job: JobId, token: Token) {
+    /// An attempt of a worker of another process is lost, if it is still that one.
+    fn lose_attempt(
+        &mut self,
+        execution: ExecutionId,
+        (job, token): (JobId, Token),
+        stopped: bool,
+    ) {
         let Some(slot) = self.slots.get(&execution) else { return };
         let open = slot.execution.jobs.get(&job);
         if open.is_some_and(|open| open.token == Some(token)) {
-            let command = Command::LoseAttempts { jobs: vec![job], stopped: false };
+            let command = Command::LoseAttempts { jobs: vec![job], stopped };
             drop(self.decide_on(execution, command, None));
         }
     }

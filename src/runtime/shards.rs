@@ -97,8 +97,9 @@ pub(super) enum Note {
     Checkpoint(u64),
     /// Rows of executions that have ended were written, or could not be.
     RowsArrived { sent: RowsInPart, written: bool },
-    /// A worker of another process was silent for too long with this attempt.
-    LeaseLapsed { execution: ExecutionId, job: JobId, token: Token },
+    /// A worker of another process was silent for too long with this attempt; or, which is no
+    /// fault of the job, has never got it.
+    LoseAttempt { execution: ExecutionId, job: JobId, token: Token, stopped: bool },
     /// The process stops: running attempts of its own workers are lost, in order.
     Stop,
 }

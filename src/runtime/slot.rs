@@ -11,7 +11,7 @@ use super::children::{ChildOrder, end_note, order_for, progress_note, set_aside_
 use super::committer::Release;
 use super::dispatch::Offer;
 use super::places::{Ask, Asking};
-use super::remote::{self, Lease, Seat};
+use super::remote::{Holder, Lease, Seat};
 use super::shard::Tools;
 use super::shards::Note;
 use crate::engine::{
@@ -44,9 +44,9 @@ pub(super) struct Decided {
     pub(super) panicked: bool,
 }
 
-/// The worker of another process that has a job, and its lease.
-fn remote_worker(job: &Job) -> Option<(&str, u32)> {
-    job.worker.as_deref().and_then(remote::name_of)
+/// The worker of another process that has a job.
+fn remote_worker(job: &Job) -> Option<Holder> {
+    job.worker.as_deref().and_then(Holder::of)
 }
 
 /// An attempt that a worker has.
@@ -224,7 +224,7 @@ impl Slot {
         let token = tools.ids.token();
         let worker = match &seat {
             Seat::Here => tools.worker_name.clone(),
-            Seat::Afar { worker, lease_seconds, .. } => remote::logged_name(worker, *lease_seconds),
+            Seat::Afar { holder, .. } => holder.logged(),
         };
         let command = Command::StartJob { job, attempt, worker, token };
         match self.decide(tools, now, command) {
@@ -286,6 +286,17 @@ impl Slot {
         });
     }
 
+    /// Asks all workers to stop: nothing that they bring is taken any more.
+    pub(super) fn stop_all_attempts(&mut self, tools: &Tools) {
+        let execution = self.execution.id;
+        for (job, running) in self.attempts.drain() {
+            running.cancel.send_replace(true);
+            if let Some(token) = self.execution.jobs.get(&job).and_then(|job| job.token) {
+                tools.dispatch.remote().leases.end(&CallbackToken { execution, job, token });
+            }
+        }
+    }
+
     /// Jobs that workers of this process have. Where none of others may, theirs too: nobody can bring
     /// those any more.
     pub(super) fn jobs_with_workers(&self, tools: &Tools) -> Vec<JobId> {
@@ -301,14 +312,12 @@ impl Slot {
 
     /// Lends the attempts anew that workers of other processes have since before a restart.
     pub(super) fn lend_again(&mut self, tools: &Tools) {
-        if !tools.dispatch.takes_remote() {
+        if !tools.dispatch.takes_remote() || self.execution.set_aside.is_some() {
             return;
         }
         let mut again = Vec::new();
         for (id, job) in self.jobs_at_work() {
-            let (Some((worker, seconds)), Some(token)) = (remote_worker(job), job.token) else {
-                continue;
-            };
+            let (Some(holder), Some(token)) = (remote_worker(job), job.token) else { continue };
             let (cancel, cancel_token) = CancelToken::new();
             cancel.send_replace(job.status == JobStatus::Cancelling);
             let reporter = Reporter::new(token, tools.reporters.clone());
@@ -317,8 +326,7 @@ impl Slot {
                 id: AttemptId { execution, job: id, attempt: job.attempt },
                 proof: CallbackToken { execution, job: id, token },
                 job_type: job.job_type.clone(),
-                worker: worker.into(),
-                seconds,
+                holder,
                 cancel: cancel_token,
                 reporter: reporter.clone(),
             };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::engine::catalogue::StartedAs;
 use crate::engine::child::{Link, Parent};
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Pauses, Place, Status, Timestamp};
 use crate::language::DefinitionHash;
@@ -45,6 +46,12 @@ pub struct Summary {
     pub ended_at: Option<Timestamp>,
     /// Set when it was put aside.
     pub set_aside: Option<Arc<str>>,
+    /// The published version and the alias by which it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_as: Option<StartedAs>,
+    /// How often it was redriven, and when last. Rows of older programs have none.
+    #[serde(default)]
+    pub redriven: Option<(u32, Option<Timestamp>)>,
     /// What holds it.
     #[serde(default, skip_serializing_if = "Pauses::is_none")]
     pub pauses: Pauses,
@@ -83,6 +90,8 @@ impl Summary {
             started_at: execution.started_at,
             ended_at: execution.ended_at,
             set_aside: execution.set_aside.clone(),
+            started_as: execution.started_as.clone(),
+            redriven: Some((execution.redrives, execution.redriven_at)),
             pauses: execution.pauses.clone(),
         }
     }

@@ -9,7 +9,9 @@ use opentelemetry::trace::{Link, SpanContext, SpanKind, Status};
 use super::ids::{context, span_of_attempt, span_of_run, trace_of};
 use super::on::{Span, moment};
 use crate::engine::event::{ExecutionStarted, JobScheduled};
-use crate::engine::{Event, Execution, ExecutionId, Failure, Job, JobId, JobStatus, Timestamp};
+use crate::engine::{
+    Event, Execution, ExecutionId, Failure, Job, JobId, JobStatus, Timestamp, worker_name,
+};
 use crate::language::StateName;
 use crate::runtime::Record;
 use crate::view::Places;
@@ -141,7 +143,8 @@ impl Run {
             }
             Event::JobStarted(body) => {
                 let attempt = self.attempts.get_mut(&body.job)?;
-                (attempt.started_at, attempt.worker) = (Some(at), Some(body.worker.clone()));
+                (attempt.started_at, attempt.worker) =
+                    (Some(at), Some(worker_name(&body.worker).into()));
                 None
             }
             Event::JobSucceeded(body) => self.ends(id, body.job, &end("succeeded", None)),
@@ -250,7 +253,7 @@ impl Attempt {
             step: execution.frames.get(&job.frame).and_then(|frame| frame.state.clone()),
             scheduled_at: job.scheduled_at,
             started_at: job.started_at,
-            worker: job.worker.clone(),
+            worker: job.worker.as_deref().map(|name| worker_name(name).into()),
             child: job.child.as_ref().map(|child| child.execution),
         }
     }

@@ -14,6 +14,7 @@ use crate::engine::cleanup::Cancel;
 use crate::engine::pace::Estimate;
 use crate::engine::{
     Execution, ExecutionId, Failure, Job, JobId, JobStatus, Pauses, Program, StepStatus, Timestamp,
+    worker_name,
 };
 use crate::language::machine_fields::Labels;
 
@@ -222,7 +223,7 @@ impl JobCard {
             status: job_status(job.status),
             progress: whole(job.fraction(), 100.0),
             attempt: job.attempt,
-            worker: job.worker.clone(),
+            worker: job.worker.as_deref().map(|name| worker_name(name).into()),
             execution: job.child.as_ref().map(|child| child.execution.to_string()),
             message: job.message.clone(),
             processed: job.processed,

@@ -7,7 +7,7 @@ use super::text::{counted, one_line};
 use crate::engine::event::{
     ExecutionRedriven, ExecutionStarted, ForkStarted, JobProgressed, RetryScheduled,
 };
-use crate::engine::{Data, Event, Execution, Failure, FrameId, JobId, PauseScope};
+use crate::engine::{Data, Event, Execution, Failure, FrameId, JobId, PauseScope, worker_name};
 use crate::language::{Json, StateName};
 
 /// How much of a payload or a cause a sentence shows, in characters.
@@ -189,7 +189,8 @@ fn of_job(event: &Event) -> Option<String> {
             format!("job {} ({}) attempt {} {what}", body.job, body.job_type, body.attempt)
         }
         Event::JobStarted(body) => {
-            format!("job {} attempt {} on {}", body.job, body.attempt, one_line(&body.worker, 60))
+            let worker = one_line(worker_name(&body.worker), 60);
+            format!("job {} attempt {} on {worker}", body.job, body.attempt)
         }
         Event::CallbackAwaited(body) => {
             format!("job {} attempt {} waits for its callback", body.job, body.attempt)
@@ -217,8 +218,12 @@ fn of_job(event: &Event) -> Option<String> {
             format!("job {} attempt {} {what}", body.job, body.attempt)
         }
         Event::AttemptLost(body) => {
-            let how = if body.stopped { "stopped in order" } else { "was killed" };
-            format!("job {} attempt {} was cut off: its process {how}", body.job, body.attempt)
+            let how = if body.stopped {
+                "was taken back: its process stopped in order, or no worker got it"
+            } else {
+                "was cut off: its process was killed"
+            };
+            format!("job {} attempt {} {how}", body.job, body.attempt)
         }
         Event::JobCancelled(body) => format!("job {} was cancelled", body.job),
         _ => return None,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::marks::{Mark, marks};
 use super::step::StepCard;
 use super::{FailureCard, Places, job_label};
-use crate::engine::{Event, Execution, Failure, JobId, Program, Timestamp};
+use crate::engine::{Event, Execution, Failure, JobId, Program, Timestamp, worker_name};
 use crate::language::StateName;
 use crate::store::Record;
 
@@ -147,7 +147,7 @@ fn attempts(execution: &Execution, history: &[Record]) -> Vec<AttemptSpan> {
             }
             Event::JobStarted(body) => {
                 if let Some(span) = spans.get_mut(&(body.job, body.attempt)) {
-                    span.worker = Some(body.worker.clone());
+                    span.worker = Some(worker_name(&body.worker).into());
                     span.started_at = Some(time);
                 }
             }

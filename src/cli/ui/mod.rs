@@ -14,6 +14,8 @@ pub(super) use style::{ColorChoice, Role};
 pub(super) use table::{Cell, Table};
 
 use super::fault::Fault;
+use super::wait::now;
+use crate::telemetry::LogFormat;
 
 /// The form of what is printed to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,6 +35,8 @@ pub(super) struct Ui {
     pub(super) output: Output,
     /// Whether only errors are said.
     pub(super) is_quiet: bool,
+    /// How log lines are written; what is said beside them is written alike.
+    log_format: LogFormat,
     /// Whether only ASCII is used for marks and bars.
     pub(super) is_ascii: bool,
     /// Whether stdout has colours.
@@ -53,6 +57,21 @@ pub(super) struct Wishes {
     pub(super) color: ColorChoice,
     pub(super) is_ascii: bool,
     pub(super) is_quiet: bool,
+    pub(super) log_format: LogFormat,
+}
+
+/// What is said, in the form of a log line.
+#[derive(Serialize)]
+struct Line<T> {
+    timestamp: String,
+    level: &'static str,
+    target: &'static str,
+    #[serde(flatten)]
+    said: T,
+}
+
+fn line<T: Serialize>(level: &'static str, said: T) -> String {
+    json(&Line { timestamp: now().to_string(), level, target: "everstep", said }, false) + "\n"
 }
 
 #[derive(Serialize)]
@@ -64,9 +83,12 @@ struct Document<'d, T> {
 
 /// A document that holds many things of a kind.
 #[derive(Serialize)]
-pub(super) struct Items<'i, T> {
+pub(super) struct Items<'i, T, C> {
     pub(super) items: &'i [T],
     pub(super) next_cursor: Option<String>,
+    /// How many there are, when that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) totals: Option<&'i C>,
 }
 
 impl Ui {
@@ -81,6 +103,7 @@ impl Ui {
         Self {
             output: wishes.output,
             is_quiet: wishes.is_quiet,
+            log_format: wishes.log_format,
             is_ascii: wishes.is_ascii || !style::speaks_utf8(),
             out_color: style::wants_color(wishes.color, out) && wishes.output == Output::Table,
             err_color: style::wants_color(wishes.color, err),
@@ -124,8 +147,18 @@ impl Ui {
 
     /// Prints many things as JSON: as one document, or each on its line.
     pub(super) fn items<T: Serialize>(&self, schema: &str, items: &[T]) -> Result<(), Box<Fault>> {
+        self.counted_items(schema, items, None::<&()>)
+    }
+
+    /// The same, with how many there are; lines have no place for that.
+    pub(super) fn counted_items<T: Serialize, C: Serialize>(
+        &self,
+        schema: &str,
+        items: &[T],
+        totals: Option<&C>,
+    ) -> Result<(), Box<Fault>> {
         if self.output == Output::Json {
-            return self.document(schema, &Items { items, next_cursor: None });
+            return self.document(schema, &Items { items, next_cursor: None, totals });
         }
         let lines: String = items.iter().map(|item| json(item, false) + "\n").collect();
         self.print(&lines)
@@ -133,9 +166,13 @@ impl Ui {
 
     /// Says something to people, unless they want quiet.
     pub(super) fn say(&self, text: &str) {
-        if !self.is_quiet {
-            self.tell(&format!("{text}\n"));
+        if self.is_quiet {
+            return;
         }
+        self.tell(&match self.log_format {
+            LogFormat::Text => format!("{text}\n"),
+            LogFormat::Json => line("INFO", serde_json::json!({"message": text.trim()})),
+        });
     }
 
     /// Says what went wrong.
@@ -145,6 +182,10 @@ impl Ui {
         }
         if self.is_json() {
             self.tell(&(json(fault, false) + "\n"));
+            return;
+        }
+        if self.log_format == LogFormat::Json {
+            self.tell(&line("ERROR", fault));
             return;
         }
         let lines = fault.lines();

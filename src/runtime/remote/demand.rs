@@ -4,12 +4,13 @@
 //! durable; a poll that has got something asks for no more, and is answered once nothing is under way
 //! to it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::attempt::Attempt;
+use super::Holder;
 
 /// A poll that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,10 +25,8 @@ pub(in crate::runtime) enum Seat {
     Afar {
         /// For which poll.
         poll: PollId,
-        /// The worker's name.
-        worker: Arc<str>,
-        /// How long it may be silent.
-        lease_seconds: u32,
+        /// Whose that is.
+        holder: Holder,
     },
 }
 
@@ -36,10 +35,9 @@ pub(in crate::runtime) type Delivery = Option<Box<Attempt>>;
 
 /// What a poll wants.
 pub(in crate::runtime) struct Wish {
-    pub(in crate::runtime) worker: Arc<str>,
+    pub(in crate::runtime) holder: Holder,
     pub(in crate::runtime) job_types: Vec<Arc<str>>,
     pub(in crate::runtime) most: usize,
-    pub(in crate::runtime) lease_seconds: u32,
     pub(in crate::runtime) deliveries: UnboundedSender<Delivery>,
 }
 
@@ -101,11 +99,11 @@ impl Demand {
         let waiting = self.polls.get_mut(&id)?;
         waiting.taken += 1;
         waiting.under_way += 1;
-        let (worker, lease_seconds) = (waiting.wish.worker.clone(), waiting.wish.lease_seconds);
+        let holder = waiting.wish.holder.clone();
         if waiting.taken == waiting.wish.most {
             self.want_no_more(id);
         }
-        Some(Seat::Afar { poll: id, worker, lease_seconds })
+        Some(Seat::Afar { poll: id, holder })
     }
 
     /// A job that was taken for a poll does not come.
@@ -150,7 +148,8 @@ impl Demand {
 
     /// No poll of a worker, or of any, gets more: those that have nothing are answered at once.
     pub(in crate::runtime) fn close_all_of(&mut self, worker: Option<&str>) {
-        let of_it = |waiting: &Waiting| worker.is_none_or(|name| *waiting.wish.worker == *name);
+        let of_it =
+            |waiting: &Waiting| worker.is_none_or(|name| *waiting.wish.holder.worker == *name);
         let polls: Vec<PollId> =
             self.polls.iter().filter(|(_, waiting)| of_it(waiting)).map(|(id, _)| *id).collect();
         for id in polls {
@@ -159,6 +158,14 @@ impl Demand {
                 drop(waiting.wish.deliveries.send(None));
             }
         }
+    }
+
+    /// Nobody listens to these polls of a worker any more.
+    pub(in crate::runtime) fn remove_requests(&mut self, worker: &str, requests: &HashSet<String>) {
+        let is_one = |waiting: &Waiting| waiting.wish.holder.is_one_of(worker, requests);
+        let polls: Vec<PollId> =
+            self.polls.iter().filter(|(_, waiting)| is_one(waiting)).map(|(id, _)| *id).collect();
+        polls.into_iter().for_each(|id| self.remove(id));
     }
 
     /// How many jobs are under way to a poll.

@@ -4,7 +4,7 @@
 //! Leases are in memory only. Which attempts run afar is in the log, and after a restart each gets a
 //! new lease: a worker outlives the server, and may still bring what it was given.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::super::attempt::Reporter;
 use super::super::clock::Clock;
 use super::super::shards::{Note, Shards};
 use super::super::tasks::Tasks;
-use super::NO_LEASE;
+use super::{Holder, NO_LEASE};
 use crate::engine::{CallbackToken, ExecutionId, JobId, Timestamp};
 use crate::worker::{AttemptId, CancelToken};
 
@@ -25,8 +25,7 @@ pub(in crate::runtime) struct Lease {
     pub(in crate::runtime) id: AttemptId,
     pub(in crate::runtime) proof: CallbackToken,
     pub(in crate::runtime) job_type: Arc<str>,
-    pub(in crate::runtime) worker: Arc<str>,
-    pub(in crate::runtime) seconds: u32,
+    pub(in crate::runtime) holder: Holder,
     pub(in crate::runtime) cancel: CancelToken,
     pub(in crate::runtime) reporter: Arc<Reporter>,
 }
@@ -82,7 +81,7 @@ impl Leases {
 
     /// An attempt is lent, in the place of any other of its job.
     pub(in crate::runtime) fn begin(self: &Arc<Self>, lease: Lease) {
-        let until = self.until(lease.seconds);
+        let until = self.until(lease.holder.lease_seconds);
         let mut held = self.held();
         held.put(lease, until);
         if !std::mem::replace(&mut held.is_watched, true) {
@@ -91,23 +90,30 @@ impl Leases {
         }
     }
 
-    /// Gives an attempt that nobody took to another worker.
-    pub(in crate::runtime) fn hand_over(&self, proof: &CallbackToken, worker: &Arc<str>) -> bool {
-        self.renew_as(proof, |lease| lease.worker = worker.clone()).is_some()
-    }
-
     /// The worker gave a sign of life.
     pub(in crate::runtime) fn renew(&self, proof: &CallbackToken) -> Option<Lease> {
-        self.renew_as(proof, |_| {})
-    }
-
-    fn renew_as(&self, proof: &CallbackToken, change: impl FnOnce(&mut Lease)) -> Option<Lease> {
         let mut held = self.held();
-        let mut lease = held.get(proof)?.clone();
-        change(&mut lease);
-        let until = self.until(lease.seconds);
+        let lease = held.get(proof)?.clone();
+        let until = self.until(lease.holder.lease_seconds);
         held.put(lease.clone(), until);
         Some(lease)
+    }
+
+    /// A worker got no answer to these requests: what was in them goes back.
+    pub(in crate::runtime) fn take_back(&self, worker: &str, requests: &HashSet<String>) {
+        let mut held = self.held();
+        let is_one = |lease: &Lease| lease.holder.is_one_of(worker, requests);
+        let keys: Vec<Key> = held
+            .leases
+            .iter()
+            .filter(|(_, (lease, _))| is_one(lease))
+            .map(|(key, _)| *key)
+            .collect();
+        for lease in keys.into_iter().filter_map(|key| held.remove(key)) {
+            let CallbackToken { execution, job, token } = lease.proof;
+            tracing::info!(%execution, worker, "an answer did not arrive: its attempt is taken back");
+            self.shards.note(execution, Note::LoseAttempt { execution, job, token, stopped: true });
+        }
     }
 
     /// The attempt has ended.
@@ -122,7 +128,7 @@ impl Leases {
     pub(in crate::runtime) fn by_worker(&self) -> BTreeMap<Arc<str>, Vec<Lease>> {
         let mut by_worker: BTreeMap<Arc<str>, Vec<Lease>> = BTreeMap::new();
         for (lease, _) in self.held().leases.values() {
-            by_worker.entry(lease.worker.clone()).or_default().push(lease.clone());
+            by_worker.entry(lease.holder.worker.clone()).or_default().push(lease.clone());
         }
         by_worker
     }
@@ -159,12 +165,13 @@ impl Leases {
         {
             let Some(lease) = held.remove(key) else { break };
             let CallbackToken { execution, job, token } = lease.proof;
-            tracing::warn!(%execution, worker = %lease.worker, "a worker is silent: its attempt is lost");
-            self.shards.note(execution, Note::LeaseLapsed { execution, job, token });
+            tracing::warn!(%execution, worker = %lease.holder.worker, "a worker is silent: its attempt is lost");
+            let lost = Note::LoseAttempt { execution, job, token, stopped: false };
+            self.shards.note(execution, lost);
         }
         // One without a lease that no longer counts would stay for ever.
         let over = |(lease, _): &(Lease, Timestamp)| {
-            lease.seconds == NO_LEASE && lease.cancel.is_cancelled()
+            lease.holder.lease_seconds == NO_LEASE && lease.cancel.is_cancelled()
         };
         let ended: Vec<Key> =
             held.leases.iter().filter(|(_, one)| over(one)).map(|(key, _)| *key).collect();

@@ -6,11 +6,12 @@
 //! longer than its lease. A server that stops or crashes loses no attempt that runs afar.
 
 mod demand;
+mod holder;
 mod leases;
 mod workers;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::oneshot;
 
 pub(super) use self::demand::{Delivery, Demand, PollId, Seat, Wish};
+pub(super) use self::holder::Holder;
 pub(super) use self::leases::{Lease, Leases};
 use self::workers::Workers;
 use super::attempt::Attempt;
@@ -30,16 +32,14 @@ use crate::engine::{CallbackToken, Command, ExecutionId, JobId, Rejection, Times
 use crate::language::Json;
 use crate::worker::{JobError, ProgressReport, ProgressSink as _};
 
-/// How the log calls workers from afar: no worker of a process is called so.
-const LEASED: &str = "remote ";
-/// The same, of those whose attempts have no lease.
-const UNLEASED: &str = "activity ";
 /// An attempt that may be kept for as long as the workflow allows.
 pub(super) const NO_LEASE: u32 = u32::MAX;
 /// The most jobs that one poll gets.
 pub const MOST_POLLED: usize = 256;
 /// The most job types that one poll names.
 pub const MOST_POLLED_TYPES: usize = 256;
+/// The most requests without an answer that one poll names.
+pub const MOST_UNANSWERED: usize = 64;
 /// The longest that a poll waits.
 pub const LONGEST_POLL: Duration = Duration::from_secs(60);
 /// The lease of an attempt when nobody says otherwise, in seconds; also the one that it gets after
@@ -51,19 +51,6 @@ pub const SHORTEST_LEASE_SECONDS: u32 = 5;
 pub const LONGEST_LEASE_SECONDS: u32 = 3600;
 /// Polls that wait at once.
 const MOST_POLLS: usize = 10_000;
-
-/// The name of a worker from afar, as the log has it.
-pub(super) fn logged_name(worker: &str, lease_seconds: u32) -> Arc<str> {
-    let kind = if lease_seconds == NO_LEASE { UNLEASED } else { LEASED };
-    format!("{kind}{worker}").into()
-}
-
-/// The name of a worker from afar, when this is one, and the lease that its attempt gets after a
-/// restart.
-pub(super) fn name_of(logged: &str) -> Option<(&str, u32)> {
-    let leased = logged.strip_prefix(LEASED).map(|name| (name, USUAL_LEASE_SECONDS));
-    leased.or_else(|| Some((logged.strip_prefix(UNLEASED)?, NO_LEASE)))
-}
 
 /// What a worker asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +69,12 @@ pub struct Poll {
     pub lease_seconds: Option<u32>,
     /// Where it is, for people.
     pub address: Option<String>,
+    /// A name for this poll that the worker uses once, made as its own is: should the answer get
+    /// lost, a later poll says so.
+    pub request: Option<String>,
+    /// Earlier polls of the worker that it got no answer to, and listens to no more, at most
+    /// [`MOST_UNANSWERED`]. What was given to them goes to others at once.
+    pub unanswered: Vec<String>,
 }
 
 /// What a poll gets.
@@ -168,39 +161,11 @@ pub struct WorkerFigures {
 pub(super) struct Remote {
     pub(super) leases: Arc<Leases>,
     workers: Workers,
-    /// Attempts that have begun for a poll which is no more: the next one gets them.
-    left_over: Mutex<HashMap<Arc<str>, VecDeque<Box<Attempt>>>>,
 }
 
 impl Remote {
     pub(super) fn new(leases: Arc<Leases>) -> Self {
-        Self { leases, workers: Workers::default(), left_over: Mutex::default() }
-    }
-
-    /// Keeps an attempt for the next poll.
-    pub(super) fn leave(&self, attempt: Box<Attempt>) {
-        let mut left_over = self.left_over.lock().unwrap_or_else(PoisonError::into_inner);
-        left_over.entry(attempt.job_type.clone()).or_default().push_back(attempt);
-    }
-
-    /// Takes attempts of these types that were left over and still count.
-    fn take_left(&self, wish: &Wish) -> Vec<Attempt> {
-        let mut left_over = self.left_over.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut taken = Vec::new();
-        for job_type in &wish.job_types {
-            let Some(queue) = left_over.get_mut(job_type) else { continue };
-            while taken.len() < wish.most
-                && let Some(attempt) = queue.pop_front()
-            {
-                if self.leases.hand_over(&attempt.proof(), &wish.worker) {
-                    taken.push(*attempt);
-                }
-            }
-            if queue.is_empty() {
-                left_over.remove(job_type);
-            }
-        }
-        taken
+        Self { leases, workers: Workers::default() }
     }
 
     /// The job types that workers take which were heard of lately.
@@ -209,43 +174,49 @@ impl Remote {
     }
 }
 
-/// A poll under way. Dropping it, as when its worker hangs up, leaves what is on its way to the next.
+/// A poll under way. Dropping it, as when its worker hangs up, takes back what it was to get.
 struct Waiting {
     id: PollId,
     dispatch: Arc<Dispatch>,
     deliveries: UnboundedReceiver<Delivery>,
+    got: Vec<Attempt>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.dispatch.end_poll(self.id);
         self.deliveries.close();
-        while let Ok(delivery) = self.deliveries.try_recv() {
-            if let Some(attempt) = delivery {
-                self.dispatch.remote().leave(attempt);
-            }
-        }
+        self.take_what_is_there();
+        self.got.iter().for_each(|attempt| self.dispatch.take_back(attempt));
     }
 }
 
 impl Waiting {
+    fn take_what_is_there(&mut self) {
+        while let Ok(delivery) = self.deliveries.try_recv() {
+            self.got.extend(delivery.map(|attempt| *attempt));
+        }
+    }
+
+    /// Waits until there is one, or a word that none comes.
+    async fn first(&mut self) {
+        let first = self.deliveries.recv().await;
+        self.got.extend(first.flatten().map(|attempt| *attempt));
+    }
+
     /// Waits for all that is under way, and no more.
-    async fn rest(&mut self, got: &mut Vec<Attempt>) {
+    async fn rest(mut self) -> Vec<Attempt> {
         self.dispatch.close_poll(self.id);
         loop {
-            while let Ok(delivery) = self.deliveries.try_recv() {
-                got.extend(delivery.map(|attempt| *attempt));
-            }
+            self.take_what_is_there();
             if self.dispatch.under_way(self.id) == 0 {
                 // What was delivered before the last look is in the channel by now.
-                while let Ok(delivery) = self.deliveries.try_recv() {
-                    got.extend(delivery.map(|attempt| *attempt));
-                }
-                return;
+                self.take_what_is_there();
+                return std::mem::take(&mut self.got);
             }
             match self.deliveries.recv().await {
-                Some(delivery) => got.extend(delivery.map(|attempt| *attempt)),
-                None => return,
+                Some(delivery) => self.got.extend(delivery.map(|attempt| *attempt)),
+                None => return std::mem::take(&mut self.got),
             }
         }
     }
@@ -255,41 +226,42 @@ impl Orchestrator {
     /// Gives a worker jobs as soon as there are some. Their starts are durable on return. Without any,
     /// it returns when the time is over, the system stops, or the worker is to end.
     ///
-    /// A caller that gives up loses nothing: what was on its way to it goes to the next.
+    /// A caller that gives up loses nothing: what was on its way to it is taken back, durably, and
+    /// goes to the next. So does what was given to earlier polls that this one calls unanswered.
     ///
     /// # Errors
     /// The system takes no workers from afar, the worker's name is none, too many polls wait, or the
     /// system has stopped.
     pub async fn poll_jobs(&self, poll: Poll) -> Result<Polled, Error> {
         self.check_open()?;
-        check_name(&poll.worker)?;
+        let names = [&poll.worker].into_iter().chain(&poll.request).chain(&poll.unanswered);
+        names.map(String::as_str).try_for_each(check_name)?;
         let (dispatch, clock) = (&self.tools().dispatch, self.clock());
         let worker: Arc<str> = poll.worker.into();
         let types = poll.job_types.iter().take(MOST_POLLED_TYPES);
         let job_types: Vec<Arc<str>> = types.map(|name| name.as_str().into()).collect();
         let (remote, most) = (dispatch.remote(), poll.most.clamp(1, MOST_POLLED));
         let address = poll.address.map(Into::into);
+        let unanswered = poll.unanswered.into_iter().take(MOST_UNANSWERED);
+        dispatch.take_back_unanswered(&worker, &unanswered.collect());
         if remote.workers.polls(&worker, &job_types, most, address, clock.now()) {
             return Ok(Polled { jobs: Vec::new(), is_draining: true });
         }
         let bounded = |seconds: u32| seconds.clamp(SHORTEST_LEASE_SECONDS, LONGEST_LEASE_SECONDS);
         let lease_seconds = poll.lease_seconds.map_or(NO_LEASE, bounded);
         let (sender, deliveries) = unbounded_channel();
-        let wish =
-            Wish { worker: worker.clone(), job_types, most, lease_seconds, deliveries: sender };
-        let mut got = remote.take_left(&wish);
-        if got.is_empty() {
-            let id = dispatch.begin_poll(wish, MOST_POLLS)?;
-            let mut waiting = Waiting { id, dispatch: dispatch.clone(), deliveries };
-            tokio::select! {
-                biased;
-                first = waiting.deliveries.recv() => {
-                    got.extend(first.flatten().map(|attempt| *attempt));
-                }
-                () = clock.sleep(poll.wait.min(LONGEST_POLL)) => {}
-            }
-            waiting.rest(&mut got).await;
+        let request = poll.request.map(Into::into);
+        let holder = Holder { worker: worker.clone(), request, lease_seconds };
+        let wish = Wish { holder, job_types, most, deliveries: sender };
+        let id = dispatch.begin_poll(wish, MOST_POLLS)?;
+        let dispatch = dispatch.clone();
+        let mut waiting = Waiting { id, dispatch, deliveries, got: Vec::new() };
+        tokio::select! {
+            biased;
+            () = waiting.first() => {}
+            () = clock.sleep(poll.wait.min(LONGEST_POLL)) => {}
         }
+        let got = waiting.rest().await;
         remote.workers.heard(&worker, clock.now());
         let jobs = got.into_iter().map(|attempt| attempt.remote_job()).collect();
         Ok(Polled { jobs, is_draining: false })
@@ -322,7 +294,7 @@ impl Orchestrator {
         let remote = self.tools().dispatch.remote();
         let stale = Rejection::StaleToken { job: proof.job };
         let lease = remote.leases.renew(&proof).ok_or(stale)?;
-        remote.workers.heard(&lease.worker, self.clock().now());
+        remote.workers.heard(&lease.holder.worker, self.clock().now());
         Ok(lease)
     }
 

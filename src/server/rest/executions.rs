@@ -30,7 +30,8 @@ const STATUSES: &[&str] = &[
     "cancelled",
     "timed_out",
 ];
-const ALL: [Status; 8] = [
+/// Every status.
+pub(crate) const EVERY_STATUS: [Status; 8] = [
     Status::Pending,
     Status::Running,
     Status::Cancelling,
@@ -101,7 +102,7 @@ async fn list(call: Call) -> Answer {
     };
     let filter = Filter {
         rows,
-        statuses: ALL.iter().filter(is_wanted).copied().collect(),
+        statuses: EVERY_STATUS.iter().filter(is_wanted).copied().collect(),
         workflow: call.query.text("workflow").map(str::to_owned),
         text: call.query.text("q").filter(|text| !text.is_empty()).map(str::to_owned),
         since: call.query.text("since").map(time).transpose()?,
@@ -124,13 +125,13 @@ async fn totals(engine: &Orchestrator, filter: &Filter) -> Result<CountsOfAll, P
     let of_all = Filter { statuses: Vec::new(), ..filter.clone() };
     let totals = engine.totals(of_all).await?;
     let counts = totals.by_status();
-    let by_status: BTreeMap<_, _> = ALL
+    let by_status: BTreeMap<_, _> = EVERY_STATUS
         .iter()
         .map(|status| (status.as_str(), counts.get(status.as_str()).copied().unwrap_or(0)))
         .collect();
     let is_wanted =
         |status: &&Status| filter.statuses.is_empty() || filter.statuses.contains(status);
-    let wanted = ALL.iter().filter(is_wanted);
+    let wanted = EVERY_STATUS.iter().filter(is_wanted);
     let total = wanted.filter_map(|status| by_status.get(status.as_str())).sum();
     Ok(CountsOfAll { total, is_exact: totals.is_exact, by_status })
 }
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_status_has_its_word() {
-        assert!(ALL.iter().all(|status| STATUSES.contains(&status.as_str())));
-        assert_eq!(STATUSES.len(), ALL.len() + 1);
+        assert!(EVERY_STATUS.iter().all(|status| STATUSES.contains(&status.as_str())));
+        assert_eq!(STATUSES.len(), EVERY_STATUS.len() + 1);
     }
 }

@@ -14,8 +14,8 @@ use super::super::http::{
 use super::log::no_seat;
 use crate::language::Json;
 use crate::runtime::{
-    self, LONGEST_LEASE_SECONDS, LONGEST_POLL, MOST_POLLED, MOST_POLLED_TYPES, Poll, Polled,
-    RemoteJob, RemoteOutcome, SHORTEST_LEASE_SECONDS, Standing, USUAL_LEASE_SECONDS,
+    self, LONGEST_LEASE_SECONDS, LONGEST_POLL, MOST_POLLED, MOST_POLLED_TYPES, MOST_UNANSWERED,
+    Poll, Polled, RemoteJob, RemoteOutcome, SHORTEST_LEASE_SECONDS, Standing, USUAL_LEASE_SECONDS,
 };
 use crate::traces::Traces;
 use crate::worker::{AttemptId, JobError, ProgressReport};
@@ -40,6 +40,17 @@ const POLL: &[Param] = &[
         "wait_seconds",
         Kind::Number(LONGEST_POLL.as_secs()),
         "How long to wait for the first; 60 unless said.",
+    ),
+    Param::new(
+        "request",
+        Kind::Text(128),
+        "A name for this request, in letters, digits, `.`, `_` and `-`, that the worker uses once.",
+    ),
+    Param::new(
+        "unanswered",
+        Kind::Json,
+        "Names of earlier requests, at most 64, whose answers the worker did not get and no longer \
+         waits for: a list of texts. Jobs that were given to those go to others at once.",
     ),
     Param::new(
         "lease_seconds",
@@ -203,6 +214,16 @@ async fn poll(call: Call) -> Answer {
         let detail = format!("it is less than {SHORTEST_LEASE_SECONDS}");
         return Err(Problem::invalid("/lease_seconds", detail));
     }
+    let unanswered: Vec<String> = match fields.json("unanswered") {
+        None => Vec::new(),
+        Some(names) => serde_json::from_str(names.as_str())
+            .ok()
+            .filter(|names: &Vec<String>| names.len() <= MOST_UNANSWERED)
+            .ok_or_else(|| {
+                let detail = format!("it is no list of up to {MOST_UNANSWERED} texts");
+                Problem::invalid("/unanswered", detail)
+            })?,
+    };
     let wait = fields.number("wait_seconds").map_or(LONGEST_POLL, Duration::from_secs);
     let poll = Poll {
         worker: fields.text("worker").unwrap_or_default(),
@@ -211,6 +232,8 @@ async fn poll(call: Call) -> Answer {
         wait,
         lease_seconds: Some(lease_seconds),
         address: Some(call.peer.ip().to_string()),
+        request: fields.text("request"),
+        unanswered,
     };
     let polled = tokio::select! {
         polled = call.app.engine.poll_jobs(poll) => polled?,

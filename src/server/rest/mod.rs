@@ -26,6 +26,7 @@ mod workflows;
 
 use super::http::Route;
 
+pub(crate) use executions::EVERY_STATUS;
 pub use pauses::PauseRow;
 pub use rows::ExecutionRow;
 pub(in crate::server) use rows::labels_of;

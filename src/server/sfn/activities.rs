@@ -127,6 +127,9 @@ async fn task(request: Request) -> Output {
         wait: LONGEST_POLL,
         lease_seconds: None,
         address: Some(request.call.peer.ip().to_string()),
+        // Clients of AWS do not tell what they have not got.
+        request: None,
+        unanswered: Vec::new(),
     };
     let polled = tokio::select! {
         polled = app.engine.poll_jobs(poll) => match polled {

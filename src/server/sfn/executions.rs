@@ -7,8 +7,8 @@ use super::page::{self, MAX_RESULTS};
 use super::refusal::Refusal;
 use super::reply::seconds;
 use super::{aborted, arn, find, machine, map_runs};
+use crate::engine::catalogue::StartedAs;
 use crate::engine::{Execution, ExecutionId, Link, Status};
-use crate::language::DefinitionHash;
 use crate::runtime::{Filter, Rows, Summary};
 use crate::server::http::{App, Role};
 use crate::view::aws::MapRun;
@@ -51,13 +51,7 @@ async fn describe(request: Request) -> Output {
     let mut tell = |name: &str, value: Value| drop(told.insert(name.to_owned(), value));
     tell("executionArn", find::arn_of(&app.arns, &found).into());
     tell("stateMachineArn", app.arns.machine(&found.workflow).into());
-    if let Some(of) = &found.started_as {
-        let version = app.arns.qualified(&found.workflow, &of.version.to_string());
-        tell("stateMachineVersionArn", version.into());
-        if let Some(alias) = &of.alias {
-            tell("stateMachineAliasArn", app.arns.qualified(&found.workflow, alias).into());
-        }
-    }
+    tell_started_as(app, &found.workflow, found.started_as.as_ref(), &mut tell);
     let has_parent = found.parent.is_some();
     tell("name", find::name_of(found.id, found.name.as_deref(), has_parent).into());
     tell("status", find::status(found.status).into());
@@ -85,6 +79,21 @@ async fn describe(request: Request) -> Output {
     tell("redriveStatus", status.into());
     reason.into_iter().for_each(|reason| tell("redriveStatusReason", reason.into()));
     Ok(told.into())
+}
+
+/// By which version and alias it was started.
+fn tell_started_as(
+    app: &App,
+    workflow: &str,
+    of: Option<&StartedAs>,
+    tell: &mut impl FnMut(&str, Value),
+) {
+    let Some(StartedAs { version, alias }) = of else { return };
+    let version = app.arns.qualified(workflow, &version.to_string());
+    tell("stateMachineVersionArn", version.into());
+    if let Some(alias) = alias {
+        tell("stateMachineAliasArn", app.arns.qualified(workflow, alias).into());
+    }
 }
 
 /// Why it ended, when that was not well.
@@ -118,8 +127,8 @@ fn redrivable(execution: &Execution) -> (&'static str, Option<String>) {
 /// What a list is to hold.
 struct Wanted {
     filter: Filter,
-    /// Only those that run one of these, when they are given.
-    definitions: Option<Vec<DefinitionHash>>,
+    /// Only those that were started by this version or alias, when one is given.
+    qualifier: Option<arn::Qualifier>,
     /// Only those that a map run has begun; with its ARN.
     run: Option<(String, MapRun)>,
     /// Only those that were redriven, or were not.
@@ -131,12 +140,12 @@ impl Wanted {
         let (app, input) = (request.app(), &request.input);
         let redriven = input.text("redriveFilter").map(|word| word == "REDRIVEN");
         let statuses = statuses(input.text("statusFilter"));
-        let (rows, workflow, definitions, run) =
+        let (rows, workflow, qualifier, run) =
             match (input.text("stateMachineArn"), input.text("mapRunArn")) {
                 (Some(arn), None) => {
                     let (found, qualifier) = machine::find(app, arn)?;
-                    let definitions = definitions(&found, qualifier, arn)?;
-                    (Rows::Own, Some(found.name), definitions, None)
+                    let qualifier = checked(&found, qualifier, arn)?;
+                    (Rows::Own, Some(found.name), qualifier, None)
                 }
                 (None, Some(arn)) => {
                     let (execution, run) = map_runs::find_run(app, arn).await?;
@@ -151,22 +160,31 @@ impl Wanted {
                 }
             };
         let filter = Filter { rows, statuses, workflow, ..Filter::default() };
-        Ok(Self { filter, definitions, run, redriven })
+        Ok(Self { filter, qualifier, run, redriven })
     }
 
     /// Whether the list has this row, which its filter let through.
     async fn has(&self, app: &App, row: &Summary) -> Result<bool, Refusal> {
-        let runs = |definition: &DefinitionHash| row.definition == Some(*definition);
-        if !self.definitions.as_ref().is_none_or(|wanted| wanted.iter().any(runs)) {
+        let of = row.started_as.as_ref();
+        let is_of = match &self.qualifier {
+            None => true,
+            Some(arn::Qualifier::Version(number)) => of.is_some_and(|of| of.version == *number),
+            Some(arn::Qualifier::Alias(name)) => {
+                of.is_some_and(|of| of.alias.as_deref() == Some(name.as_str()))
+            }
+        };
+        if !is_of {
             return Ok(false);
         }
         if !self.run.as_ref().is_none_or(|(_, run)| run.begun.contains_key(&row.id)) {
             return Ok(false);
         }
         let Some(redriven) = self.redriven else { return Ok(true) };
-        // Rows do not tell; few lists ask.
-        let execution = app.engine.execution(row.id).await?;
-        Ok((execution.redrives > 0) == redriven)
+        let redrives = match row.redriven {
+            Some((redrives, _)) => redrives,
+            None => app.engine.execution(row.id).await?.redrives,
+        };
+        Ok((redrives > 0) == redriven)
     }
 }
 
@@ -186,24 +204,23 @@ fn statuses(word: Option<&str>) -> Vec<Status> {
     all.into_iter().filter(|status| find::status(*status) == word).collect()
 }
 
-/// What a version or an alias stands for.
-fn definitions(
+/// Which executions belong to a version or an alias: all that it was started by.
+///
+/// # Errors
+/// There is none of that name.
+fn checked(
     found: &machine::Found,
     qualifier: Option<arn::Qualifier>,
     arn: &str,
-) -> Result<Option<Vec<DefinitionHash>>, Refusal> {
-    let numbers: Vec<u64> = match qualifier {
-        None => return Ok(None),
-        Some(arn::Qualifier::Version(number)) => vec![number],
+) -> Result<Option<arn::Qualifier>, Refusal> {
+    let is_there = match &qualifier {
+        None => true,
+        Some(arn::Qualifier::Version(number)) => found.version(*number).is_some(),
         Some(arn::Qualifier::Alias(name)) => {
-            let alias = found.said().and_then(|said| said.aliases.get(name.as_str()));
-            let alias = alias.ok_or_else(|| machine::missing(arn))?;
-            alias.routes.iter().map(|route| route.version).collect()
+            found.said().is_some_and(|said| said.aliases.contains_key(name.as_str()))
         }
     };
-    let versions = numbers.into_iter().filter_map(|number| found.version(number));
-    let definitions: Vec<_> = versions.map(|version| version.definition).collect();
-    if definitions.is_empty() { Err(machine::missing(arn)) } else { Ok(Some(definitions)) }
+    if is_there { Ok(qualifier) } else { Err(machine::missing(arn)) }
 }
 
 async fn list(request: Request) -> Output {
@@ -239,12 +256,18 @@ fn row_of(app: &App, row: &Summary, run: Option<&(String, MapRun)>) -> Value {
         "startDate": seconds(row.started_at),
     });
     let Some(fields) = told.as_object_mut() else { return told };
+    let mut tell = |name: &str, value: Value| drop(fields.insert(name.to_owned(), value));
     if let Some(ended) = row.ended_at {
-        fields.insert("stopDate".to_owned(), seconds(ended));
+        tell("stopDate", seconds(ended));
     }
     if let Some((arn, run)) = run {
-        fields.insert("mapRunArn".to_owned(), arn.as_str().into());
-        fields.insert("itemCount".to_owned(), run.begun.get(&row.id).copied().into());
+        tell("mapRunArn", arn.as_str().into());
+        tell("itemCount", run.begun.get(&row.id).copied().into());
+    }
+    tell_started_as(app, &row.workflow, row.started_as.as_ref(), &mut tell);
+    if let Some((redrives, at)) = row.redriven {
+        tell("redriveCount", redrives.into());
+        at.into_iter().for_each(|at| tell("redriveDate", seconds(at)));
     }
     told
 }

@@ -9,7 +9,7 @@ use super::scheduler::OUTSIDE;
 use super::world::{Answer, World};
 use crate::engine::{CallbackToken, ExecutionId, JobId};
 use crate::language::Json;
-use crate::runtime::{Orchestrator, Poll, RemoteJob, RemoteOutcome};
+use crate::runtime::{MOST_UNANSWERED, Orchestrator, Poll, RemoteJob, RemoteOutcome};
 use crate::testing::generate::{ERRORS, result};
 use crate::worker::{JobContext, JobError, ProgressReport, Registry};
 
@@ -143,14 +143,26 @@ pub(super) fn send_workers(world: &Arc<World>) {
     for number in 0..AFAR {
         let world = world.clone();
         world.clone().scheduler.spawn(OUTSIDE, async move {
+            let mut asked = Asked::default();
             loop {
-                poll(&world, number).await;
+                poll(&world, number, &mut asked).await;
             }
         });
     }
 }
 
-async fn poll(world: &Arc<World>, number: usize) {
+/// What a worker has asked for.
+#[derive(Default)]
+struct Asked {
+    count: u64,
+    /// Requests that it got no answer to.
+    unanswered: Vec<String>,
+}
+
+async fn poll(world: &Arc<World>, number: usize, asked: &mut Asked) {
+    asked.count += 1;
+    let request = format!("{}", asked.count);
+    let mut named = std::mem::take(&mut asked.unanswered);
     let job_types: &[&str] = if number == 0 { &["beta", "gamma"] } else { &["gamma"] };
     let poll = Poll {
         worker: format!("worker-{number}"),
@@ -159,6 +171,8 @@ async fn poll(world: &Arc<World>, number: usize) {
         wait: Duration::from_secs(2),
         lease_seconds: Some(LEASE),
         address: None,
+        request: Some(request.clone()),
+        unanswered: named.clone(),
     };
     match world.call(|system| async move { system.poll_jobs(poll).await }).await {
         Answer::Done(polled) => {
@@ -170,7 +184,12 @@ async fn poll(world: &Arc<World>, number: usize) {
                 });
             }
         }
-        Answer::Refused(_) | Answer::Unknown => world.clock.rest(100).await,
+        answer @ (Answer::Refused(_) | Answer::Unknown) => {
+            named.extend(matches!(answer, Answer::Unknown).then_some(request));
+            named.truncate(MOST_UNANSWERED);
+            asked.unanswered = named;
+            world.clock.rest(100).await;
+        }
     }
 }
 

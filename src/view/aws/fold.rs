@@ -16,6 +16,7 @@ use crate::engine::event::{
 };
 use crate::engine::{
     ChildWait, Event, Execution, ExecutionId, Failure, FrameId, JobId, Program, Timestamp,
+    worker_name,
 };
 use crate::language::{Json, StateKind, StateName};
 
@@ -368,7 +369,7 @@ impl<'f> Fold<'f> {
     }
 
     fn job_started(&mut self, body: &JobStarted) {
-        self.job_event(body.job, "Started", |served| served.started(&body.worker));
+        self.job_event(body.job, "Started", |served| served.started(worker_name(&body.worker)));
     }
 
     /// Whoever took the job has handed it on.

@@ -2,7 +2,9 @@
 
 use super::pauses::held;
 use super::{Reason, ReasonKind, Seen, Workers};
-use crate::engine::{Execution, ExecutionId, Job, JobId, JobStatus, Status, Timer, Timestamp};
+use crate::engine::{
+    Execution, ExecutionId, Job, JobId, JobStatus, Status, Timer, Timestamp, worker_name,
+};
 use crate::view::job_label;
 
 impl Seen<'_> {
@@ -42,7 +44,7 @@ impl Seen<'_> {
             job_id: Some(job_label(self.execution.id, id)),
             job_type: Some(job.job_type.clone()),
             attempt: Some(job.attempt),
-            worker: job.worker.clone(),
+            worker: job.worker.as_deref().map(|name| worker_name(name).into()),
             progress: job.percent,
             message: job.message.clone(),
             since: empty.since.or(since).or(Some(job.scheduled_at)),

@@ -31,7 +31,9 @@ const DETAIL_BYTES: usize = 1024;
 /// Why there is no answer that helps.
 #[derive(Debug)]
 pub(super) enum Trouble {
-    /// The server is away or overloaded, or the answer was cut off: it may have done what was asked.
+    /// The server cannot be reached: it has not got what was asked.
+    Unreached(String),
+    /// The server is overloaded, or its answer was cut off: it may have done what was asked.
     Away(String),
     /// The answer is larger than one may be.
     TooLarge,
@@ -42,7 +44,7 @@ pub(super) enum Trouble {
 impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Away(why) => f.write_str(why),
+            Self::Unreached(why) | Self::Away(why) => f.write_str(why),
             Self::TooLarge => write!(f, "its answer has more than {ANSWER_BYTES} bytes"),
             Self::Refused { status, code, detail } => write!(f, "{detail} ({status} {code})"),
         }
@@ -135,8 +137,8 @@ impl Connection {
         body: Bytes,
     ) -> Result<(StatusCode, Bytes), Lost> {
         let unsent = |trouble| Lost { trouble, was_sent: false };
-        let request = self.request(path, body).map_err(|error| unsent(away(&error)))?;
-        sender.ready().await.map_err(|error| unsent(away(&error)))?;
+        let request = self.request(path, body).map_err(|error| unsent(unreached(&error)))?;
+        sender.ready().await.map_err(|error| unsent(unreached(&error)))?;
         let answer: Response<Incoming> = sender
             .send_request(request)
             .await
@@ -168,19 +170,21 @@ impl Connection {
         let late = clock.sleep(CONNECT_TIMEOUT);
         tokio::select! {
             connected = self.greet() => connected,
-            () = late => Err(Trouble::Away("it cannot be reached in time".to_owned())),
+            () = late => Err(Trouble::Unreached("it cannot be reached in time".to_owned())),
         }
     }
 
     async fn greet(&self) -> Result<SendRequest<Full<Bytes>>, Trouble> {
         let Address { host, port, .. } = &self.server.address;
         let stream =
-            TcpStream::connect((host.as_str(), *port)).await.map_err(|error| away(&error))?;
+            TcpStream::connect((host.as_str(), *port)).await.map_err(|error| unreached(&error))?;
         // Requests are written whole; waiting for more of them would only delay.
         stream.set_nodelay(true).map_err(|error| away(&error))?;
         match &self.server.tls {
             None => shake_hands(stream).await,
-            Some(tls) => shake_hands(tls.greet(stream).await.map_err(|error| away(&error))?).await,
+            Some(tls) => {
+                shake_hands(tls.greet(stream).await.map_err(|error| unreached(&error))?).await
+            }
         }
     }
 }
@@ -203,19 +207,27 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (sender, connection) =
-        handshake(TokioIo::new(stream)).await.map_err(|error| away(&error))?;
+        handshake(TokioIo::new(stream)).await.map_err(|error| unreached(&error))?;
     // It ends when the sender is dropped. What breaks it is told to the sender, too.
     drop(tokio::spawn(async move { drop(connection.await) }));
     Ok(sender)
 }
 
-/// With what caused it: hyper keeps the system's words there.
 fn away(error: &dyn std::error::Error) -> Trouble {
+    Trouble::Away(with_source(error))
+}
+
+fn unreached(error: &dyn std::error::Error) -> Trouble {
+    Trouble::Unreached(with_source(error))
+}
+
+/// With what caused it: hyper keeps the system's words there.
+fn with_source(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     if let Some(source) = error.source() {
         words = format!("{words}: {source}");
     }
-    Trouble::Away(words)
+    words
 }
 
 fn refusal(status: StatusCode, answer: &[u8]) -> Trouble {

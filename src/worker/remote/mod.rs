@@ -39,6 +39,7 @@ mod lane;
 mod live;
 mod outbox;
 mod plan;
+mod requests;
 mod retry;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ pub(super) const REPORT: &str = "/api/v1/jobs/report";
 
 /// The most jobs that one request may ask for.
 pub(super) const MAX_JOBS: usize = 256;
+/// The most requests without an answer that one request may name.
+pub(super) const MAX_UNANSWERED: usize = 64;
 /// The most reports that one request may hold.
 pub(super) const MAX_REPORTS: usize = 1000;
 
@@ -26,6 +28,10 @@ pub(super) struct Poll<'p> {
     pub(super) max: usize,
     pub(super) wait_seconds: u64,
     pub(super) lease_seconds: u64,
+    /// What this request is called.
+    pub(super) request: &'p str,
+    /// Earlier ones that got no answer.
+    pub(super) unanswered: &'p [String],
 }
 
 /// Jobs, at most as many as were asked for.

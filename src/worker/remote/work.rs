@@ -11,6 +11,7 @@ use super::error::RemoteError;
 use super::http::{Connection, Trouble};
 use super::live::{Live, PULSE};
 use super::plan::{Ask, Plan};
+use super::requests::{Named, Requests};
 use super::retry::Retry;
 use super::wire::{Job, Jobs, News, POLL, Poll};
 use crate::worker::registry::HANDLER_PANICKED;
@@ -30,6 +31,7 @@ const CANCEL_GRACE: Duration = Duration::from_secs(5);
 /// A request for jobs that has come back.
 struct Polled {
     ask: Ask,
+    named: Named,
     connection: Connection,
     answer: Result<Jobs, Trouble>,
     /// How long that took.
@@ -49,6 +51,7 @@ pub(super) struct Work {
     pause: Option<BoxFuture<'static, ()>>,
     /// Whether the server has ever given an answer to a request for jobs.
     was_welcome: bool,
+    requests: Requests,
 }
 
 /// When somebody wants the worker to end.
@@ -76,6 +79,7 @@ impl Work {
             retry,
             pause: None,
             was_welcome: false,
+            requests: Requests::new(seed),
         }
     }
 
@@ -118,13 +122,14 @@ impl Work {
             let connection = self.idle.pop();
             let connection =
                 connection.unwrap_or_else(|| Connection::new(self.shared.server.clone()));
-            self.polls.spawn(poll(self.shared.clone(), ask, connection));
+            let named = self.requests.next();
+            self.polls.spawn(poll(self.shared.clone(), ask, named, connection));
         }
     }
 
     /// Takes an answer; whether the server wants the worker to end.
     fn polled(&mut self, polled: Polled) -> Result<bool, RemoteError> {
-        let Polled { ask, connection, answer, took_ms } = polled;
+        let Polled { ask, named, connection, answer, took_ms } = polled;
         self.idle.push(connection);
         if let Some(at) = self.asked.iter().position(|asked| *asked == ask) {
             self.asked.swap_remove(at);
@@ -144,12 +149,13 @@ impl Work {
             }
             Err(trouble) => trouble,
         };
+        self.requests.unanswered(named, &trouble);
         match trouble {
             Trouble::Refused { status, code, detail } if !self.was_welcome => {
                 return Err(RemoteError::Refused { status, code, detail });
             }
             Trouble::TooLarge => self.plan.shrink(),
-            Trouble::Refused { .. } | Trouble::Away(_) => {}
+            Trouble::Refused { .. } | Trouble::Unreached(_) | Trouble::Away(_) => {}
         }
         if self.pause.is_none() {
             self.pause = Some(self.retry.after(&trouble));
@@ -217,18 +223,20 @@ impl Work {
     }
 }
 
-async fn poll(shared: Arc<Shared>, ask: Ask, mut connection: Connection) -> Polled {
+async fn poll(shared: Arc<Shared>, ask: Ask, named: Named, mut connection: Connection) -> Polled {
     let request = Poll {
         worker: &shared.name,
         types: &ask.types,
         max: ask.most,
         wait_seconds: shared.wait.as_secs(),
         lease_seconds: shared.lease.as_secs(),
+        request: &named.own,
+        unanswered: &named.unanswered,
     };
     let clock = &shared.server.clock;
     let asked_at = clock.now();
     let answer = connection.post(POLL, &request, shared.wait).await;
-    Polled { ask, connection, answer, took_ms: clock.now().ms_since(asked_at) }
+    Polled { ask, named, connection, answer, took_ms: clock.now().ms_since(asked_at) }
 }
 
 async fn run(handler: SharedHandler, context: JobContext, end: End) {

@@ -1,7 +1,7 @@
 //! Looking into the log: how it was, what changed, why nothing happens, from a running engine and
 //! from the folder alone.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Place, signal};
 
@@ -227,6 +227,33 @@ fn a_log_has_figures() {
     assert!(!place.ran(&["log", "grep", "no such luck"], 0).stdout.is_empty());
     signal(&server, "-TERM");
     assert_eq!(server.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_list_counts_what_is_beyond_it_when_that_is_asked_for() {
+    let place = Place::new();
+    place.ran(&["run", "catches.yaml"], 12);
+    place.ran(&["run", "greet.yaml"], 0);
+    place.ran(&["run", "greet.yaml"], 0);
+    let all = place.ran(&["list", "-n", "1", "--totals", "--json"], 0).json();
+    assert_eq!(all["items"].as_array().unwrap().len(), 1);
+    assert_eq!((&all["totals"]["total"], &all["totals"]["is_exact"]), (&json!(3), &json!(true)));
+    let by_status = &all["totals"]["by_status"];
+    assert_eq!((&by_status["completed"], &by_status["failed"]), (&json!(2), &json!(0)));
+    assert_eq!(by_status["completed_with_errors"], 1);
+    // A status chooses what is listed, and not what is counted of each.
+    let some = ["list", "--status", "completed", "--totals", "--json"];
+    let some = place.ran(&some, 0).json();
+    assert_eq!((&some["totals"]["total"], &some["totals"]["by_status"]), (&json!(2), by_status));
+    assert!(place.ran(&["list", "--json"], 0).json().get("totals").is_none());
+    let told = |arguments: &[&str]| place.ran(arguments, 0).stderr;
+    let counts = "2 completed, 1 completed_with_errors";
+    assert!(
+        told(&["list", "--totals"]).contains(&format!("3 of 3 shown; of each status: {counts}"))
+    );
+    assert!(told(&["list", "-n", "2"]).contains("the newest 2; -n shows more"));
+    assert!(!told(&["list", "-n", "3"]).contains("shows more"));
+    assert!(told(&["list", "-n", "1", "--status", "completed"]).contains("1 of 2 shown"));
 }
 
 #[test]

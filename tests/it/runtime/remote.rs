@@ -19,6 +19,8 @@ fn poll(worker: &str, most: usize) -> Poll {
         wait: Duration::from_secs(30),
         lease_seconds: Some(60),
         address: None,
+        request: None,
+        unanswered: Vec::new(),
     }
 }
 
@@ -207,6 +209,70 @@ async fn a_crash_or_a_stop_takes_nothing_from_workers_afar() {
         assert!(stale(&late), "{late}");
         assert_eq!(polled(&second, "w2", 2).await.len(), 2, "that one again, and the third");
     }
+}
+
+/// Asks under a name, and says which requests got no answer.
+async fn named(system: &Orchestrator, request: &str, unanswered: &[&str]) -> Vec<RemoteJob> {
+    let unanswered = unanswered.iter().map(|name| (*name).to_owned()).collect();
+    let poll = Poll { request: Some(request.to_owned()), unanswered, ..poll("w1", 1) };
+    within(system.poll_jobs(poll)).await.unwrap().jobs
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_an_answer_that_never_arrived_is_given_again_at_once() {
+    for crash in [true, false] {
+        let mut world = World::new();
+        let (mut system, ids) = with_jobs(&mut world, 2).await;
+        let kept = named(&system, "a-1", &[]).await.remove(0);
+        let cut_off = named(&system, "a-2", &[]).await.remove(0);
+        if crash {
+            drop(system);
+            system = open(&mut world).await;
+        }
+        // No time passes: no lease is over. Another worker may not say so.
+        let other = Poll { request: Some("a-3".to_owned()), wait: Duration::ZERO, ..poll("w2", 1) };
+        let other = Poll { unanswered: vec!["a-2".to_owned()], ..other };
+        let none = tokio::spawn({
+            let system = system.clone();
+            async move { system.poll_jobs(other).await.unwrap().jobs }
+        });
+        assert_eq!(within(none).await.unwrap(), []);
+        let again = named(&system, "a-3", &["a-2"]).await.remove(0);
+        let (was, is) = ((ids[1], cut_off.job, 2), (again.execution, again.job, again.attempt));
+        assert_eq!(is, was);
+        assert!(stale(&system.heartbeat_job(&cut_off.token).unwrap_err()));
+        assert!(!system.heartbeat_job(&kept.token).unwrap().cancel, "that one arrived");
+        for job in [kept, again] {
+            within(system.finish_job(&job.token, done(&json!(1)))).await.unwrap();
+        }
+        let lost = world.history(ids[1]).await;
+        assert!(lost.iter().any(|event| matches!(event, Event::AttemptLost(lost) if lost.stopped)));
+        assert_eq!(world.count(ids[0], "JobStarted").await, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_its_worker_calls_unanswered_gets_nothing_more() {
+    let mut world = World::new();
+    let (system, _) = with_jobs(&mut world, 0).await;
+    let left = tokio::spawn({
+        let system = system.clone();
+        async move { named(&system, "a-1", &[]).await }
+    });
+    within(async {
+        while system.job_type_figures().iter().all(|of| of.slots == 0) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let next = tokio::spawn({
+        let system = system.clone();
+        async move { named(&system, "a-2", &["a-1"]).await }
+    });
+    assert_eq!(within(left).await.unwrap(), [], "nobody listens to it");
+    let id = system.start("w", json!(7)).await.unwrap();
+    assert_eq!(within(next).await.unwrap()[0].execution, id);
+    assert_eq!(world.count(id, "JobStarted").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
 pub(super) struct Collector {
     address: SocketAddr,
     got: Arc<(Mutex<Vec<Vec<u8>>>, Condvar)>,
+    /// How many of them came compressed.
+    compressed: Arc<AtomicUsize>,
 }
 
 /// A span, with attributes as texts.
@@ -49,11 +52,13 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let got = Arc::<(Mutex<Vec<Vec<u8>>>, Condvar)>::default();
-        let keep = got.clone();
+        let (keep, compressed) = (got.clone(), Arc::<AtomicUsize>::default());
+        let count = compressed.clone();
         drop(std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                if let Some(body) = request(&mut stream) {
+                if let Some((body, is_compressed)) = request(&mut stream) {
+                    count.fetch_add(usize::from(is_compressed), Ordering::SeqCst);
                     // Before the answer: whoever has that may be gone at once.
                     keep.0.lock().unwrap().push(body);
                     keep.1.notify_all();
@@ -62,7 +67,7 @@ impl Collector {
                 }
             }
         }));
-        Self { address, got }
+        Self { address, got, compressed }
     }
 
     pub(super) fn url(&self) -> String {
@@ -72,6 +77,11 @@ impl Collector {
     /// All bodies that came.
     pub(super) fn bodies(&self) -> Vec<Vec<u8>> {
         self.got.0.lock().unwrap().clone()
+    }
+
+    /// How many of them were compressed on their way.
+    pub(super) fn compressed(&self) -> usize {
+        self.compressed.load(Ordering::SeqCst)
     }
 
     pub(super) fn spans(&self) -> Vec<Span> {
@@ -92,8 +102,8 @@ impl Collector {
     }
 }
 
-/// Reads a request; nothing when the other end hung up.
-fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+/// Reads a request, and whether it was compressed; nothing when the other end hung up.
+fn request(stream: &mut TcpStream) -> Option<(Vec<u8>, bool)> {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let (mut read, mut part) = (Vec::new(), [0; 16 * 1024]);
     loop {
@@ -107,7 +117,13 @@ fn request(stream: &mut TcpStream) -> Option<Vec<u8>> {
         }
         assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
         assert!(head.contains("content-type: application/x-protobuf"), "{head}");
-        return Some(read[end + 4..].to_vec());
+        let (body, is_compressed) = (&read[end + 4..], head.contains("content-encoding: gzip"));
+        let mut plain = body.to_vec();
+        if is_compressed {
+            plain.clear();
+            flate2::read::GzDecoder::new(body).read_to_end(&mut plain).unwrap();
+        }
+        return Some((plain, is_compressed));
     }
 }
 

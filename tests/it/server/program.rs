@@ -119,8 +119,10 @@ fn log_lines_are_json_when_that_is_asked_for() {
     assert_eq!(put.json(&json!({})).send().status, 422);
     drop(serving);
     let said = std::fs::read_to_string(folder.path().join("said")).unwrap();
-    let lines = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let audit: Vec<Value> = lines.filter(|line| line["target"] == "audit").collect();
+    let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ready = lines.iter().find(|line| line["target"] == "everstep").unwrap();
+    assert!(ready["message"].as_str().unwrap().contains("is ready"), "{said}");
+    let audit: Vec<&Value> = lines.iter().filter(|line| line["target"] == "audit").collect();
     assert_eq!(audit.len(), 1, "{said}");
     assert_eq!((&audit[0]["level"], &audit[0]["status"]), (&json!("INFO"), &json!(422)), "{said}");
 }

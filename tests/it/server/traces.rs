@@ -166,6 +166,23 @@ fn all_attempts_of_an_execution_are_one_trace_also_after_a_crash() {
 }
 
 #[test]
+fn a_run_without_a_server_is_told_too_and_compressed_when_that_is_asked_for() {
+    for compression in ["gzip", "none"] {
+        let (folder, collector) = (TempDir::new().unwrap(), Collector::new());
+        let machine = json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}});
+        std::fs::write(folder.path().join("w.json"), machine.to_string()).unwrap();
+        let mut run = command(folder.path(), &["--json", "run", "w.json"]);
+        let compressed = ("OTEL_EXPORTER_OTLP_COMPRESSION", compression);
+        let ran = run.envs([(ENDPOINT, &*collector.url()), compressed]).output().unwrap();
+        let id = document(&ran)["job_id"].as_str().unwrap().to_owned();
+        let spans = collector.spans();
+        let [told] = spans.as_slice() else { panic!("{spans:?}") };
+        assert_eq!((&*told.name, &told.trace), ("execution w", &id.replace('-', "")));
+        assert_eq!(collector.compressed(), usize::from(compression == "gzip"));
+    }
+}
+
+#[test]
 fn a_request_is_a_span_of_its_callers_trace_and_leads_to_the_execution() {
     let (folder, collector) = (TempDir::new().unwrap(), Collector::new());
     let (url, service) = (collector.url(), ("OTEL_SERVICE_NAME", "orders"));

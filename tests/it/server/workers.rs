@@ -52,6 +52,31 @@ fn a_job_is_taken_reported_and_brought_to_its_end() {
 }
 
 #[test]
+fn a_request_that_got_no_answer_is_named_by_the_next_and_its_job_given_again() {
+    let server = server();
+    let id = server.start("w", json!(1));
+    let ask = |request: &str, unanswered: Value| {
+        let body = json!({"worker": "w1", "types": ["afar"], "request": request,
+            "unanswered": unanswered});
+        poll(&server, &body)
+    };
+    let cut_off = ask("r-1", json!([])).json()["items"][0].clone();
+    let again = ask("r-2", json!(["r-0", "r-1"])).json()["items"][0].clone();
+    assert_eq!((&again["job"], &again["attempt"]), (&cut_off["job"], &json!(2)));
+    let end = |job: &Value| server.post("/api/v1/jobs/complete", &json!({"token": job["token"]}));
+    assert_eq!((end(&cut_off).status, end(&again).status), (409, 200));
+    server.ended(id);
+    // What people see is the worker alone.
+    let timeline = server.get(&format!("/api/v1/executions/{id}/timeline")).body;
+    assert!(timeline.contains("\"remote w1\"") && !timeline.contains("r-2"), "{timeline}");
+    for (request, unanswered) in
+        [("r 3", json!([])), ("r-3", json!(["r 1"])), ("r-3", json!("r-1")), ("r-3", json!([1]))]
+    {
+        assert!(matches!(ask(request, unanswered).status, 400 | 422));
+    }
+}
+
+#[test]
 fn several_reports_are_answered_each_by_itself() {
     let server = server();
     for n in 0..3 {

@@ -105,6 +105,30 @@ async fn requests_for_jobs_go_on_after_every_kind_of_trouble() {
 }
 
 #[tokio::test]
+async fn a_request_whose_answer_was_cut_off_is_named_by_the_next() {
+    let server = Server::start().await;
+    server.set(|state| state.faults.push_back((POLL, Fault::CutOff)));
+    let working = Working::start(builder(&server, Arc::new(Hasty::default())));
+    server.offer(1, "double", &json!(1));
+    let named = server
+        .until(|state| match state.polls.as_slice() {
+            [first, second, ..] => {
+                let names = (first["request"].clone(), second["unanswered"].clone());
+                Some((names, second["request"].clone()))
+            }
+            _ => None,
+        })
+        .await;
+    let ((cut_off, unanswered), next) = named;
+    assert_eq!(unanswered, json!([cut_off]));
+    assert_ne!(cut_off, next);
+    server.offer(2, "double", &json!(2));
+    server.end(2).await;
+    server.set(|state| assert_eq!(state.polls[2]["unanswered"], json!([]), "it has been told"));
+    assert_eq!(working.stop(&server).await, DONE);
+}
+
+#[tokio::test]
 async fn a_server_that_wants_nothing_of_the_worker_ends_it_at_the_start() {
     let server = Server::start().await;
     server.set(|state| state.faults.push_back((POLL, Fault::Status(401, "UNAUTHORIZED"))));

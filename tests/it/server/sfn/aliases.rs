@@ -70,6 +70,20 @@ fn an_execution_knows_the_version_and_alias_that_it_was_started_by() {
     assert_eq!(by(&arn), (Value::Null, Value::Null));
     assert_eq!(by(&format!("{arn}:1")), (json!(format!("{arn}:1")), Value::Null));
     assert_eq!(by(&alias), (json!(format!("{arn}:2")), json!(alias)));
+    // Lists tell the same, and of a version or alias only what was started by it.
+    let list = |of: &str| {
+        let listed =
+            pages(&server, "ListExecutions", &json!({"stateMachineArn": of}), "executions");
+        let members = ["stateMachineVersionArn", "stateMachineAliasArn"];
+        let told = |row: Value| members.map(|member| row[member].as_str().map(str::to_owned));
+        listed.into_iter().map(told).collect::<Vec<_>>()
+    };
+    let (first, second) = (Some(format!("{arn}:1")), Some(format!("{arn}:2")));
+    let by_alias = [second, Some(alias.clone())];
+    assert_eq!(list(&alias), std::slice::from_ref(&by_alias));
+    assert_eq!(list(&format!("{arn}:2")), std::slice::from_ref(&by_alias));
+    assert_eq!(list(&format!("{arn}:1")), [[first.clone(), None]]);
+    assert_eq!(list(&arn), [by_alias, [first, None], [None, None]]);
 }
 
 #[test]

@@ -126,9 +126,11 @@ fn a_redrive_counts_and_its_client_token_makes_it_once() {
     assert_eq!(server.aws_error("RedriveExecution", redrive(Some("l"))), "ExecutionNotRedrivable");
     let list = |filter: &str| {
         let input = json!({"stateMachineArn": arn, "redriveFilter": filter});
-        server.aws("ListExecutions", input)["executions"].as_array().unwrap().len()
+        server.aws("ListExecutions", input)["executions"].as_array().unwrap().clone()
     };
-    assert_eq!((list("REDRIVEN"), list("NOT_REDRIVEN")), (1, 0));
+    assert_eq!((list("REDRIVEN").len(), list("NOT_REDRIVEN").len()), (1, 0));
+    let row = &list("REDRIVEN")[0];
+    assert_eq!((&row["redriveCount"], &row["redriveDate"]), (&json!(1), &first["redriveDate"]));
 }
 
 #[test]
