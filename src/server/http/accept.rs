@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::Resource;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -28,6 +29,8 @@ use super::tls::Tls;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The most headers of a request.
 const MOST_HEADERS: usize = 64;
+/// File descriptors that connections leave to the engine at least; a quarter of all when that is more.
+const OWN_DESCRIPTORS: usize = 64;
 /// What is said to those who find no place.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\
     retry-after: 1\r\nconnection: close\r\n\r\n";
@@ -43,7 +46,7 @@ pub(super) struct Accept {
 impl Accept {
     /// Takes connections until the server stops, and then waits for those that are open.
     pub(super) async fn run(self) {
-        let places = Arc::new(Semaphore::new(self.app.settings.limits.connections));
+        let places = Arc::new(Semaphore::new(places(self.app.settings.limits.connections)));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -98,6 +101,18 @@ impl Accept {
             drop(place);
         });
     }
+}
+
+/// How many connections there may be: as many as are wanted, but the engine needs descriptors of its
+/// own, for the control socket, files and the programs that it runs.
+fn places(wanted: usize) -> usize {
+    let Some(most) = rustix::process::getrlimit(Resource::Nofile).current else { return wanted };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let left = most.saturating_sub(OWN_DESCRIPTORS.max(most / 4)).max(1);
+    if left < wanted {
+        tracing::info!(descriptors = most, "there may be {left} connections, not {wanted}");
+    }
+    wanted.min(left)
 }
 
 async fn serve<S>(app: &App, stream: S, peer: SocketAddr, router: Router)
