@@ -1,6 +1,7 @@
 //! Connections: how many there may be, how slow they may be, and how they end.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustix::process::Resource;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -67,17 +68,16 @@ impl Accept {
 
     fn begin(
         &self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         peer: SocketAddr,
         places: &Arc<Semaphore>,
         connections: &mut JoinSet<()>,
     ) {
         let Ok(place) = places.clone().try_acquire_owned() else {
             self.app.counts.turned_away.fetch_add(1, Ordering::Relaxed);
-            // A new socket has room for a line; should it not, the client learns less.
-            connections.spawn(async move {
-                drop(tokio::time::timeout(ACCEPT_PAUSE, stream.write_all(FULL)).await);
-            });
+            // At once, so that a crowd that is turned away holds no descriptors. A new socket has room
+            // for a line; should it not, the client learns less.
+            drop(stream.into_std().and_then(|mut stream| stream.write(FULL)));
             return;
         };
         let (app, router, tls) = (self.app.clone(), self.router.clone(), self.tls.clone());

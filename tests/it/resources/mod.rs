@@ -3,6 +3,7 @@
 
 mod descriptors;
 mod inputs;
+mod queued;
 mod room;
 
 use std::net::SocketAddr;

@@ -52,7 +52,9 @@ fn ends_for_want_of_room(server: Program) {
 fn is_all_there(log: &History, acknowledged: &Acknowledged) {
     let begun: Acknowledged = log
         .named("ExecutionStarted")
-        .map(|event| (execution(event), event["data"]["input"].as_str().unwrap().to_owned()))
+        .map(|event| {
+            (execution(event), event["data"]["input"].as_str().unwrap_or_default().to_owned())
+        })
         .collect();
     for (id, input) in acknowledged {
         assert_eq!(begun.get(id), Some(input), "{id} was acknowledged");
