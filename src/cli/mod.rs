@@ -59,6 +59,10 @@ use self::fault::{Fault, Outcome};
 use self::ui::{BesideBars, ColorChoice, Output, Ui, Wishes};
 use crate::telemetry::{self, LogFormat, Verbosity};
 
+/// Threads that read the disk at most. They come when many read at once, and as work is given to all
+/// in turn hardly ever go again; a disk that is asked more at once is no faster.
+const READERS: usize = 64;
+
 const EXAMPLES: &str = "\
 Examples:
   everstep run import.yaml --input '{\"path\": \"inbox\"}'   run a workflow to its end
@@ -191,7 +195,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let context = context(&line.global);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(READERS)
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(&context, line.command)),
         Err(error) => {
