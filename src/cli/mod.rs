@@ -59,9 +59,10 @@ use self::fault::{Fault, Outcome};
 use self::ui::{BesideBars, ColorChoice, Output, Ui, Wishes};
 use crate::telemetry::{self, LogFormat, Verbosity};
 
-/// Threads that read the disk at most. They come when many read at once, and as work is given to all
-/// in turn hardly ever go again; a disk that is asked more at once is no faster.
-const READERS: usize = 64;
+/// Threads that read the disk, for each processor, and at least. They come when many read at once, and
+/// as work is given to all in turn hardly ever go again.
+const READERS_EACH: usize = 4;
+const READERS: usize = 16;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -195,9 +196,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let context = context(&line.global);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        .max_blocking_threads(READERS)
+        .max_blocking_threads(READERS.max(processors * READERS_EACH))
         .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(&context, line.command)),
