@@ -21,9 +21,11 @@ mod chain;
 mod commit;
 mod control;
 mod disk;
+mod herd;
 mod http;
 mod memory;
 mod past;
+mod queued;
 mod recovery;
 mod report;
 mod shares;
@@ -33,9 +35,12 @@ fn main() {
     if std::env::var_os(memory::CHILD).is_some() {
         return memory::measure();
     }
+    if std::env::var_os(queued::CHILD).is_some() {
+        return queued::measure();
+    }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 9] = [
+    let sections: [(&str, fn()); 11] = [
         ("commit", commit::run),
         ("chain", chain::run),
         ("http", http::run),
@@ -45,6 +50,8 @@ fn main() {
         ("start", start::run),
         ("past", past::run),
         ("memory", memory::run),
+        ("herd", herd::run),
+        ("queued", queued::run),
     ];
     report::title("machine");
     disk::print_fdatasync();

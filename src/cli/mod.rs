@@ -59,6 +59,11 @@ use self::fault::{Fault, Outcome};
 use self::ui::{BesideBars, ColorChoice, Output, Ui, Wishes};
 use crate::telemetry::{self, LogFormat, Verbosity};
 
+/// Threads that read the disk, for each processor, and at least. They come when many read at once, and
+/// as work is given to all in turn hardly ever go again.
+const READERS_EACH: usize = 4;
+const READERS: usize = 16;
+
 const EXAMPLES: &str = "\
 Examples:
   everstep run import.yaml --input '{\"path\": \"inbox\"}'   run a workflow to its end
@@ -191,7 +196,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let context = context(&line.global);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(READERS.max(processors * READERS_EACH))
+        .build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(dispatch(&context, line.command)),
         Err(error) => {

@@ -1,5 +1,6 @@
 //! `everstep run`: a workflow to its end, with the engine in this process.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,8 @@ pub(super) const ROWS: usize = 1000;
 
 /// What `run` was last asked for in a data folder, so that `run --resume` needs no file.
 const LAST_RUN: &str = "last-run.json";
+/// More than two paths hold. Of a longer file the rest is no JSON either.
+const MOST_BYTES: u64 = 64 * 1024;
 
 #[derive(clap::Args)]
 pub(super) struct RunArgs {
@@ -135,7 +138,9 @@ pub(super) fn last_config(data: &Path) -> Result<Option<Config>, Box<Fault>> {
 }
 
 fn last_run(data: &Path) -> Option<LastRun> {
-    serde_json::from_slice(&std::fs::read(data.join(LAST_RUN)).ok()?).ok()
+    let mut text = Vec::new();
+    std::fs::File::open(data.join(LAST_RUN)).ok()?.take(MOST_BYTES).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
 }
 
 /// Only a convenience: without it the next `run --resume` must name its file.

@@ -237,6 +237,13 @@ impl Candidate<'_> {
         }
     }
 
+    fn is_wanted(&self, filter: &Filter) -> bool {
+        match self {
+            Self::Live(execution) => filter.has_live(execution),
+            Self::Ended(row) => filter.has(row),
+        }
+    }
+
     fn row(&self) -> Summary {
         match self {
             Self::Live(execution) => Summary::of(execution),
@@ -254,14 +261,13 @@ pub(super) fn newest<'c>(
 ) -> Vec<Summary> {
     let mut kept: BTreeMap<ExecutionId, Summary> = BTreeMap::new();
     for candidate in candidates.filter(|one| before.is_none_or(|before| one.id() < before)) {
-        // The id alone rules most of many out, before their rows are made.
+        // The id alone rules most of many out, and the filter others, before their rows are made.
         let oldest = kept.first_key_value().map(|(oldest, _)| *oldest);
         if kept.len() > limit && oldest.is_some_and(|oldest| candidate.id() < oldest) {
             continue;
         }
-        let row = candidate.row();
-        if filter.has(&row) {
-            kept.insert(row.id, row);
+        if candidate.is_wanted(filter) {
+            kept.insert(candidate.id(), candidate.row());
         }
         if kept.len() > limit + 1 {
             kept.pop_first();

@@ -40,6 +40,8 @@ use crate::store::{EventStore, NameKey};
 
 /// Messages taken in one turn before its decisions are handed on.
 const TURN_MESSAGES: usize = 256;
+/// Timers fired in one turn. When more are due at once, others get their turns in between.
+const TURN_TIMERS: usize = 256;
 /// Executions saved in one turn of a checkpoint.
 pub(super) const TURN_SNAPSHOTS: usize = 128;
 
@@ -221,7 +223,15 @@ impl Shard {
     }
 
     fn has_own_work(&self) -> bool {
-        !self.advances.is_empty() || self.saving.is_some() || !self.alignments.is_empty()
+        !self.advances.is_empty()
+            || self.saving.is_some()
+            || !self.alignments.is_empty()
+            || self.has_due_timer()
+    }
+
+    /// Whether the last turn left some: the clock would only be asked to wait for no time at all.
+    fn has_due_timer(&self) -> bool {
+        self.timers.first().is_some_and(|(due, _)| *due <= self.tools.clock.now())
     }
 
     fn next_timer(&self) -> impl Future<Output = ()> + use<> {
@@ -499,9 +509,10 @@ impl Shard {
 
     fn fire_due_timers(&mut self) {
         let now = self.tools.clock.now();
-        while let Some((due, id)) = self.timers.first().copied()
-            && due <= now
-        {
+        for _ in 0..TURN_TIMERS {
+            let Some((_, id)) = self.timers.first().copied().filter(|(due, _)| *due <= now) else {
+                return;
+            };
             self.timers.pop_first();
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             slot.armed = None;

@@ -8,6 +8,8 @@ pub mod clock;
 pub mod crash_points;
 pub mod damage;
 pub mod delete_suite;
+#[cfg(test)]
+mod failing_reads;
 pub mod faulty_store;
 pub mod fuzz;
 pub mod generate;

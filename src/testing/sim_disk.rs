@@ -35,6 +35,17 @@ impl SimDisk {
         self.set_faults(|faults| faults.sync_fails_in = Some(syncs));
     }
 
+    /// After `reads` more reads nothing can be read, until the disk is mended: what the system calls
+    /// an input/output error. A read that finds nothing counts too.
+    pub fn fail_reads_after(&self, reads: u64) {
+        self.set_faults(|faults| faults.reads_fail_in = Some(reads));
+    }
+
+    /// Everything can be read again.
+    pub fn mend_reads(&self) {
+        self.set_faults(|faults| faults.reads_fail_in = None);
+    }
+
     /// From now on syncs say that all is well and do nothing: a store that acknowledges what is not
     /// durable. A test of crashes that does not notice this tests nothing.
     pub fn ignore_syncs(&self) {

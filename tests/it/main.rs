@@ -29,6 +29,8 @@ mod folder;
 mod fuzz_bodies;
 mod language_table;
 mod promises;
+#[cfg(all(feature = "cli", target_os = "linux"))]
+mod resources;
 #[cfg(feature = "testing")]
 mod runtime;
 #[cfg(feature = "server")]

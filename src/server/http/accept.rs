@@ -1,6 +1,7 @@
 //! Connections: how many there may be, how slow they may be, and how they end.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +15,8 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use rustix::process::Resource;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -28,6 +30,8 @@ use super::tls::Tls;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The most headers of a request.
 const MOST_HEADERS: usize = 64;
+/// File descriptors that connections leave to the engine at least; a quarter of all when that is more.
+const OWN_DESCRIPTORS: usize = 64;
 /// What is said to those who find no place.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\
     retry-after: 1\r\nconnection: close\r\n\r\n";
@@ -43,7 +47,7 @@ pub(super) struct Accept {
 impl Accept {
     /// Takes connections until the server stops, and then waits for those that are open.
     pub(super) async fn run(self) {
-        let places = Arc::new(Semaphore::new(self.app.settings.limits.connections));
+        let places = Arc::new(Semaphore::new(places(self.app.settings.limits.connections)));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -64,17 +68,16 @@ impl Accept {
 
     fn begin(
         &self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         peer: SocketAddr,
         places: &Arc<Semaphore>,
         connections: &mut JoinSet<()>,
     ) {
         let Ok(place) = places.clone().try_acquire_owned() else {
             self.app.counts.turned_away.fetch_add(1, Ordering::Relaxed);
-            // A new socket has room for a line; should it not, the client learns less.
-            connections.spawn(async move {
-                drop(tokio::time::timeout(ACCEPT_PAUSE, stream.write_all(FULL)).await);
-            });
+            // At once, so that a crowd that is turned away holds no descriptors. A new socket has room
+            // for a line; should it not, the client learns less.
+            drop(stream.into_std().and_then(|mut stream| stream.write(FULL)));
             return;
         };
         let (app, router, tls) = (self.app.clone(), self.router.clone(), self.tls.clone());
@@ -98,6 +101,18 @@ impl Accept {
             drop(place);
         });
     }
+}
+
+/// How many connections there may be: as many as are wanted, but the engine needs descriptors of its
+/// own, for the control socket, files and the programs that it runs.
+fn places(wanted: usize) -> usize {
+    let Some(most) = rustix::process::getrlimit(Resource::Nofile).current else { return wanted };
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let left = most.saturating_sub(OWN_DESCRIPTORS.max(most / 4)).max(1);
+    if left < wanted {
+        tracing::info!(descriptors = most, "there may be {left} connections, not {wanted}");
+    }
+    wanted.min(left)
 }
 
 async fn serve<S>(app: &App, stream: S, peer: SocketAddr, router: Router)

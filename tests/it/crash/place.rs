@@ -1,6 +1,7 @@
 //! A folder with a workflow in it, and the program at work there.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -60,10 +61,15 @@ impl Place {
 
     /// Starts the program. `name` tells its output files from those of others that run meanwhile.
     pub(crate) fn spawn_as(&self, name: &str, arguments: &[&str]) -> Program {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_everstep"));
+        command.args(arguments);
+        self.begin(name, command)
+    }
+
+    fn begin(&self, name: &str, mut command: Command) -> Program {
         let (printed, said) =
             (self.path().join(format!("{name}.out")), self.path().join(format!("{name}.err")));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_everstep"));
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command.current_dir(self.path()).stdin(Stdio::null());
         for variable in ["EVERSTEP_DATA", "EVERSTEP_LOG", "NO_COLOR", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
@@ -76,6 +82,15 @@ impl Place {
 
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Program {
         self.spawn_as("main", arguments)
+    }
+
+    /// Starts the program with less than it usually has, as the shell's `limits` say.
+    pub(crate) fn spawn_under(&self, limits: &str, arguments: &[&str]) -> Program {
+        let mut command = Command::new("/bin/sh");
+        // The program takes the shell's place, and is the process that is waited for.
+        command.args(["-c", &format!("{limits}; exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_everstep")).args(arguments);
+        self.begin("main", command)
     }
 
     /// Runs the program to its end, and insists on how that is.
@@ -153,6 +168,14 @@ impl Program {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// The first line that it has printed: where a server listens.
+    pub(crate) fn listens_at(&self) -> SocketAddr {
+        until("it says where it listens", || {
+            let printed = fs::read_to_string(&self.printed).ok()?;
+            printed.lines().next()?.rsplit('/').next()?.parse().ok()
+        })
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

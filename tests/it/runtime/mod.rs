@@ -8,6 +8,7 @@ mod crash;
 mod delete;
 mod failing_store;
 mod files;
+mod herd;
 mod names;
 mod past;
 mod pauses;

@@ -11,24 +11,24 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
     /// The code of a problem, which has all that a problem has.
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
         let problem = self.json();
         assert_eq!(problem["status"], self.status, "{problem}");
@@ -40,19 +40,19 @@ impl Answer {
 }
 
 /// A connection.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) fn open(address: SocketAddr) -> Self {
+    pub(crate) fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream, read: Vec::new() }
     }
 
-    pub(super) fn send(&mut self, bytes: &[u8]) {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
         // A server that has hung up has answered before.
         drop(self.stream.write_all(bytes));
     }
@@ -100,7 +100,7 @@ impl Connection {
     }
 
     /// An answer; nothing when the server hung up without one.
-    pub(super) fn answer(&mut self) -> Option<Answer> {
+    pub(crate) fn answer(&mut self) -> Option<Answer> {
         let mut answer = self.head()?;
         if answer.header("transfer-encoding") == Some("chunked") {
             while let Some(chunk) = self.chunk() {
@@ -134,7 +134,7 @@ impl Connection {
 }
 
 /// A request that is not sent yet.
-pub(super) struct Request {
+pub(crate) struct Request {
     address: SocketAddr,
     method: String,
     target: String,
@@ -143,7 +143,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn new(address: SocketAddr, method: &str, target: &str) -> Self {
+    pub(crate) fn new(address: SocketAddr, method: &str, target: &str) -> Self {
         let host = ("host".to_owned(), address.to_string());
         let (method, target) = (method.to_owned(), target.to_owned());
         Self { address, method, target, headers: vec![host], body: Vec::new() }
@@ -160,16 +160,16 @@ impl Request {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    pub(super) fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string().as_bytes())
     }
 
-    pub(super) fn body(mut self, content_type: &str, body: &[u8]) -> Self {
+    pub(crate) fn body(mut self, content_type: &str, body: &[u8]) -> Self {
         self.body = body.to_vec();
         self.header("content-type", content_type)
     }
 
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -190,7 +190,7 @@ impl Request {
     }
 
     /// Sends it, and gives the answer.
-    pub(super) fn send(self) -> Answer {
+    pub(crate) fn send(self) -> Answer {
         let said = format!("{} {}", self.method, self.target);
         self.open().answer().unwrap_or_else(|| panic!("{said}: the server hung up"))
     }

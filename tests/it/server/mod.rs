@@ -3,7 +3,7 @@
 mod access;
 mod actions;
 mod bad_requests;
-mod client;
+pub(crate) mod client;
 #[cfg(all(feature = "cli", feature = "otel"))]
 mod collector;
 mod limits;

@@ -86,7 +86,7 @@ impl Tree {
         match self {
             Self::Sled(tree) => tree.get(key),
             #[cfg(any(test, feature = "testing"))]
-            Self::Simulated(tree) => Ok(tree.get(key.as_ref())),
+            Self::Simulated(tree) => tree.get(key.as_ref()),
         }
     }
 
@@ -189,7 +189,7 @@ impl Iterator for Iter {
         match self {
             Self::Sled(entries) => entries.next(),
             #[cfg(any(test, feature = "testing"))]
-            Self::Simulated(entries) => entries.next().map(Ok),
+            Self::Simulated(entries) => entries.next(),
         }
     }
 }
@@ -199,7 +199,7 @@ impl DoubleEndedIterator for Iter {
         match self {
             Self::Sled(entries) => entries.next_back(),
             #[cfg(any(test, feature = "testing"))]
-            Self::Simulated(entries) => entries.next_back().map(Ok),
+            Self::Simulated(entries) => entries.next_back(),
         }
     }
 }

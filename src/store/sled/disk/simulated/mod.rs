@@ -77,7 +77,12 @@ pub(crate) struct Faults {
     pub(crate) sync_fails_in: Option<u64>,
     /// Syncs say that all is well, and do nothing.
     pub(crate) ignores_syncs: bool,
+    /// So many reads still work; then none does.
+    pub(crate) reads_fail_in: Option<u64>,
 }
+
+/// What the system says of a disk that cannot be read.
+const EIO: i32 = rustix::io::Errno::IO.raw_os_error();
 
 type Names = BTreeMap<Arc<str>, u64>;
 
@@ -378,9 +383,12 @@ impl Handle {
         self.disk.perform(Done::Write { file: self.file, change })
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Content) -> T) -> Option<T> {
-        let state = lock(&self.disk.state);
-        state.files.get(&self.file).map(|file| look(&file.seen))
+    fn look<T>(&self, look: impl FnOnce(&Content) -> T) -> io::Result<Option<T>> {
+        let mut state = lock(&self.disk.state);
+        if is_over(&mut state.faults.reads_fail_in) {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
+        Ok(state.files.get(&self.file).map(|file| look(&file.seen)))
     }
 
     pub(super) fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
@@ -391,7 +399,7 @@ impl Handle {
             bytes.copy_from_slice(there);
             Some(())
         });
-        read.flatten().ok_or_else(end)
+        read?.flatten().ok_or_else(end)
     }
 
     pub(super) fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {

@@ -20,11 +20,13 @@ impl Tree {
         Self { database, name }
     }
 
-    fn look<T>(&self, look: impl FnOnce(&Entries) -> Option<T>) -> Option<T> {
-        self.database.look(|content| content.trees.get(&self.name).and_then(|tree| look(tree)))?
+    fn look<T>(&self, look: impl FnOnce(&Entries) -> Option<T>) -> ::sled::Result<Option<T>> {
+        let found =
+            self.database.look(|content| content.trees.get(&self.name).and_then(|tree| look(tree)));
+        Ok(found?.flatten())
     }
 
-    pub(in super::super) fn get(&self, key: &[u8]) -> Option<IVec> {
+    pub(in super::super) fn get(&self, key: &[u8]) -> ::sled::Result<Option<IVec>> {
         self.look(|entries| entries.get(key).cloned())
     }
 
@@ -75,9 +77,9 @@ impl Iter {
     fn look(
         &self,
         take: impl FnOnce(std::collections::btree_map::Range<'_, IVec, IVec>) -> Option<(IVec, IVec)>,
-    ) -> Option<(IVec, IVec)> {
+    ) -> ::sled::Result<Option<(IVec, IVec)>> {
         if self.is_over() {
-            return None;
+            return Ok(None);
         }
         let range = (self.front.clone(), self.back.clone());
         self.tree.look(|entries| take(entries.range(range)))
@@ -89,19 +91,23 @@ fn owned((key, value): (&IVec, &IVec)) -> (IVec, IVec) {
 }
 
 impl Iterator for Iter {
-    type Item = (IVec, IVec);
+    type Item = ::sled::Result<(IVec, IVec)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key, value) = self.look(|mut entries| entries.next().map(owned))?;
-        self.front = Bound::Excluded(key.clone());
-        Some((key, value))
+        let next = self.look(|mut entries| entries.next().map(owned)).transpose()?;
+        if let Ok((key, _)) = &next {
+            self.front = Bound::Excluded(key.clone());
+        }
+        Some(next)
     }
 }
 
 impl DoubleEndedIterator for Iter {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let (key, value) = self.look(|mut entries| entries.next_back().map(owned))?;
-        self.back = Bound::Excluded(key.clone());
-        Some((key, value))
+        let next = self.look(|mut entries| entries.next_back().map(owned)).transpose()?;
+        if let Ok((key, _)) = &next {
+            self.back = Bound::Excluded(key.clone());
+        }
+        Some(next)
     }
 }
