@@ -534,7 +534,7 @@ async fn a_log_with_a_segment_that_sled_takes_for_free_is_looked_at_whole() {
     drop(store);
     tamper(folder.path(), |tree| drop(tree.remove(log::key(1)).unwrap()));
     let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
-    drop(SledStore::open(folder.path(), options.clone()).unwrap());
+    drop(SledStore::open(folder.path(), options).unwrap());
     let path = folder.path().join("log/db");
     let mut bytes = fs::read(&path).unwrap();
     bytes.resize(bytes.len().next_multiple_of(512 * 1024), 0);
