@@ -69,6 +69,8 @@ pub struct AttemptSpan {
     pub attempt: u32,
     /// The state that it works for.
     pub step_name: Option<StateName>,
+    /// The state of the outermost machine in which that is, or which it is.
+    pub within: Option<StateName>,
     /// Who had it.
     pub worker: Option<Arc<str>>,
     /// When it was scheduled, as RFC 3339.
@@ -140,6 +142,7 @@ fn attempts(program: &Program, execution: &Execution, history: &[Record]) -> Vec
                     job_type: body.job_type.clone(),
                     attempt: body.attempt,
                     step_name: place,
+                    within: places.outermost(),
                     worker: None,
                     scheduled_at: time,
                     started_at: None,
