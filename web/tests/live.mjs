@@ -119,7 +119,9 @@ test('eight tabs at once are all live', async ({ server, browser }) => {
   await server.ended(id);
   for (const [n, tab] of tabs.entries()) {
     const where = n % 2 || n === 0 ? '.card .top .word' : `[data-row="${id}"] .word`;
-    await tab.locator(where, { hasText: 'Completed' }).waitFor();
+    await tab.locator(where, { hasText: 'Completed' }).waitFor().catch(async (error) => {
+      throw new Error(`tab ${n} says ${JSON.stringify((await tab.locator('body').innerText()).slice(0, 400))}: ${error.message}`);
+    });
   }
   // Those of tabs that were closed before end when the server next writes to them.
   let streams;
