@@ -8,7 +8,7 @@ import { Server } from './server.mjs';
 const FOLDER = join(import.meta.dirname, 'golden');
 // What is another one each time.
 const OTHERS = [
-  [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID'], [/\b[k-z]{15}\b/g, 'HANDLE'], [/\/tmp\/[^"\s]*/g, 'PATH'], [/in-process \d+/g, 'in-process N'], [/\b\d+ B\b/g, 'SIZE'],
+  [/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, 'ID'], [/\b[ghkmnp-z]{15}\b/g, 'HANDLE'], [/\/tmp\/[^"\s]*/g, 'PATH'], [/in-process \d+/g, 'in-process N'], [/\b\d+ B\b/g, 'SIZE'],
   [/\b(\d+d )?(\d+h )?(\d+m )?\d+(\.\d+)? (ms|s)\b/g, 'TIME'], [/\b\d+ (min|h|days?) ago|TIME ago|just now/g, 'AGO'], [/\b[A-Z][a-z]{2} \d+, [\d:]+ [AP]M/g, 'DATE'],
 ];
 const masked = (text) => OTHERS.reduce((left, [what, word]) => left.replace(what, word), text);
