@@ -51,7 +51,12 @@ impl Filter {
             && self.text.as_deref().is_none_or(|text| says(row, &text.to_lowercase()))
     }
 
-    /// The same of an execution that goes on. Its row, which is much to make, is made only if there is
+    /// Whether it may have executions that have ended: rows of those alone are on disk.
+    pub(super) fn has_ended(&self) -> bool {
+        self.statuses.is_empty() || self.statuses.iter().any(|status| status.is_terminal())
+    }
+
+    /// What [`Filter::has`] says, of an execution that goes on. Its row, which is much to make, is made only if there is
     /// a text to look for.
     pub(super) fn has_live(&self, execution: &Execution) -> bool {
         self.rows.has_child_of(execution.parent.as_ref())
@@ -129,6 +134,9 @@ impl Orchestrator {
         limit: usize,
         rows: &mut Vec<Summary>,
     ) -> Result<Option<ExecutionId>, Error> {
+        if !filter.has_ended() {
+            return Ok(None);
+        }
         let (mut found, mut read) = (0, 0);
         loop {
             let page = self.inner.tools.store.list_finished(before, READ).await?;

@@ -259,6 +259,8 @@ impl Card {
         let at_work = active_sub_jobs.iter().find(has_somebody);
         let active_sub_job = at_work.or(active_sub_jobs.first()).cloned();
         let ended = execution.ended_at;
+        // The whole takes no less than the step that it is in.
+        let of_step = steps.iter().filter_map(|step| step.seconds_left).max();
         Self {
             id: execution.id.to_string(),
             handle: execution.id.handle(),
@@ -285,7 +287,7 @@ impl Card {
             redrives: execution.redrives,
             redriven_at: execution.redriven_at.map(|at| at.to_string()),
             duration_seconds: seconds(ended.unwrap_or(now).ms_since(execution.started_at)),
-            seconds_left: execution.seconds_left(),
+            seconds_left: execution.seconds_left().map(|left| left.max(of_step.unwrap_or(0))),
             total_errors: execution.total_errors,
             failure: execution.failure.as_ref().map(FailureCard::of),
             summary: summary(execution),

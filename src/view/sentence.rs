@@ -342,6 +342,11 @@ impl Places {
         }
     }
 
+    /// The state of the outermost machine that it is in, whatever goes on inside that.
+    pub(super) fn outermost(&self) -> Option<StateName> {
+        self.states.get(&FrameId::ROOT).cloned()
+    }
+
     fn frame(&mut self, event: &Event) -> Option<FrameId> {
         let job = match event {
             Event::StateEntered(body) => return Some(body.frame),

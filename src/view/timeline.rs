@@ -63,10 +63,14 @@ pub struct AttemptSpan {
     /// Its type.
     #[serde(rename = "type")]
     pub job_type: Arc<str>,
+    /// The type's name for people, where the definition has one.
+    pub label: Option<String>,
     /// The attempt, from 1.
     pub attempt: u32,
     /// The state that it works for.
     pub step_name: Option<StateName>,
+    /// The state of the outermost machine in which that is, or which it is.
+    pub within: Option<StateName>,
     /// Who had it.
     pub worker: Option<Arc<str>>,
     /// When it was scheduled, as RFC 3339.
@@ -95,7 +99,7 @@ impl Timeline {
             let (name, title, status) = (step.name, step.title, step.status);
             Some(StepSpan { name, title, status, started_at, ended_at: step.ended_at })
         });
-        let mut attempts = attempts(execution, history);
+        let mut attempts = attempts(program, execution, history);
         let more_attempts = attempts.len().saturating_sub(ATTEMPTS_NAMED);
         attempts.truncate(ATTEMPTS_NAMED);
         let (marks, more_marks) = marks(history);
@@ -114,7 +118,8 @@ impl Timeline {
     }
 }
 
-fn attempts(execution: &Execution, history: &[Record]) -> Vec<AttemptSpan> {
+fn attempts(program: &Program, execution: &Execution, history: &[Record]) -> Vec<AttemptSpan> {
+    let label = |job_type| program.workflow.job_type_words.get(job_type)?.label.clone();
     let mut places = Places::default();
     let mut spans: IndexMap<(JobId, u32), AttemptSpan> = IndexMap::new();
     let mut newest: IndexMap<JobId, u32> = IndexMap::new();
@@ -133,9 +138,11 @@ fn attempts(execution: &Execution, history: &[Record]) -> Vec<AttemptSpan> {
                 newest.insert(body.job, body.attempt);
                 let span = AttemptSpan {
                     job_id: job_label(execution.id, body.job),
+                    label: label(&body.job_type),
                     job_type: body.job_type.clone(),
                     attempt: body.attempt,
                     step_name: place,
+                    within: places.outermost(),
                     worker: None,
                     scheduled_at: time,
                     started_at: None,

@@ -1,7 +1,7 @@
 // The budgets of the page. Of a debug binary times are told and not judged, for they say more about
 // the machine and what else it does; `npm run budgets` holds a release build to what docs/PAGE.md says.
 import { check, close, open, same, test } from './kit.mjs';
-import { BINARY } from './server.mjs';
+import { BINARY, Server } from './server.mjs';
 
 const IS_RELEASE = BINARY.includes('/release/');
 // Batches of a Map, each with so many events that there are a hundred thousand.
@@ -106,6 +106,55 @@ test('budget: any moment of 100,000 events is there at once, as is what is searc
   within(200, longest, 'the longest task');
   check(heap < 60, `the heap has ${heap} MB`);
   await close(page);
+});
+
+// A server with so many executions that have ended, all of them on disk.
+async function crowded(count) {
+  const server = await Server.begin();
+  const ends = { good: { Type: 'Pass', Weight: 1, End: true }, bad: { Type: 'Fail', Weight: 1, Error: 'Some.Error', Cause: 'it was not to be' } };
+  for (const [name, state] of Object.entries(ends)) await server.deploy(name, JSON.stringify({ StartAt: 'one', States: { one: state } }), 'application/json');
+  let n = 0;
+  const start = async () => {
+    while (n < count) await server.ask('POST', 'executions', { workflow: (n += 1) % 50 ? 'good' : 'bad', input: { n } });
+  };
+  await Promise.all(Array.from({ length: 48 }, start));
+  await server.kill('SIGTERM');
+  await server.again();
+  return server;
+}
+
+test('budget: a list of 100,000 executions is there at once, with how many there are', async ({ browser }) => {
+  const server = await crowded(IS_RELEASE ? 100_000 : 2000);
+  try {
+    const asked = async (query) => {
+      const times = [];
+      for (let n = 0; n < 20; n += 1) {
+        const begin = performance.now();
+        await server.ask('GET', `executions?${query}`);
+        times.push(performance.now() - begin);
+      }
+      return p95(times).toFixed(0);
+    };
+    const figures = {};
+    for (const [word, query] of Object.entries({ newest: 'limit=50', totals: 'limit=1&totals=true', failed: 'limit=50&status=failed', unfinished: 'limit=50&status=unfinished', none: 'limit=50&status=cancelled', search: 'limit=50&q=nothing+such' })) figures[word] = await asked(query);
+    const usable = [];
+    for (let n = 0; n < 5; n += 1) {
+      const page = await watched(browser);
+      await page.goto(`${server.url}/executions`);
+      await page.waitForFunction(() => document.querySelectorAll('[data-row]').length === 50 && document.querySelector('nav .count'), null, { polling: 'raf' });
+      usable.push(await page.evaluate(() => Math.round(performance.now())));
+      within(200, (await cost(page)).longest, 'the longest task');
+      await close(page);
+    }
+    tell(`REST p95 in ms: ${JSON.stringify(figures)}; rows and counts on the page after ${middle(usable)} ms, at worst ${Math.max(...usable)} ms`);
+    within(50, figures.newest, 'p95 of the list');
+    within(100, figures.totals, 'p95 of the totals');
+    within(50, figures.unfinished, 'p95 of what goes on');
+    within(250, figures.none, 'p95 of a list that finds nothing');
+    within(1000, middle(usable), 'rows and counts');
+  } finally {
+    await server.end();
+  }
 });
 
 test('budget: what is durable is on the screen within a quarter of a second', async ({ server, browser }) => {

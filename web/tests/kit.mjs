@@ -30,6 +30,11 @@ export async function open(browser, url, { width = 1280, height = 900, ...option
   const context = await browser.newContext({ viewport: { width, height }, ...options });
   const page = await context.newPage();
   page.wrong = [];
+  // What it has asked and not been answered; its stream is never over.
+  page.asks = new Set();
+  page.on('request', (request) => /\/api\/v1\/(?!stream)/.test(request.url()) && page.asks.add(request));
+  page.on('requestfinished', (request) => page.asks.delete(request));
+  page.on('requestfailed', (request) => page.asks.delete(request));
   page.serverIsAway = false;
   page.on('pageerror', (error) => page.wrong.push(`error: ${error.message}`));
   page.on('console', (message) => {
@@ -45,6 +50,15 @@ export async function close(page, allowed = () => false) {
   const wrong = page.wrong.filter((one) => !allowed(one));
   await page.context().close();
   same(wrong, [], 'what the page said wrong');
+}
+
+// Waits until the page has its answers, and has drawn them.
+export async function settled(page) {
+  await page.locator('main h1').first().waitFor();
+  for (let quiet = 0; quiet < 6; quiet += 1) {
+    if (page.asks.size || (await page.getByText(/^(Asking the server|Laying it out)/).count())) quiet = -1;
+    await page.evaluate(() => new Promise(requestAnimationFrame));
+  }
 }
 
 export async function axe(page, where) {

@@ -4,7 +4,7 @@ const percent = (page) => page.locator('.card .top strong.percent').innerText().
 const status = (page) => page.locator('.card .top .word').innerText();
 
 test('an import is seen live to its end, and its bar never falls', async ({ server, browser }) => {
-  const id = await server.import(24);
+  const id = await server.import(120);
   const page = await open(browser, `${server.url}/executions/${id}`);
   const seen = [];
   await page.locator('.card').waitFor();
@@ -27,7 +27,7 @@ test('an import is seen live to its end, and its bar never falls', async ({ serv
 });
 
 test('an execution is cancelled and retried from the page', async ({ server, browser }) => {
-  const id = await server.import(40);
+  const id = await server.import(240);
   const page = await open(browser, `${server.url}/executions/${id}`);
   await server.until(id, (card) => card.active_sub_jobs.length > 0 && card.current_step > 1, 'at work');
   await page.locator('[data-action=retry][aria-disabled=true]').waitFor();
@@ -72,7 +72,7 @@ test('the list changes where it is, and what is new waits', async ({ server, bro
 test('several are cancelled at once, and those that cannot be say why', async ({ server, browser }) => {
   const done = await server.import(1);
   await server.ended(done);
-  const [one, other] = [await server.import(60), await server.import(60)];
+  const [one, other] = [await server.import(400), await server.import(400)];
   const page = await open(browser, `${server.url}/executions`);
   for (const id of [done, one, other]) await page.locator(`[data-row="${id}"] input`).check();
   const bulk = page.getByRole('group', { name: 'What is chosen' });
@@ -85,7 +85,7 @@ test('several are cancelled at once, and those that cannot be say why', async ({
 });
 
 test('a server that is killed and comes back loses and doubles nothing on the page', async ({ server, browser }) => {
-  const id = await server.import(30);
+  const id = await server.import(100);
   const page = await open(browser, `${server.url}/executions/${id}`);
   await server.until(id, (card) => card.current_step > 1, 'at work');
   await page.locator('.condition.live').waitFor();
@@ -119,7 +119,9 @@ test('eight tabs at once are all live', async ({ server, browser }) => {
   await server.ended(id);
   for (const [n, tab] of tabs.entries()) {
     const where = n % 2 || n === 0 ? '.card .top .word' : `[data-row="${id}"] .word`;
-    await tab.locator(where, { hasText: 'Completed' }).waitFor();
+    await tab.locator(where, { hasText: 'Completed' }).waitFor().catch(async (error) => {
+      throw new Error(`tab ${n} says ${JSON.stringify((await tab.locator('body').innerText()).slice(0, 400))}: ${error.message}`);
+    });
   }
   // Those of tabs that were closed before end when the server next writes to them.
   let streams;

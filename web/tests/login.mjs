@@ -28,7 +28,8 @@ test('where access is on a token leads in, and a role disables with its reason',
     await page.goto(`${server.url}/log`);
     check((await why(page, 'verify')).includes('watcher has the role viewer'), 'why it cannot verify');
     await page.goto(`${server.url}/workflows/import`);
-    await page.getByText('watcher has the role viewer').waitFor();
+    await page.locator('[data-action=start][aria-disabled=true]').waitFor();
+    check((await why(page, 'start')).includes('watcher has the role viewer'), 'why it cannot be started');
     await page.goto(`${server.url}/executions`);
     await page.locator(`[data-row="${id}"] input`).check();
     await page.getByRole('group', { name: 'What is chosen' }).getByText('watcher has the role viewer').first().waitFor();
@@ -42,7 +43,7 @@ test('an operator acts, and is named in what came of it', async ({ browser }) =>
   const server = await Server.begin({ guarded: true });
   try {
     const operator = server.newToken('helmsman', 'operator');
-    const id = await server.import(60);
+    const id = await server.import(400);
     const page = await open(browser, `${server.url}/login?next=${encodeURIComponent(`/executions/${id}`)}`);
     await page.getByLabel('Token').fill(operator);
     await page.getByRole('button', { name: 'Sign in' }).click();

@@ -32,7 +32,7 @@ function told(card) {
     message: line(card.message),
     steps: card.steps.map((step) => ({
       name: step.name, title: step.title, status: WORDS[step.status], progress: `${step.progress} %`, message: line(step.message), error: line(step.error?.cause),
-      parts: step.parts ? `${step.parts_completed + step.parts_failed} of ${step.parts} parts done` : '',
+      parts: step.parts ? `${step.parts_completed + step.parts_failed} of ${step.parts} ${step.parts === 1 ? 'part' : 'parts'} done` : '',
     })),
     jobs: card.active_sub_jobs.slice(0, 8).map((job) => ({ id: job.id, label: job.label ?? job.type, progress: `${job.progress} %`, message: line(job.message) })),
   };
@@ -50,6 +50,7 @@ test('the page at any past event is what everstep show --at prints', async ({ se
     await page.locator(`.card[data-sequence="${at}"]`).waitFor();
     check(page.url().includes(`at=${at}`), 'the moment is in the address');
     same(await shown(page), told(server.cli('show', id, '--at', String(at))), `event ${at}`);
+    check((await page.title()).includes(told(server.cli('show', id, '--at', String(at))).status === 'Completed' ? '✓' : '◐'), `the title is of then, too: ${await page.title()}`);
     same(await slider.getAttribute('aria-valuetext').then((text) => text.startsWith(`event ${at} of ${last}`)), true, 'the slider says where it is');
     same(await page.locator('.actions [aria-disabled=false]').count(), 0, 'actions in the past');
   }

@@ -1,7 +1,7 @@
 // Pictures of each view, for the documentation and for a look at what no test can judge.
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { check, close, open, test } from './kit.mjs';
+import { check, close, open, settled, test } from './kit.mjs';
 import { ROOT, Server } from './server.mjs';
 
 const FOLDER = resolve(ROOT, process.env.EVERSTEP_PICTURES ?? 'web/tests/out');
@@ -54,6 +54,26 @@ async function everyday(server) {
   return { id, old, failed };
 }
 
+// As those see it who set colours of their own, or see fewer: for somebody to look at, not for the documentation.
+async function lookedAt(browser, server, views) {
+  const folder = resolve(import.meta.dirname, 'out');
+  mkdirSync(folder, { recursive: true });
+  for (const [view, path] of Object.entries(views)) {
+    const forced = await open(browser, server.url + path, { forcedColors: 'active', reducedMotion: 'reduce' });
+    await settled(forced);
+    await forced.screenshot({ path: join(folder, `${view}-forced.png`) });
+    await close(forced);
+    const page = await open(browser, server.url + path, { reducedMotion: 'reduce' });
+    await settled(page);
+    const devtools = await page.context().newCDPSession(page);
+    for (const type of ['deuteranopia', 'protanopia', 'tritanopia', 'achromatopsia']) {
+      await devtools.send('Emulation.setEmulatedVisionDeficiency', { type });
+      await page.screenshot({ path: join(folder, `${view}-${type}.png`) });
+    }
+    await close(page);
+  }
+}
+
 test('pictures are taken of each view, light, dark and narrow', async ({ browser }) => {
   mkdirSync(FOLDER, { recursive: true });
   const server = await Server.begin({ config: join(ROOT, 'examples/import/everstep.toml') });
@@ -68,8 +88,7 @@ test('pictures are taken of each view, light, dark and narrow', async ({ browser
     for (const [view, [path, before]] of Object.entries(views)) {
       for (const [way, options] of Object.entries(WAYS)) {
         const page = await open(browser, server.url + path, { reducedMotion: 'reduce', ...options });
-        await page.locator('main h1').first().waitFor();
-        await page.waitForTimeout(350);
+        await settled(page);
         await before?.(page);
         await page.waitForTimeout(150);
         const bytes = await page.screenshot({ path: join(FOLDER, `${view}-${way}.png`), animations: 'disabled' });
@@ -77,6 +96,7 @@ test('pictures are taken of each view, light, dark and narrow', async ({ browser
         await close(page, (said) => said.includes('409'));
       }
     }
+    await lookedAt(browser, server, { execution: `/executions/${id}`, executions: '/executions', graph: `/executions/${old}/graph` });
   } finally {
     await server.end();
   }

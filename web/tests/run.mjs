@@ -9,6 +9,8 @@ import './workflows.mjs';
 import './past.mjs';
 import './views.mjs';
 import './times.mjs';
+import './parts.mjs';
+import './names.mjs';
 import './safety.mjs';
 import './access.mjs';
 import './login.mjs';

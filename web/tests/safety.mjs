@@ -1,12 +1,11 @@
-import { check, close, open, same, test } from './kit.mjs';
+import { check, close, open, same, settled, test } from './kit.mjs';
 
 test('hostile titles, messages and outputs are text', async ({ server, browser }) => {
   const { id } = await server.ask('POST', 'executions', { workflow: 'hostile', input: { '<img src=x onerror=window.harmed=1>': '<script>window.harmed=1</script>' } });
   await server.ended(id);
   for (const path of [`executions/${id}`, `executions/${id}/data`, `executions/${id}/graph`, `executions/${id}/timeline`, 'executions', 'workflows', 'workflows/hostile', 'log']) {
     const page = await open(browser, `${server.url}/${path}`);
-    await page.locator('main h1').first().waitFor();
-    await page.waitForTimeout(400);
+    await settled(page);
     same(await page.evaluate(() => [window.harmed ?? null, document.querySelectorAll('main img, main script').length]), [null, 0], path);
     await close(page, (said) => said.includes('409'));
   }

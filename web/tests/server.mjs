@@ -38,6 +38,7 @@ export class Server {
   }
 
   async kill(signal = 'SIGKILL') {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
     const over = new Promise((done) => this.process.once('exit', done));
     this.process.kill(signal);
     await over;
@@ -66,12 +67,16 @@ export class Server {
     return this.ask('PUT', `workflows/${name}`, text, type);
   }
 
-  // An import of so many files, one batch for each ten of them.
-  async import(files, extra = {}) {
+  // The input of an import of so many files.
+  inbox(files) {
     const inbox = mkdtempSync(join(this.folder, 'inbox-'));
     for (let n = 0; n < files; n += 1) writeFileSync(join(inbox, `file-${n}.txt`), `line ${n}\n`.repeat(20));
-    const { id } = await this.ask('POST', 'executions', { workflow: 'import', input: { import_path: inbox, output: join(inbox, '../', `index-${n()}.json`), ...extra } });
-    return id;
+    return { import_path: inbox, output: join(inbox, '../', `index-${n()}.json`) };
+  }
+
+  // An import of so many files, one batch for each ten of them.
+  async import(files, extra = {}) {
+    return (await this.ask('POST', 'executions', { workflow: 'import', input: { ...this.inbox(files), ...extra } })).id;
   }
 
   // A worker of another process. It is over when it was drained, or killed.

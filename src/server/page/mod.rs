@@ -32,6 +32,8 @@ const VIEW: &[Param] = &[
     shown("status", "Which executions are listed."),
     shown("workflow", "Those of which workflow."),
     shown("q", "What their names or messages hold."),
+    shown("parent", "The execution that began those that a list shows."),
+    shown("since", "How long ago they began at most, as `1h`, `24h` or `7d`."),
     shown("left", "The one of two executions that are compared."),
     shown("right", "The other one."),
     shown("version", "Which version of a workflow."),

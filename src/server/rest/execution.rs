@@ -53,6 +53,8 @@ pub(super) fn routes() -> Vec<Route> {
 struct Shown<'c> {
     #[serde(flatten)]
     card: &'c Card,
+    /// Which version of its workflow it runs, from 1; none where the workflow has forgotten it.
+    version: Option<usize>,
     /// Whether it is a moment that has passed.
     is_past: bool,
     /// What may be done with it, and why what may not may not.
@@ -65,12 +67,14 @@ async fn show(call: Call) -> Answer {
     let card = Card::of(&seen.program, &seen.execution, seen.moment);
     let tag = match seen.is_past {
         true => format!("{}-past", card.sequence),
-
         false => card.sequence.to_string(),
     };
     let actions = allowed(&seen.execution, seen.is_past);
     let links = links(&card.id);
-    let shown = Shown { card: &card, is_past: seen.is_past, actions, links };
+    let versions = call.app.engine.versions(&card.workflow);
+    let place = versions.iter().position(|hash| *hash == seen.execution.definition);
+    let version = place.map(|place| place + 1);
+    let shown = Shown { card: &card, version, is_past: seen.is_past, actions, links };
     tagged(&call.headers, &tag, || document("everstep.execution/v1", &shown))
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::language::machine_fields::Labels;
-use crate::runtime::{Orchestrator, Summary};
+use crate::runtime::{Orchestrator, Rows, Summary};
 use crate::view::{FailureCard, PauseCard};
 
 /// An execution in a list, for programs.
@@ -17,6 +17,8 @@ pub struct ExecutionRow<'s> {
     place: Option<&'s str>,
     name: Option<&'s str>,
     parent: Option<String>,
+    /// Whether it is a part of a distributed Map.
+    is_part: bool,
     status: &'static str,
     progress: u8,
     seconds_left: Option<u64>,
@@ -42,6 +44,7 @@ impl<'s> ExecutionRow<'s> {
             place: row.place.as_ref().map(|place| &*place.key),
             name: row.name.as_deref(),
             parent: row.parent.as_ref().map(|parent| parent.execution.to_string()),
+            is_part: !Rows::Own.has(row),
             status: row.status.as_str(),
             progress: row.progress,
             seconds_left: row.seconds_left,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use serde::Serialize;
@@ -61,6 +62,8 @@ struct LastDay {
     ended: u64,
     /// Percent of those that completed, with errors or without, rounded down; none without any.
     success_percent: Option<u64>,
+    /// How long those that completed took: the middle one, in seconds.
+    middle_seconds: Option<f64>,
     /// Whether these are all; if not there are at least so many, the newest.
     is_exact: bool,
 }
@@ -78,6 +81,10 @@ impl LastDay {
             started: counts.values().sum(),
             ended,
             success_percent: (completed * 100).checked_div(ended),
+            middle_seconds: totals
+                .middle_ms
+                .get(workflow)
+                .map(|ms| Duration::from_millis(*ms).as_secs_f64()),
             is_exact: totals.is_exact,
         }
     }

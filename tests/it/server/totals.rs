@@ -90,5 +90,8 @@ fn workflows_tell_what_came_of_their_executions_of_the_last_day() {
     let expected =
         json!([["bad", 1, 1, 0], ["good", 2, 2, 100], ["never", 0, 0, null], ["slow", 2, 0, null]]);
     assert_eq!(json!(told), expected);
+    let middle = |row: usize| rows[row]["last_day"]["middle_seconds"].as_f64();
+    assert!(middle(1).is_some_and(|took| (0.0..60.0).contains(&took)), "of those that completed");
+    assert_eq!([middle(0), middle(2), middle(3)], [None; 3]);
     assert_eq!(server.get("/api/v1/workflows").json()["items"][0].get("last_day"), None);
 }

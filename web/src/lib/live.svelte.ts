@@ -87,8 +87,3 @@ export function listen(topic: string, hear: Listener['hear']): () => void {
     say();
   };
 }
-
-// After a token was given.
-export function listenAgain() {
-  if (is_open) say();
-}

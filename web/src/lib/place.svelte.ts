@@ -37,10 +37,12 @@ export function follow(event: MouseEvent) {
   const link = (event.target as Element).closest?.('a');
   if (!link || event.defaultPrevented || event.button !== 0) return;
   if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  if (link.origin !== location.origin || link.target || link.hasAttribute('download')) return;
-  if (/^\/(api|docs|openapi|metrics|healthz)/.test(link.pathname)) return;
+  // A link in a drawing has no parts of an address of its own.
+  const to = new URL(link.getAttribute('href') ?? '', location.href);
+  if (to.origin !== location.origin || link.hasAttribute('target') || link.hasAttribute('download')) return;
+  if (/^\/(api|docs|openapi|metrics|healthz)/.test(to.pathname)) return;
   event.preventDefault();
-  if (link.href !== location.href) go(link.pathname + link.search);
+  if (to.href !== location.href) go(to.pathname + to.search);
 }
 
 addEventListener('popstate', settle);

@@ -97,7 +97,7 @@ export type Card = {
   sequence: number;
 };
 
-export type Shown = Card & { is_past: boolean; actions: Record<ActionName, Allowed> };
+export type Shown = Card & { version: number | null; is_past: boolean; actions: Record<ActionName, Allowed> };
 
 export type Row = {
   id: string;
@@ -106,6 +106,7 @@ export type Row = {
   labels: Record<string, string>;
   name: string | null;
   parent: string | null;
+  is_part: boolean;
   status: string;
   progress: number;
   seconds_left: number | null;
@@ -146,8 +147,10 @@ export type Timeline = {
   attempts: {
     job_id: string;
     type: string;
+    label: string | null;
     attempt: number;
     step_name: string | null;
+    within: string | null;
     worker: string | null;
     scheduled_at: string;
     started_at: string | null;

@@ -1,5 +1,5 @@
 // How things look as text. The words for people come from the server; these are only forms.
-import type { Totals } from './types';
+import type { Json, Totals } from './types';
 
 export const STATUSES: Record<string, { glyph: string; word: string; tone: string }> = {
   pending: { glyph: '○', word: 'Pending', tone: 'plain' },
@@ -48,6 +48,9 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(whole / 86_400)}d ${two(Math.floor((whole % 86_400) / 3600))}h`;
 }
 
+// How long something may still take, as far as it can be guessed.
+export const left = (seconds: number) => `about ${duration(Math.max(1, seconds)).replace('.0 s', ' s')} left`;
+
 export function ago(time: string, now: number): string {
   const seconds = Math.max(0, Math.floor((now - Date.parse(time)) / 1000));
   if (seconds < 5) return 'just now';
@@ -74,6 +77,12 @@ export const many = (count: number, one: string, more = `${one}s`) => `${count.t
 
 // A count that may be more.
 export const atLeast = (count: number, is_exact: boolean) => `${count.toLocaleString('en')}${is_exact ? '' : '+'}`;
+
+// A value in one line, its beginning if it is long.
+export function brief(value: Json, most: number): string {
+  const whole = value === null ? '–' : typeof value === 'string' ? value : JSON.stringify(value);
+  return whole.length > most ? `${whole.slice(0, most)}…` : whole;
+}
 
 const plain = (value: string) => value.replaceAll('_', ' ');
 export const sentence = (value: string) => plain(value).replace(/^./, (c) => c.toUpperCase());
