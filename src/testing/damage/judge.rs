@@ -288,7 +288,9 @@ impl<'j> Judge<'j> {
     fn batch(&mut self, before: &[Record]) -> Vec<Transition> {
         let ends: BTreeMap<Stream, &Record> =
             before.iter().map(|record| (record.stream, record)).collect();
-        let live: Vec<&Record> = ends.into_values().filter(|end| !is_end(end)).collect();
+        // One of the deleted may be back with an older page; the index knows better and takes no more.
+        let is_live = |end: &&Record| !is_end(end) && !self.truth.deleted().contains(&end.stream);
+        let live: Vec<&Record> = ends.into_values().filter(is_live).collect();
         let mut batch = vec![begin(NEW, self.random)];
         if let Some(end) = self.random.pick(&live).copied() {
             let more = further(0, end.sequence + 1, 2, self.random);

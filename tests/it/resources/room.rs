@@ -116,7 +116,6 @@ impl Drop for Small<'_> {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "what is skipped is said aloud")]
 fn a_full_disk_loses_nothing_that_was_acknowledged() {
     let place = place("small/data");
     let folder = place.path().join("small");
