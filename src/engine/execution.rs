@@ -11,6 +11,7 @@ use super::catalogue::StartedAs;
 use super::child::{Child, ChildWait, Ending, Link, Parent};
 use super::cleanup::{Cancel, Cleanup, EndSummary};
 use super::event::Failure;
+use super::few::Few;
 use super::id::{ExecutionId, FrameId, JobId, Timestamp, Token};
 pub use super::items::Items;
 use super::kept::KeptParts;
@@ -70,9 +71,8 @@ pub struct Execution {
     pub id: ExecutionId,
     /// The sequence of the last event applied; 0 before the first.
     pub sequence: u64,
-    /// How many of its events do not count against the limit on a history, which is there to end
-    /// endless loops: those of the parts of distributed Maps, whose number has a limit of its own, and
-    /// what workers report.
+    /// How many of its events do not count against the limit on a history, which ends endless loops:
+    /// those of parts of distributed Maps, which have a limit of their own, and what workers report.
     pub uncounted_events: u64,
     /// Where it stands.
     pub status: Status,
@@ -121,9 +121,9 @@ pub struct Execution {
     /// The newest words of a worker.
     pub message: Option<Arc<str>>,
     /// Its open frames.
-    pub frames: BTreeMap<FrameId, Frame>,
+    pub frames: Few<FrameId, Frame>,
     /// Its open jobs. A job that ended is forgotten; its step remembers what it gave.
-    pub jobs: BTreeMap<JobId, Job>,
+    pub jobs: Few<JobId, Job>,
     /// Frames that decide owes a step.
     pub ready: BTreeSet<FrameId>,
     /// What must happen at some time.
@@ -141,11 +141,11 @@ pub struct Execution {
     /// Set when it is over but for those, and for its clean-up.
     pub closing: Option<Ending>,
     /// Set when it cleans up, or has.
-    pub cleanup: Option<Cleanup>,
+    pub cleanup: Option<Box<Cleanup>>,
     /// What the definition's `Summary` gave when it ended.
     pub summary: Option<EndSummary>,
     /// Set when it was asked to stop.
-    pub cancel: Option<Cancel>,
+    pub cancel: Option<Box<Cancel>>,
     /// Set when it was put aside, with the reason.
     pub set_aside: Option<Arc<str>>,
     /// What holds it.
@@ -185,8 +185,8 @@ impl Execution {
             total_errors: 0,
             items_processed: 0,
             message: None,
-            frames: BTreeMap::new(),
-            jobs: BTreeMap::new(),
+            frames: Few::new(),
+            jobs: Few::new(),
             ready: BTreeSet::new(),
             timers: BTreeSet::new(),
             steps: IndexMap::new(),

@@ -21,6 +21,7 @@ mod event_kind;
 mod event_table;
 pub mod execution;
 mod failure;
+pub mod few;
 pub mod held;
 pub mod id;
 pub mod invariants;

@@ -194,7 +194,7 @@ impl Builder {
         let dispatch = dispatch(&registry, &limits, &shards, &controls, around);
         let dispatch = Arc::new(dispatch.with_trace_parents(self.trace_parents));
         let places = Places::new(definitions.clone(), limits.waiting_executions);
-        places.restore(recovered.live.values(), &*store).await?;
+        places.restore(recovered.live.values(), &recovered.asked, &*store).await?;
         let (durable, durable_out) = watch::channel(store.last_position());
         let (health, health_out) = watch::channel(Health::Working);
         let (rounds_done, rounds_out) = watch::channel(0);

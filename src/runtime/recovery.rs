@@ -14,7 +14,7 @@ use crate::engine::event::DefinitionStored;
 use crate::engine::{Event, Execution, ExecutionId, Program};
 use crate::language::{self, Format};
 use crate::store::codec::decode_execution;
-use crate::store::{Error, EventStore, Record, Snapshot, Stream};
+use crate::store::{Error, EventStore, Position, Record, Snapshot, Stream};
 
 /// Records read from the log at once.
 const READ_RECORDS: usize = 8192;
@@ -26,6 +26,8 @@ pub(super) struct Recovered {
     pub(super) live: HashMap<Stream, Execution>,
     /// Those of them that the checkpoint holds as they are.
     pub(super) saved: HashSet<Stream>,
+    /// Where live executions asked for the places that they need, of what was read of the log.
+    pub(super) asked: HashMap<Stream, Position>,
     /// Rows of executions that ended after the last checkpoint.
     pub(super) finished: HashMap<ExecutionId, Summary>,
     /// What people are told.
@@ -153,6 +155,7 @@ impl Recovered {
             // Compaction may have taken any part of its history, so it may look alive.
             self.live.remove(&record.stream);
             self.saved.remove(&record.stream);
+            self.asked.remove(&record.stream);
             self.finished.remove(&ExecutionId(record.stream));
             return;
         }
@@ -169,9 +172,13 @@ impl Recovered {
         }
         execution.apply(&record.event, record.time);
         self.saved.remove(&record.stream);
+        if execution.asked_for_place == record.sequence {
+            self.asked.insert(record.stream, record.position);
+        }
         if execution.status.is_terminal()
             && let Some(ended) = self.live.remove(&record.stream)
         {
+            self.asked.remove(&record.stream);
             self.finished.insert(ended.id, Summary::of(&ended));
         }
     }

@@ -71,7 +71,7 @@ pub(super) struct Tools {
 pub(super) struct Shard {
     pub(super) tools: Tools,
     pub(super) lanes: Lanes,
-    pub(super) slots: HashMap<ExecutionId, Slot>,
+    pub(super) slots: HashMap<ExecutionId, Box<Slot>>,
     pub(super) timers: BTreeSet<(Timestamp, ExecutionId)>,
     /// Executions that a long decision left work for.
     pub(super) advances: VecDeque<ExecutionId>,

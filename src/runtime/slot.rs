@@ -57,8 +57,10 @@ struct Running {
 }
 
 impl Slot {
-    pub(super) fn new(execution: Execution, program: Option<Arc<Program>>) -> Self {
-        Self {
+    /// Boxed, as the table of a shard has room for twice as many as it holds, and moves all of them
+    /// when it grows.
+    pub(super) fn new(execution: Execution, program: Option<Arc<Program>>) -> Box<Self> {
+        Box::new(Self {
             execution,
             program,
             attempts: HashMap::new(),
@@ -66,7 +68,7 @@ impl Slot {
             waiters: Vec::new(),
             armed: None,
             is_dirty: false,
-        }
+        })
     }
 
     /// Decides; nothing when the engine panicked. Decisions of one transition are given the same

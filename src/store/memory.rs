@@ -214,6 +214,13 @@ impl EventStore for MemoryStore {
         Ok(self.lock().last_sequence(stream))
     }
 
+    fn position_of(&self, stream: Stream, sequence: u64) -> Result<Option<Position>, Error> {
+        let inner = self.lock();
+        let positions = inner.streams.get(&stream).filter(|_| !inner.deleted.contains_key(&stream));
+        let place = sequence.checked_sub(1).and_then(|place| usize::try_from(place).ok());
+        Ok(positions.zip(place).and_then(|(positions, place)| positions.get(place).copied()))
+    }
+
     async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
         Ok(self.lock().deleted.get(&stream).cloned())
     }

@@ -263,6 +263,14 @@ pub trait EventStore: Send + Sync + 'static {
     /// Damage.
     fn last_sequence(&self, stream: Stream) -> Result<u64, Error>;
 
+    /// Where in the log the record of a history with this sequence is, as far as an index tells: of a
+    /// history's only record always. Who gets none has to read the history; there may be no such
+    /// record.
+    ///
+    /// # Errors
+    /// Damage.
+    fn position_of(&self, stream: Stream, sequence: u64) -> Result<Option<Position>, Error>;
+
     /// The tombstone of a history that was deleted.
     ///
     /// # Errors

@@ -14,11 +14,12 @@ const MOST_READS: u64 = 10_000;
 type Look = (&'static str, fn(&SledStore) -> Result<String, Error>);
 
 /// All that can be looked at, as text.
-const LOOKS: [Look; 9] = [
+const LOOKS: [Look; 10] = [
     ("the log", |store| text(at_once(store.read_log(1, 99)))),
     ("a history", |store| text(at_once(store.read_history(stream(1), 1..99)))),
     ("a live history", |store| text(at_once(store.read_history(stream(2), 1..99)))),
     ("an end", |store| text(store.last_sequence(stream(1)))),
+    ("a position", |store| text(store.position_of(stream(4), 1))),
     ("a tombstone", |store| text(at_once(store.find_tombstone(stream(3))))),
     ("a checkpoint", |store| text(at_once(store.read_checkpoint()))),
     ("rows", |store| text(at_once(store.list_finished(None, 99)))),

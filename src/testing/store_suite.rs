@@ -151,6 +151,7 @@ pub async fn run_all<F: Fn() -> Arc<dyn EventStore>>(make: F) {
     keeps_positions_dense_over_many_batches(&*make()).await;
     reads_from_anywhere_and_no_more_than_asked(&*make()).await;
     reads_a_range_of_a_history(&*make()).await;
+    tells_where_an_only_record_is(&*make()).await;
     keeps_large_events(&*make()).await;
     fences_older_epochs(&*make()).await;
     keeps_the_newest_snapshots(&*make()).await;
@@ -187,6 +188,23 @@ pub async fn gives_back_what_it_took(store: &dyn EventStore) {
     for number in 1..=3 {
         let own = all.iter().filter(|record| record.stream == stream(number));
         assert!(history(store, number).await.iter().eq(own), "history {number}");
+    }
+}
+
+/// An index tells where a history's only record is, and of others never what is wrong.
+pub async fn tells_where_an_only_record_is(store: &dyn EventStore) {
+    let epoch = acquire(store).await;
+    append(store, epoch, vec![transition(1, 1, 3), started(2, 100)]).await;
+    append(store, epoch, vec![transition(3, 1, 1), started(4, 100), transition(3, 2, 2)]).await;
+    append(store, epoch, vec![deleted(4, 2)]).await;
+    for record in log(store).await {
+        let told = store.position_of(record.stream, record.sequence).expect("readable");
+        assert!(told.is_none_or(|position| position == record.position), "{record:?}: {told:?}");
+    }
+    assert_eq!(store.position_of(stream(2), 1).expect("readable"), Some(4));
+    for (number, sequence) in [(1, 0), (1, 4), (2, 0), (2, 2), (4, 1), (4, 2), (9, 1)] {
+        let told = store.position_of(stream(number), sequence).expect("readable");
+        assert_eq!(told, None, "{sequence} of {number}");
     }
 }
 

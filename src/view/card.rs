@@ -293,7 +293,7 @@ impl Card {
             summary: summary(execution),
             summary_error: summary_error(execution),
             cleanup: CleanupCard::of(execution, now),
-            cancel: execution.cancel.as_ref().map(CancelCard::of),
+            cancel: execution.cancel.as_deref().map(CancelCard::of),
             paused: PauseCard::of(&execution.pauses),
             set_aside: execution.set_aside.clone(),
             sequence: execution.sequence,

@@ -75,7 +75,7 @@ impl Execution {
             Some(failure) => self.close_steps(StepStatus::Failed, Some(&failure), at),
             None => self.close_steps(StepStatus::Cancelled, None, at),
         }
-        self.cleanup = Some(Cleanup::new(at, deadline, self.counted_events()));
+        self.cleanup = Some(Box::new(Cleanup::new(at, deadline, self.counted_events())));
         self.ready.clear();
         self.timers.clear();
         self.keep_outputs_of_parts(FrameId::ROOT);

@@ -253,13 +253,13 @@ impl Execution {
         self.status = Status::Cancelling;
         self.closing = None;
         self.pauses = Pauses::default();
-        self.cancel = Some(Cancel {
+        self.cancel = Some(Box::new(Cancel {
             by: body.by.clone(),
             reason: body.reason.clone(),
             at,
             deadline: body.deadline,
             forced: None,
-        });
+        }));
         if self.cleanup.is_some() {
             // What undoes the work goes on.
             return;

@@ -55,6 +55,10 @@ impl Execution {
         {
             self.steps.insert(state.clone(), Step { entered_at: at, ..step });
         }
+        if self.steps.is_empty() {
+            // Very many may wait in their first step. Without this there is room for three.
+            self.steps.reserve_exact(1);
+        }
         self.steps.entry(state.clone()).or_insert_with(|| Step::new(at))
     }
 }

@@ -248,7 +248,7 @@ pub(super) fn the_end_leaves_nothing_open(e: &Execution) -> Result<(), Violation
     })?;
     let under_way = is_begun && !is_terminal;
     ensure(under_way == e.frames.contains_key(&FrameId::ROOT), NAME, || {
-        format!("{:?} with frames {:?}", e.status, e.frames.keys())
+        format!("{:?} with frames {:?}", e.status, e.frames.keys().collect::<Vec<_>>())
     })?;
     let alone = e.leaving.is_empty() && e.closing.is_none() && e.cleanup_frame().is_none();
     let empty = e.frames.is_empty() && e.jobs.is_empty() && e.ready.is_empty() && alone;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::definitions::Definitions;
 use crate::engine::{Execution, ExecutionId, Place, Rejection};
 use crate::language::machine_fields::WhenFull;
-use crate::store::{Error, EventStore};
+use crate::store::{Error, EventStore, Position, Stream};
 
 /// Holders that a refusal names; the rest are counted.
 const HOLDERS_NAMED: usize = 5;
@@ -121,6 +121,7 @@ impl Places {
     pub(super) async fn restore(
         &self,
         live: impl Iterator<Item = &Execution>,
+        asked: &HashMap<Stream, Position>,
         store: &dyn EventStore,
     ) -> Result<(), Error> {
         let (mut held, mut waiting) = (Vec::new(), Vec::new());
@@ -130,10 +131,7 @@ impl Places {
             } else if let Some(asking) = Asking::of(execution)
                 && self.definitions.program(execution.definition).is_some()
             {
-                let asked = execution.asked_for_place;
-                let records = store.read_history(execution.stream(), asked..asked + 1).await?;
-                let position = records.first().map_or(u64::MAX, |record| record.position);
-                waiting.push((position, asking));
+                waiting.push((asked_at(execution, asked, store).await?, asking));
             }
         }
         waiting.sort_by_key(|(position, asking)| (*position, asking.execution));
@@ -291,6 +289,24 @@ impl Book {
             ahead: queue.waiting.range(..number).count(),
         })
     }
+}
+
+/// Where in the log an execution asked for the place that it needs. Of nearly all of them recovery
+/// has read it, or an index tells it: to read a million histories would take a minute.
+async fn asked_at(
+    execution: &Execution,
+    asked: &HashMap<Stream, Position>,
+    store: &dyn EventStore,
+) -> Result<Position, Error> {
+    let (stream, sequence) = (execution.stream(), execution.asked_for_place);
+    if let Some(position) = asked.get(&stream) {
+        return Ok(*position);
+    }
+    if let Some(position) = store.position_of(stream, sequence)? {
+        return Ok(position);
+    }
+    let records = store.read_history(stream, sequence..sequence + 1).await?;
+    Ok(records.first().map_or(Position::MAX, |record| record.position))
 }
 
 /// Whether one that finds no place may wait.

@@ -232,7 +232,7 @@ async fn every_operation_gives_what_the_engine_gives() {
     let id = client.start(greeting(r#"{"who":"x"}"#)).await.unwrap();
     assert_eq!(client.find("@").await.unwrap(), id);
     assert_eq!(client.find(&id.handle()).await.unwrap(), id);
-    let job = wait_until_running(&client, id).await.jobs.into_values().next().unwrap();
+    let job = wait_until_running(&client, id).await.jobs.values().next().unwrap().clone();
     assert_eq!(job.token, None);
     gate.notify_one();
     let ended = timeout(LONG, client.ended(id)).await.unwrap().unwrap();

@@ -354,6 +354,12 @@ impl EventStore for SledStore {
         Ok(self.inner.find_head(stream)?.map_or(0, |head| head.sequence))
     }
 
+    fn position_of(&self, stream: Stream, sequence: u64) -> Result<Option<Position>, Error> {
+        // It says where the last transition begins, and not how many records that has.
+        let only = |head: &Head| head.sequence == 1 && sequence == 1 && !head.deleted;
+        Ok(self.inner.find_head(stream)?.filter(only).map(|head| head.position))
+    }
+
     async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
         self.blocking(move |inner| inner.find_tombstone(stream)).await
     }

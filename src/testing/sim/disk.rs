@@ -103,6 +103,10 @@ impl EventStore for SlowStore {
         self.inner.last_sequence(stream)
     }
 
+    fn position_of(&self, stream: Stream, sequence: u64) -> Result<Option<Position>, Error> {
+        self.inner.position_of(stream, sequence)
+    }
+
     async fn find_tombstone(&self, stream: Stream) -> Result<Option<Record>, Error> {
         self.slowly(self.inner.find_tombstone(stream)).await
     }

@@ -281,7 +281,7 @@ impl Why {
             },
             reasons,
             more_reasons,
-            cancel: execution.cancel.as_ref().map(CancelCard::of),
+            cancel: execution.cancel.as_deref().map(CancelCard::of),
             cleanup: CleanupCard::of(execution, now),
             set_aside: execution.set_aside.clone(),
             times_out_at: deadline.map(|(due, _)| *due).min(),

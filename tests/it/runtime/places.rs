@@ -11,6 +11,7 @@ use everstep::language::Format;
 use everstep::runtime::{Builder, Orchestrator};
 use everstep::store::EventStore;
 use everstep::testing::FaultyStore;
+use everstep::testing::faulty_store::Call;
 use everstep::worker::{JobContext, JobError};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -375,6 +376,31 @@ async fn one_that_gets_its_place_from_recovery_and_ends_at_once_gives_it_to_the_
     for id in ids {
         assert_eq!(within(second.result(id)).await.unwrap().status, Status::Completed);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recovery_keeps_the_order_of_many_that_wait_and_reads_no_history_of_theirs() {
+    let (mut world, gate) = (World::new(), closed());
+    let first = world.open(|builder| gated(builder, &gate)).await;
+    deploy(&first, &limited("gated", &json!({"Limit": 1}))).await;
+    let mut ids = Vec::new();
+    for n in 0..30 {
+        ids.push(first.start("w", json!(n)).await.unwrap());
+        if n == 15 {
+            // Some are in the checkpoint, others in the log after it.
+            first.checkpoint().await;
+        }
+    }
+    drop(first);
+
+    let faulty = Arc::new(FaultyStore::new(world.store.clone()));
+    let second = gated(world.builder(), &gate).open_store(faulty.clone()).await.unwrap();
+    let reads = |call: &Call| matches!(call, Call::ReadHistory(_));
+    assert!(!faulty.calls().iter().any(reads), "{:?}", faulty.calls());
+    let ahead: Vec<_> =
+        ids.iter().map(|id| second.queues(*id).place.map(|own| own.ahead)).collect();
+    let expected: Vec<_> = (0..30_usize).map(|n| n.checked_sub(1)).collect();
+    assert_eq!(ahead, expected);
 }
 
 /// A Task that starts an execution of `workflow` and waits for its end.

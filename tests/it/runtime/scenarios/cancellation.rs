@@ -51,7 +51,7 @@ async fn scenario_11_a_running_job_is_cancelling_until_its_handler_has_stopped()
         held.was_told_to_stop().await;
         let meanwhile = system.execution(id).await.unwrap();
         assert_eq!(meanwhile.status, Status::Cancelling);
-        assert_eq!(meanwhile.jobs[&JobId(1)].status, JobStatus::Cancelling);
+        assert_eq!(meanwhile.jobs.get(&JobId(1)).unwrap().status, JobStatus::Cancelling);
         if stops {
             held.stop();
         } else {

@@ -12,7 +12,7 @@ async fn scenario_01_a_job_without_a_free_worker_is_pending_at_nought() {
     let _busy = hands.next().await;
     let id = system.start("w", json!(2)).await.unwrap();
     let waiting = system.execution(id).await.unwrap();
-    let job = &waiting.jobs[&JobId(1)];
+    let job = waiting.jobs.get(&JobId(1)).unwrap();
     assert_eq!((job.status, job.percent, job.started_at), (JobStatus::Pending, None, None));
     assert_eq!(job.scheduled_at, waiting.started_at);
     let card = card(&system, &waiting);
@@ -37,13 +37,15 @@ async fn scenario_03_the_start_time_of_a_job_does_not_move() {
     let id = system.start("w", json!(1)).await.unwrap();
     let held = hands.next().await;
     let first = system.execution(id).await.unwrap();
-    let job = &first.jobs[&JobId(1)];
+    let job = first.jobs.get(&JobId(1)).unwrap();
     assert_eq!(job.status, JobStatus::Running);
     let started = job.started_at.unwrap();
     world.clock.advance(std::time::Duration::from_secs(60));
     held.job.progress(10, None);
-    let later = until(&system, id, |execution| execution.jobs[&JobId(1)].percent.is_some()).await;
-    assert_eq!(later.jobs[&JobId(1)].started_at, Some(started));
+    let later =
+        until(&system, id, |execution| execution.jobs.get(&JobId(1)).unwrap().percent.is_some())
+            .await;
+    assert_eq!(later.jobs.get(&JobId(1)).unwrap().started_at, Some(started));
     assert!(later.updated_at > started);
 }
 

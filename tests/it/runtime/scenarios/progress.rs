@@ -169,11 +169,13 @@ async fn scenario_31_counters_are_numbers_and_percents_stay_within_bounds() {
     let report =
         |percent, processed, total| ProgressReport { percent, processed, total, message: None };
     held.job.report(report(None, Some(4), Some(6)));
-    let counted = until(&system, id, |execution| execution.jobs[&JobId(1)].total.is_some()).await;
+    let counted =
+        until(&system, id, |execution| execution.jobs.get(&JobId(1)).unwrap().total.is_some())
+            .await;
     let shown = card(&system, &counted).active_sub_job.unwrap();
     assert_eq!((shown.processed, shown.total), (Some(4), Some(6)));
     world.clock.advance(std::time::Duration::from_secs(1));
     held.job.report(report(Some(150), None, None));
     let most = until(&system, id, |execution| execution.progress > 0).await;
-    assert_eq!((most.progress, most.jobs[&JobId(1)].percent), (99, Some(100)));
+    assert_eq!((most.progress, most.jobs.get(&JobId(1)).unwrap().percent), (99, Some(100)));
 }
