@@ -1,12 +1,9 @@
-//! The bodies of the fuzz targets in `fuzz/`: bytes from anywhere go in, and what must hold for all
-//! of them is asserted. `tests/it/fuzz_bodies.rs` runs them too, without a fuzzer.
+//! Definitions and their expressions, files of items, commands, and the bytes of the log.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::generate;
-use super::simulate::Simulation;
 use crate::engine::Program;
 use crate::language::distributed::{CsvDelimiter, InputType, ReaderConfig};
 use crate::language::expression::{
@@ -15,6 +12,8 @@ use crate::language::expression::{
 use crate::language::{self, Format};
 use crate::store::codec;
 use crate::store::frame::{Frames, Piece};
+use crate::testing::generate;
+use crate::testing::simulate::Simulation;
 use crate::worker::files::{self, ReadLimits};
 
 /// Bounds on cutting that an input can reach.
