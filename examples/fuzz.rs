@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use everstep::testing::fuzz::{BODIES, Body, Saved, holds, mutation, saved_inputs};
+use everstep::testing::fuzz::{BODIES, Body, Saved, mutation, run as run_once, saved_inputs};
 
 /// Mutations that are taken at once, so that threads seldom meet.
 const BATCH: u64 = 256;
@@ -42,6 +42,8 @@ struct Wish {
 #[derive(Default)]
 struct Outcome {
     runs: u64,
+    /// In which something was read, and not refused.
+    taken: u64,
     bytes: u64,
     /// How long the slowest took, and its number.
     slowest: (Duration, u64),
@@ -133,11 +135,12 @@ fn batch(
         let number = seed.wrapping_add(number);
         let data = mutation(saved, number);
         let began = Instant::now();
-        let good = holds(body, &data);
+        let ran = run_once(body, &data);
         outcome.slowest = outcome.slowest.max((began.elapsed(), number));
         outcome.runs += 1;
         outcome.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
-        if !good {
+        outcome.taken += u64::from(ran.is_taken);
+        if !ran.holds {
             outcome.failing.push((number, data));
         }
     }
@@ -147,6 +150,7 @@ fn batch(
 impl Outcome {
     fn add(&mut self, other: Self) {
         self.runs += other.runs;
+        self.taken += other.taken;
         self.bytes += other.bytes;
         self.slowest = self.slowest.max(other.slowest);
         self.failing.extend(other.failing);
@@ -156,9 +160,10 @@ impl Outcome {
 fn tell(body: &Body, outcome: &Outcome, seed: u64) {
     let (slowest, number) = outcome.slowest;
     println!(
-        "{:>18} {:>10} runs, {:>5} bytes each, the slowest {:>7.1} ms (number {number})",
+        "{:>18} {:>10} runs, {:>3} % taken, {:>5} bytes each, the slowest {:>7.1} ms (number {number})",
         body.name,
         outcome.runs,
+        (outcome.taken * 100).checked_div(outcome.runs).unwrap_or(0),
         outcome.bytes.checked_div(outcome.runs).unwrap_or(0),
         slowest.as_secs_f64() * 1000.0,
     );

@@ -1,6 +1,7 @@
 //! What must hold of any line of an exported log: a body of the fuzz targets.
 
 use super::{moment, ndjson};
+use crate::testing::fuzz::taken;
 
 /// Lines of an exported log: an event or an error, never a panic. What can be read is written
 /// without its tokens, and that is read and written again as the same.
@@ -11,6 +12,7 @@ pub fn log_lines(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     for line in text.lines() {
         if let Ok(record) = ndjson::record(line) {
+            taken();
             let written = ndjson::line(&record).unwrap_or_default();
             let again = ndjson::record(&written).ok();
             let twice = again.as_ref().map(|again| ndjson::line(again).unwrap_or_default());

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::check::Checker;
 use super::{Config, ConfigError};
+use crate::testing::fuzz::taken;
 
 /// Config files: a config, or the first fault with a place in the text, never a panic. An empty line
 /// before everything else changes nothing but the place.
@@ -13,6 +14,9 @@ use super::{Config, ConfigError};
 pub fn configuration(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let read = read(text);
+    if read.is_ok() {
+        taken();
+    }
     if let Err(fault) = &read {
         assert!(fault.to_string().contains(fault.code), "{fault}");
         if let Some((line, column)) = fault.place {

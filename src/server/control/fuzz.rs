@@ -9,6 +9,7 @@ use super::lines::{LineError, Lines};
 use super::protocol::{Answer, Hello, Request, Wire};
 use crate::engine::Execution;
 use crate::runtime::{Paused, Queues, Record, Summary};
+use crate::testing::fuzz::taken;
 
 /// The longest line of an input.
 const LINE_BYTES: usize = 4096;
@@ -22,6 +23,7 @@ const LINE_BYTES: usize = 4096;
 pub fn control_lines(data: &[u8]) {
     for line in cut(data) {
         if let Ok((id, request)) = Request::read(&line) {
+            taken();
             let written = request.line(id).unwrap_or_default();
             let read = Request::read(written.strip_suffix(b"\n").unwrap_or_default());
             assert_eq!(read.as_ref(), Ok(&(id, request)), "{}", String::from_utf8_lossy(&line));

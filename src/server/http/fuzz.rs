@@ -17,7 +17,7 @@ use super::tokens;
 use crate::engine::Timestamp;
 use crate::language::Json;
 use crate::server::rest::check_reports;
-use crate::testing::fuzz::first_line;
+use crate::testing::fuzz::{first_line, taken};
 
 /// When the request was signed that is saved for `signatures`.
 const NOW: Timestamp = Timestamp(1_795_657_439_000);
@@ -51,7 +51,10 @@ pub fn signatures(data: &[u8]) {
     let key =
         AccessKey { id: read.key.clone(), secret: SECRET.to_owned(), principal, expires_ms: None };
     match read.verify(&key, &parts, body) {
-        Ok(()) => assert_is_what_was_signed(&parts, body),
+        Ok(()) => {
+            taken();
+            assert_is_what_was_signed(&parts, body);
+        }
         Err(problem) => told(&problem),
     }
 }
@@ -137,6 +140,7 @@ fn document(text: &str, known: &'static [Param]) {
         Ok(fields) => fields,
         Err(problem) => return told(&problem),
     };
+    taken();
     for param in known {
         match param.kind {
             Kind::Text(most) => {
@@ -173,8 +177,8 @@ fn payload(json: &Json) {
 /// # Panics
 /// When that does not hold.
 pub fn token_file(data: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(data) {
-        tokens::check_text(text);
+    if std::str::from_utf8(data).is_ok_and(tokens::check_text) {
+        taken();
     }
 }
 

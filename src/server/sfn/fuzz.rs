@@ -11,7 +11,7 @@ use super::operation::{Member, Operation, Shape};
 use super::page::{self, NEXT_TOKEN};
 use super::refusal::{Refusal, response_to};
 use crate::server::http::Problem;
-use crate::testing::fuzz::first_line;
+use crate::testing::fuzz::{first_line, taken};
 
 /// The longest message of a refusal: ten violations, each of which repeats some of a value.
 const LONGEST_MESSAGE: usize = 32 * 1024;
@@ -32,6 +32,7 @@ pub fn wire_request(data: &[u8]) {
         Ok(input) => input,
         Err(refusal) => return told(refusal),
     };
+    taken();
     for member in operation.members {
         let value = input.get(member.name);
         assert!(value.is_some() || !member.is_required, "{} of {text:?}", member.name);

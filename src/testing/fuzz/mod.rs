@@ -14,7 +14,8 @@ pub use self::language::{
     parse_definition, reference_path,
 };
 pub use self::names::names;
-pub use self::run::{Saved, holds, mutation, saved_inputs};
+pub(crate) use self::run::taken;
+pub use self::run::{Ran, Saved, mutation, run, saved_inputs};
 pub use self::stored::stored_values;
 #[cfg(feature = "cli")]
 pub use crate::cli::fuzz::log_lines;
@@ -70,6 +71,7 @@ pub(crate) fn assert_reads_back<T: PartialEq + std::fmt::Debug>(
     write: impl Fn(&T) -> String,
     read: impl Fn(&str) -> Option<T>,
 ) {
+    taken();
     let written = write(value);
     assert_eq!(read(&written).as_ref(), Some(value), "{written:?} does not read back");
 }

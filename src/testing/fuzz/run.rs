@@ -1,6 +1,7 @@
 //! Running bodies without a fuzzer: over inputs that were saved, and over mutations of them that
 //! hang on a number alone.
 
+use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -49,8 +50,30 @@ pub fn mutation(saved: &[Saved], number: u64) -> Vec<u8> {
     random.mutated(&bytes)
 }
 
-/// Runs a body over one input; whether all held that must hold.
+thread_local! {
+    /// How often something of an input was taken, and not refused.
+    static TAKEN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Bodies call this when an input, or part of it, was read as what it is to be. Without it nobody saw
+/// that all inputs of a body are refused at its door.
+pub(crate) fn taken() {
+    TAKEN.set(TAKEN.get().wrapping_add(1));
+}
+
+/// What came of one input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ran {
+    /// Whether all held that must hold.
+    pub holds: bool,
+    /// Whether something of it was read, and not refused.
+    pub is_taken: bool,
+}
+
+/// Runs a body over one input.
 #[must_use]
-pub fn holds(body: &Body, data: &[u8]) -> bool {
-    catch_unwind(AssertUnwindSafe(|| (body.run)(data))).is_ok()
+pub fn run(body: &Body, data: &[u8]) -> Ran {
+    let before = TAKEN.get();
+    let holds = catch_unwind(AssertUnwindSafe(|| (body.run)(data))).is_ok();
+    Ran { holds, is_taken: TAKEN.get() != before }
 }

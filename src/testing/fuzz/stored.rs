@@ -1,5 +1,6 @@
 //! Values that a store keeps beside the log, and rows of lists.
 
+use super::taken;
 use crate::runtime::Summary;
 use crate::store::codec;
 use crate::store::fuzz;
@@ -41,6 +42,7 @@ fn changed_fold(data: &[u8]) {
     bytes.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
     bytes.extend_from_slice(&body);
     let Ok(execution) = codec::decode_execution(&bytes) else { return };
+    taken();
     let written = codec::encode_execution(&execution);
     let back = written.and_then(|bytes| codec::decode_execution(&bytes));
     assert_eq!(back, Ok(execution));
@@ -56,6 +58,7 @@ fn changed_row(data: &[u8]) {
 
 fn row(bytes: &[u8]) {
     let Ok(row) = serde_json::from_slice::<Summary>(bytes) else { return };
+    taken();
     let written = serde_json::to_vec(&row).unwrap_or_default();
     assert_eq!(serde_json::from_slice(&written).ok(), Some(row));
 }

@@ -5,6 +5,7 @@ use super::leftovers::Leftover;
 use super::output;
 use super::process::Stat;
 use super::protocol::{Line, MAX_MESSAGE_BYTES, parse};
+use crate::testing::fuzz::taken;
 use crate::worker::registry::{MAX_CAUSE_BYTES, MAX_ERROR_BYTES};
 
 /// Output of commands: the first byte says whether the rest is standard error, standard output, the
@@ -29,6 +30,7 @@ pub fn worker_output(data: &[u8]) {
 fn line(line: &str) {
     match parse(line) {
         Line::Progress(report) => {
+            taken();
             assert!(report.percent.is_none_or(|percent| percent <= 100), "{line:?}");
             let is_kept = |message: &String| {
                 (1..=MAX_MESSAGE_BYTES).contains(&message.len())
@@ -63,6 +65,7 @@ fn result(bytes: &[u8]) {
 
 fn note(text: &str) {
     let Ok(note) = serde_json::from_str::<Leftover>(text) else { return };
+    taken();
     let written = serde_json::to_string(&note).unwrap_or_default();
     assert_eq!(serde_json::from_str(&written).ok(), Some(note), "{text}");
 }

@@ -2,6 +2,7 @@
 
 use super::address::Address;
 use super::wire::{Answers, Jobs, Problem, is_passing};
+use crate::testing::fuzz::taken;
 
 /// The answers of a server: the first byte says to which request. They are read or refused, never a
 /// panic; what of a job reaches the environment of a command is fit for it.
@@ -14,13 +15,13 @@ pub fn server_answers(data: &[u8]) {
         0 => {
             let jobs = serde_json::from_slice::<Jobs>(bytes).unwrap_or_default();
             for job in &jobs.items {
+                taken();
                 let _ = job.id();
                 let is_fit = |parent: &str| {
                     parent.len() <= 64 && !parent.contains(|letter: char| letter.is_control())
                 };
                 assert!(job.traceparent().is_none_or(|parent| is_fit(&parent)), "{job:?}");
-                let again = serde_json::from_str::<serde_json::Value>(job.input.as_str());
-                assert!(again.is_ok(), "an input was taken that cannot be read: {job:?}");
+                drop(job.input.value());
             }
         }
         1 => drop(serde_json::from_slice::<Answers>(bytes)),
