@@ -1,6 +1,6 @@
 //! Short texts that name something: who, what, when and where.
 
-use super::assert_reads_back;
+use super::{assert_reads_back, taken};
 use crate::config::Listen;
 use crate::engine::{CallbackToken, ExecutionId, Timestamp};
 use crate::language::expression::{loose_timestamp_ms, timestamp_ms};
@@ -36,6 +36,7 @@ fn identity(text: &str) {
 
 fn callback(text: &str) {
     let Ok(token) = text.parse::<CallbackToken>() else { return };
+    taken();
     assert_eq!(token.to_string(), text);
 }
 

@@ -47,7 +47,25 @@ pub fn mutation(saved: &[Saved], number: u64) -> Vec<u8> {
         let from = random.index(other.bytes.len() + 1);
         bytes.extend_from_slice(other.bytes.get(from..).unwrap_or_default());
     }
-    random.mutated(&bytes)
+    if random.one_in(2) { gently_changed(&mut random, bytes) } else { random.mutated(&bytes) }
+}
+
+/// Up to three bytes changed so that what is whole often stays so: they become, or are joined by, a
+/// byte that stands elsewhere in the input, or its neighbour in value.
+fn gently_changed(random: &mut Random, mut bytes: Vec<u8>) -> Vec<u8> {
+    for _ in 0..=random.below(3) {
+        let (at, other) = (random.index(bytes.len()), random.index(bytes.len()));
+        let Some(byte) = bytes.get(other).copied() else { break };
+        match random.below(3) {
+            0 => bytes.insert(at, byte),
+            choice => {
+                if let Some(place) = bytes.get_mut(at) {
+                    *place = if choice == 1 { byte } else { *place ^ 1 };
+                }
+            }
+        }
+    }
+    bytes
 }
 
 thread_local! {
