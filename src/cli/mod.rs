@@ -16,6 +16,8 @@ pub mod exit;
 mod export;
 mod fault;
 mod file;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod graph;
 mod help;
 mod in_process;

@@ -19,6 +19,8 @@ use crate::worker::{CommandHandler, CommandSettings, Registry};
 
 mod bucket;
 mod check;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod hint;
 mod server;
 #[cfg(test)]

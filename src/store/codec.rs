@@ -34,6 +34,12 @@ fn config() -> Config {
     bincode::config::standard().with_limit::<DECODE_LIMIT>()
 }
 
+/// Up to how many bytes something is small, and the limit then. A text says its length, and room for
+/// all of it is made before its bytes are looked for: few bytes must not ask for gigabytes. A number
+/// of one byte counts as up to 8, hence the factor.
+const SMALL_BYTES: usize = 1024 * 1024;
+const SMALL_LIMIT: usize = 8 * SMALL_BYTES;
+
 /// Why bytes could not be made or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
@@ -273,8 +279,12 @@ fn encode<T: Serialize>(
 /// Reads one value that fills `raw`: bincode itself would ignore bytes left over.
 pub(super) fn decode<T: DeserializeOwned>(what: &'static str, raw: &[u8]) -> Result<T, CodecError> {
     let malformed = |reason: String| CodecError::Malformed { what, reason };
-    let (value, used) = bincode::serde::decode_from_slice(raw, config())
-        .map_err(|error| malformed(error.to_string()))?;
+    let decoded = if raw.len() <= SMALL_BYTES {
+        bincode::serde::decode_from_slice(raw, config().with_limit::<SMALL_LIMIT>())
+    } else {
+        bincode::serde::decode_from_slice(raw, config())
+    };
+    let (value, used) = decoded.map_err(|error| malformed(error.to_string()))?;
     if used == raw.len() {
         Ok(value)
     } else {
@@ -386,6 +396,17 @@ mod tests {
         let mut raw = vec![253];
         raw.extend_from_slice(&(1u64 << 62).to_le_bytes());
         assert!(matches!(decode_body(1, 1, &raw), Err(CodecError::Malformed { .. })));
+    }
+
+    #[test]
+    fn few_bytes_that_claim_a_gigabyte_are_refused_before_room_is_made_for_it() {
+        // Within the limit of what is large, so that only that of what is small refuses it.
+        let mut raw = vec![252];
+        raw.extend_from_slice(&(1_u32 << 30).to_le_bytes());
+        let Err(CodecError::Malformed { reason, .. }) = decode_body(1, 1, &raw) else {
+            panic!("it was read");
+        };
+        assert!(reason.contains("LimitExceeded"), "{reason}");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use sled::{Barrier, Check, Fdatasync, SledOptions, SledStore};
 pub use sled::{Crash, SimDisk, Step};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use sled::{
-    Entries,
+    Entries, fuzz,
     tamper::{values, write_format},
 };
 

@@ -18,7 +18,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("view", &["engine", "language", "store"]),
     ("traces", &["runtime", "worker", "view", "engine", "language"]),
     ("server", &["runtime", "worker", "view", "traces", "engine", "language", "telemetry"]),
-    ("testing", &["engine", "language", "store", "worker", "runtime"]),
     (
         "cli",
         &[
@@ -34,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "worker",
         ],
     ),
+    ("testing", &["cli", "config", "engine", "language", "runtime", "server", "store", "worker"]),
 ];
 
 /// Modules that know no clock, chance, thread or file.

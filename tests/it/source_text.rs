@@ -37,9 +37,10 @@ impl Source {
     }
 
     /// Whether the whole file is a test: it stands in `tests`, or it or a module around it is
-    /// declared under `#[cfg(test)]`.
+    /// declared under `#[cfg(test)]`; or it holds bodies of fuzz targets, which stand beside what they
+    /// read and are in no shipped program.
     fn is_test(&self) -> bool {
-        if self.path.starts_with("tests/") {
+        if self.path.starts_with("tests/") || self.path.ends_with("/fuzz.rs") {
             return true;
         }
         let mut module = self.path.trim_end_matches(".rs").trim_end_matches("/mod");

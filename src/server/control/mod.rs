@@ -16,6 +16,8 @@
 
 mod client;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub(in crate::server) mod fuzz;
 mod lines;
 mod place;
 mod protocol;

@@ -253,7 +253,7 @@ fn too_many(detail: &str) -> Problem {
 
 /// Where a request that changes something comes from. Browsers send one for any page that asks them
 /// to; they say so.
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let refuse = || {
         let detail = "a page of another site may change nothing here";
         Problem::new("CROSS_ORIGIN", StatusCode::FORBIDDEN, detail)

@@ -14,6 +14,8 @@ mod app;
 mod counts;
 mod error;
 mod fields;
+#[cfg(any(test, feature = "testing"))]
+pub(in crate::server) mod fuzz;
 mod gate;
 mod health;
 mod hub;

@@ -107,9 +107,9 @@ impl Signature {
         let (mut credential, mut headers, mut signature) = (None, None, None);
         for part in rest.split(',') {
             match part.trim().split_once('=')? {
-                ("Credential", value) => credential = Some(value),
-                ("SignedHeaders", value) => headers = Some(value),
-                ("Signature", value) => signature = Some(value),
+                ("Credential", value) if credential.is_none() => credential = Some(value),
+                ("SignedHeaders", value) if headers.is_none() => headers = Some(value),
+                ("Signature", value) if signature.is_none() => signature = Some(value),
                 _ => return None,
             }
         }
@@ -353,6 +353,8 @@ mod tests {
             "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=00",
             "AWS4-ECDSA-P256-SHA256 Credential=a",
             &SIGNED_BY_BOTO3.replace("Signature=", "Signature=zz"),
+            &SIGNED_BY_BOTO3
+                .replace(" Credential=", " Credential=a/b/c/states/aws4_request, Credential="),
         ] {
             let code = refusal(|headers| set(headers, "authorization", text));
             assert_eq!(code, "IncompleteSignatureException", "{text}");

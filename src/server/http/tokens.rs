@@ -107,7 +107,12 @@ impl TokenFile {
             return Err(self.unusable(&format!("its mode is {:03o}, not 600", mode & 0o777)));
         }
         file.take(MOST_BYTES).read_to_string(&mut text).map_err(|error| self.unusable(&error))?;
-        serde_json::from_str(&text).map_err(|error| self.unusable(&error))
+        self.document(&text)
+    }
+
+    /// What a text of such a file says.
+    fn document(&self, text: &str) -> Result<Document, StartError> {
+        serde_json::from_str(text).map_err(|error| self.unusable(&error))
     }
 
     /// Makes a token and gives it: this is the only time that it is seen.
@@ -316,7 +321,11 @@ impl Tokens {
 }
 
 fn good(file: &TokenFile) -> Result<Arc<Entries>, StartError> {
-    let document = file.read()?;
+    usable(file, file.read()?)
+}
+
+/// What of a document can be used.
+fn usable(file: &TokenFile, document: Document) -> Result<Arc<Entries>, StartError> {
     let read = |entry: TokenEntry| {
         let digest = digest_of_text(&entry.sha256)
             .ok_or_else(|| file.unusable(&format!("the digest of {:?} is none", entry.name)))?;
@@ -326,6 +335,22 @@ fn good(file: &TokenFile) -> Result<Arc<Entries>, StartError> {
     let tokens = document.tokens.into_iter().map(read).collect::<Result<_, _>>()?;
     let access_keys = document.access_keys.into_iter().map(AccessKey::from).collect();
     Ok(Arc::new(Entries { tokens, access_keys }))
+}
+
+/// Whether a text of such a file can be used; and that it then is written and read again as the same,
+/// and that none of its tokens is lost.
+#[cfg(any(test, feature = "testing"))]
+pub(super) fn check_text(text: &str) -> bool {
+    let file = TokenFile::at("tokens.json");
+    let Ok(document) = file.document(text) else { return false };
+    let written = serde_json::to_string_pretty(&document).unwrap_or_default();
+    let again = file.document(&written).ok();
+    let again = again.and_then(|again| serde_json::to_string_pretty(&again).ok());
+    assert_eq!(again, Some(written), "of {text:?}");
+    let count = document.tokens.len();
+    let Ok(entries) = usable(&file, document) else { return false };
+    assert_eq!(entries.tokens.len(), count, "of {text:?}");
+    true
 }
 
 fn digest_text(token: &str) -> String {

@@ -392,6 +392,12 @@ fn read_reports(reports: &Json) -> Result<Vec<Report>, Problem> {
     Ok(read)
 }
 
+/// Whether they can be read.
+#[cfg(any(test, feature = "testing"))]
+pub(in crate::server) fn check_reports(reports: &Json) -> Result<(), Problem> {
+    read_reports(reports).map(drop)
+}
+
 impl Report {
     /// What is wrong with it, as with a request of its own.
     fn fault(&self) -> Option<(&'static str, String)> {

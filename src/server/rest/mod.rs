@@ -27,6 +27,8 @@ mod workflows;
 use super::http::Route;
 
 pub(crate) use executions::EVERY_STATUS;
+#[cfg(any(test, feature = "testing"))]
+pub(in crate::server) use jobs::check_reports;
 pub use pauses::PauseRow;
 pub use rows::ExecutionRow;
 pub(in crate::server) use rows::labels_of;

@@ -28,14 +28,13 @@ impl Input {
         let Value::Object(values) = value else {
             return Err(unreadable("Unexpected value type in payload"));
         };
-        let mut violations = Vec::new();
+        let mut violations = Violations::default();
         check_members("", &values, members, &mut violations)?;
-        match violations.len() {
+        match violations.count {
             0 => Ok(Self { values }),
             count => {
                 let errors = if count == 1 { "error" } else { "errors" };
-                violations.truncate(MOST_NAMED);
-                let named = violations.join("; ");
+                let named = violations.named.join("; ");
                 Err(Refusal::invalid(format!("{count} validation {errors} detected: {named}")))
             }
         }
@@ -72,6 +71,24 @@ impl Input {
     }
 }
 
+/// What is out of its bounds: all of it is counted, and not more of it worded than is told. A body may
+/// have a violation in every third byte.
+#[derive(Debug, Default)]
+struct Violations {
+    count: usize,
+    named: Vec<String>,
+}
+
+impl Violations {
+    /// That a member has to do something else.
+    fn add(&mut self, at: &str, value: impl FnOnce() -> String, bound: &str) {
+        self.count += 1;
+        if self.named.len() < MOST_NAMED {
+            self.named.push(violation(at, &value(), bound));
+        }
+    }
+}
+
 fn unreadable(message: &str) -> Refusal {
     Refusal::of("SerializationException", message)
 }
@@ -80,7 +97,7 @@ fn check_members(
     place: &str,
     values: &Map<String, Value>,
     members: &[Member],
-    violations: &mut Vec<String>,
+    violations: &mut Violations,
 ) -> Result<(), Refusal> {
     for member in members {
         let at = if place.is_empty() {
@@ -90,7 +107,7 @@ fn check_members(
         };
         match values.get(member.name).filter(|value| !value.is_null()) {
             Some(value) => check(&at, value, member.shape, violations)?,
-            None if member.is_required => violations.push(violation(&at, "null", "not be null")),
+            None if member.is_required => violations.add(&at, || "null".to_owned(), "not be null"),
             None => {}
         }
     }
@@ -102,30 +119,31 @@ fn check(
     at: &str,
     value: &Value,
     shape: Shape,
-    violations: &mut Vec<String>,
+    violations: &mut Violations,
 ) -> Result<(), Refusal> {
     match (shape, value) {
         (Shape::Text(least, most), Value::String(text)) => {
             let length = text.chars().count();
-            let bound = bound_of_length(length, least, most);
-            violations.extend(bound.map(|bound| violation(at, &quoted(text), &bound)));
+            if let Some(bound) = bound_of_length(length, least, most) {
+                violations.add(at, || quoted(text), &bound);
+            }
         }
         (Shape::Word(words), Value::String(word)) => {
             if !words.contains(&word.as_str()) {
                 let bound = format!("satisfy enum value set: [{}]", words.join(", "));
-                violations.push(violation(at, &quoted(word), &bound));
+                violations.add(at, || quoted(word), &bound);
             }
         }
         (Shape::Whole(least, most), Value::Number(number)) => {
             let whole = number.as_i64().ok_or_else(|| cannot(value, "an Integer"))?;
             if let Some(bound) = bound_of_value(&whole, &least, &most) {
-                violations.push(violation(at, &quoted(&number.to_string()), &bound));
+                violations.add(at, || quoted(&number.to_string()), &bound);
             }
         }
         (Shape::Real(least, most), Value::Number(number)) => {
             let real = number.as_f64().unwrap_or(f64::INFINITY);
             if let Some(bound) = bound_of_value(&real, &least, &most) {
-                violations.push(violation(at, &quoted(&number.to_string()), &bound));
+                violations.add(at, || quoted(&number.to_string()), &bound);
             }
         }
         (Shape::Flag, Value::Bool(_)) => {}
@@ -133,9 +151,9 @@ fn check(
             check_members(at, values, members, violations)?;
         }
         (Shape::List(item, least, most), Value::Array(values)) => {
-            let bound = bound_of_length(values.len(), least, most);
-            violations
-                .extend(bound.map(|bound| violation(at, &quoted(&value.to_string()), &bound)));
+            if let Some(bound) = bound_of_length(values.len(), least, most) {
+                violations.add(at, || quoted(&value.to_string()), &bound);
+            }
             for (number, value) in (1..).zip(values) {
                 check(&format!("{at}.{number}.member"), value, *item, violations)?;
             }
@@ -258,6 +276,14 @@ mod tests {
             assert_eq!(refused(text), ("ValidationException".to_owned(), told));
         }
         assert!(refused(r#"{"most":-1}"#).1.starts_with("2 validation errors detected: "));
+    }
+
+    #[test]
+    fn of_many_violations_all_are_counted_and_ten_are_worded() {
+        let routes = vec!["{}"; 1000].join(",");
+        let (_, message) = refused(&format!(r#"{{"name":"a","routes":[{routes}]}}"#));
+        assert!(message.starts_with("1001 validation errors detected: "), "{message}");
+        assert_eq!(message.matches("failed to satisfy constraint").count(), MOST_NAMED);
     }
 
     #[test]

@@ -15,6 +15,8 @@ mod aliases;
 mod arn;
 mod executions;
 mod find;
+#[cfg(any(test, feature = "testing"))]
+pub(in crate::server) mod fuzz;
 mod history;
 mod input;
 mod machine;

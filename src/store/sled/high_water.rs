@@ -86,7 +86,7 @@ impl HighWater {
 }
 
 /// Of which log a slot is, its generation and its position, when it is whole.
-fn read(slot: &[u8; SLOT_BYTES]) -> Option<([u8; 8], (u64, Position))> {
+pub(super) fn read(slot: &[u8; SLOT_BYTES]) -> Option<([u8; 8], (u64, Position))> {
     let (content, crc) = slot.split_last_chunk::<4>()?;
     let (position, rest) = content.split_first_chunk::<8>()?;
     let (generation, rest) = rest.split_first_chunk::<8>()?;

@@ -95,17 +95,17 @@ fn id(key: &[u8]) -> Option<Uuid> {
     Uuid::from_slice(key.get(1..17)?).ok()
 }
 
-fn tombstone_key(time: u64, stream: Stream) -> Vec<u8> {
+pub(super) fn tombstone_key(time: u64, stream: Stream) -> Vec<u8> {
     [&[TOMBSTONE][..], &time.to_be_bytes(), stream.as_bytes()].concat()
 }
 
-fn read_tombstone(key: &[u8]) -> Option<(u64, Stream)> {
+pub(super) fn read_tombstone(key: &[u8]) -> Option<(u64, Stream)> {
     let (time, stream) = key.get(1..)?.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*time), Uuid::from_slice(stream).ok()?))
 }
 
 impl Head {
-    fn to_bytes(self) -> [u8; 17] {
+    pub(super) fn to_bytes(self) -> [u8; 17] {
         let state = if self.deleted { 2 } else { u8::from(self.ended) };
         let mut bytes = [state; 17];
         for (place, number) in bytes.chunks_exact_mut(8).zip([self.position, self.sequence]) {
@@ -114,7 +114,7 @@ impl Head {
         bytes
     }
 
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (position, rest) = bytes.split_first_chunk::<8>()?;
         let (sequence, rest) = rest.split_first_chunk::<8>()?;
         let position = u64::from_le_bytes(*position);

@@ -36,6 +36,8 @@ mod compact;
 mod digest;
 mod disk;
 mod files;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod guard;
 mod high_water;
 mod index;

@@ -27,6 +27,8 @@ use super::registry::JobError;
 use super::{BoxFuture, JobContext, JobHandler, JobOutcome};
 use crate::language::Json;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod leftovers;
 mod output;
 mod process;

@@ -32,7 +32,9 @@ pub(super) fn parse(line: &str) -> Line<'_> {
 }
 
 fn understood(line: &str) -> Option<Line<'_>> {
-    let (word, rest) = first_word(line.strip_prefix("::")?);
+    // The word follows at once: what stands further off is prose.
+    let addressed = line.strip_prefix("::").filter(|rest| !rest.starts_with(char::is_whitespace));
+    let (word, rest) = first_word(addressed?);
     match word {
         "progress" => progress(rest).map(Line::Progress),
         "count" => count(rest).map(Line::Progress),
@@ -146,6 +148,7 @@ mod tests {
             "::",
             "hello",
             " ::heartbeat",
+            ":: heartbeat",
             "::progress",
             "::progress -",
             "::progress 101",

@@ -34,6 +34,8 @@ mod address;
 mod backoff;
 mod builder;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod fuzz;
 mod http;
 mod lane;
 mod live;

@@ -1,12 +1,10 @@
-//! The bodies of the fuzz targets in `fuzz/`: bytes from anywhere go in, and what must hold for all
-//! of them is asserted. `tests/it/fuzz_bodies.rs` runs them too, without a fuzzer.
+//! Definitions and their expressions, files of items, commands, and the bytes of the log.
 
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
 
-use super::generate;
-use super::simulate::Simulation;
+use super::taken;
 use crate::engine::Program;
 use crate::language::distributed::{CsvDelimiter, InputType, ReaderConfig};
 use crate::language::expression::{
@@ -15,6 +13,8 @@ use crate::language::expression::{
 use crate::language::{self, Format};
 use crate::store::codec;
 use crate::store::frame::{Frames, Piece};
+use crate::testing::generate;
+use crate::testing::simulate::Simulation;
 use crate::worker::files::{self, ReadLimits};
 
 /// Bounds on cutting that an input can reach.
@@ -40,11 +40,9 @@ const MOST_COMMANDS: usize = 300;
 pub fn decode_record(data: &[u8]) {
     for piece in Frames::new(data).flatten() {
         match piece {
-            Piece::Record(frame) if frame.matches(frame.body) => {
-                decode_event(frame.tag, frame.schema, frame.body);
-            }
+            // Whatever the checksum says: chance does not find one.
+            Piece::Record(frame) => decode_event(frame.tag, frame.schema, frame.body),
             Piece::Gap(gap, _) => assert!(gap.first <= gap.last, "{gap:?}"),
-            Piece::Record(_) => {}
         }
     }
     if let [t0, t1, s0, s1, body @ ..] = data {
@@ -59,6 +57,7 @@ pub fn decode_record(data: &[u8]) {
 
 fn decode_event(tag: u16, schema: u16, body: &[u8]) {
     let Ok(event) = codec::decode_body(tag, schema, body) else { return };
+    taken();
     let mut bytes = Vec::new();
     let written = codec::encode_body(&event, &mut bytes);
     let back = written.and_then(|(tag, schema)| codec::decode_body(tag, schema, &bytes));
@@ -75,6 +74,7 @@ pub fn parse_definition(data: &[u8]) {
     let options = language::Options::default();
     for format in [Format::Json, Format::Yaml] {
         let Ok(workflow) = language::parse(text, format, &options) else { continue };
+        taken();
         let again = language::parse(workflow.source.as_str(), Format::Json, &options);
         let again = again.map(|again| (again.hash, again.states.len()));
         assert_eq!(again.ok(), Some((workflow.hash, workflow.states.len())), "{text}");
@@ -96,6 +96,7 @@ pub fn command_sequence(data: &[u8]) {
     let mut simulation = Simulation::new(Program::new(workflow), seed);
     let start = simulation.start_command();
     assert_eq!(simulation.give(start), Ok(Ok(())), "{text}");
+    taken();
     for (step, byte) in (0_u64..).zip(commands.iter().take(MOST_COMMANDS)) {
         simulation.steer((step << 8) | u64::from(*byte));
         let command = simulation.any_command();
@@ -118,6 +119,7 @@ pub fn cut_items(data: &[u8]) {
         files::cut_items(content, &config, CUT_LIMITS, &mut |_, _| true)
     };
     let Ok(all) = cut(0) else { return };
+    taken();
     let value: Value = serde_json::from_str(all.as_str()).unwrap_or_default();
     let Some(items) = value.as_array() else {
         unreachable!("the items are no array: {all}");
@@ -207,6 +209,7 @@ pub fn reference_path(data: &[u8]) {
     let mut after = before.clone();
     match path.write(&mut after, written.clone()) {
         Ok(()) => {
+            taken();
             let read = Expression::path(text).map(|path| with_scope(&after, |s| path.evaluate(s)));
             assert_eq!(read, Ok(Ok(written)), "{text}");
             let again = serde_json::from_str::<Value>(&after.to_string());
@@ -236,6 +239,7 @@ fn evaluate_twice(text: &str, evaluate: impl Fn(&Scope<'_>) -> Result<Value, Eva
     let second = with_scope(&input, &evaluate);
     match (first, second) {
         (Ok(first), Ok(second)) => {
+            taken();
             assert_eq!(first, second, "{text} gives two values");
             let again = serde_json::from_str::<Value>(&first.to_string());
             assert_eq!(again.ok(), Some(first), "{text} gives what cannot be read back");

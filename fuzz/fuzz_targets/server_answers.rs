@@ -1,0 +1,4 @@
+//! Answers to workers from anywhere: read or refused, never a panic.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| everstep::testing::fuzz::server_answers(data));
