@@ -26,6 +26,7 @@ mod http;
 mod memory;
 mod past;
 mod queued;
+mod reads;
 mod recovery;
 mod report;
 mod shares;
@@ -40,10 +41,11 @@ fn main() {
     }
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
-    let sections: [(&str, fn()); 11] = [
+    let sections: [(&str, fn()); 12] = [
         ("commit", commit::run),
         ("chain", chain::run),
         ("http", http::run),
+        ("reads", reads::run),
         ("control", control::run),
         ("shares", shares::run),
         ("recovery", recovery::run),

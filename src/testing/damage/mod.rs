@@ -304,9 +304,9 @@ fn look(
         let is_noticed = judged.outcome > Outcome::Reported;
         // What is salvaged of another log is that log.
         if mutation.kind != Kind::Other && (is_noticed || random.one_in(SALVAGES)) {
-            // Where it was only looked at, all that can be read must still be there; where it went
-            // on, what it took then is not among what is known.
-            if !is_noticed || judged.outcome == Outcome::Later {
+            // What opens without a word may be written to, and what was only left over in the file, of
+            // pages that sled has written anew, is then no longer there.
+            if judged.outcome != Outcome::AtOpen {
                 place.clear();
                 image.write(&folder).map_err(text)?;
             }
