@@ -30,6 +30,8 @@ pub(super) struct Tail {
     file: File,
     length: u64,
     segments: Vec<(u64, Vec<u8>)>,
+    /// Where those are in which there is nothing.
+    empty: Vec<u64>,
     has_bad_header: bool,
 }
 
@@ -63,17 +65,19 @@ impl Tail {
         // One whose header cannot be read is free for sled, and the next to be written.
         let wanted =
             |header: &Option<Header>| is_small || header.is_none_or(|header| header.begin >= from);
-        let wanted = headers.iter().filter(|(_, header)| wanted(header)).map(|(at, _)| *at);
-        let (mut segments, mut has_bad_header) = (Vec::new(), false);
-        for at in wanted {
-            let bytes = read(&file, at, SEGMENT_BYTES)?;
-            has_bad_header |=
-                parse(&bytes).is_none() && bytes.iter().take(HEADER_BYTES).any(is_set);
-            if segments.len() < MOST_SEGMENTS && bytes.iter().any(is_set) {
-                segments.push((at, bytes));
+        let mut tail =
+            Self { file, length, segments: Vec::new(), empty: Vec::new(), has_bad_header: false };
+        for (at, header) in headers.iter().filter(|(_, header)| wanted(header)) {
+            let bytes = read(&tail.file, *at, SEGMENT_BYTES)?;
+            let begins_with_something = bytes.iter().take(HEADER_BYTES).any(is_set);
+            tail.has_bad_header |= header.is_none() && begins_with_something;
+            if !bytes.iter().any(is_set) {
+                tail.empty.push(*at);
+            } else if tail.segments.len() < MOST_SEGMENTS {
+                tail.segments.push((*at, bytes));
             }
         }
-        Ok(Some(Self { file, length, segments, has_bad_header }))
+        Ok(Some(tail))
     }
 
     /// Whether a segment has a header that cannot be read. sled takes it for free and writes to it
@@ -84,20 +88,25 @@ impl Tail {
 
     /// Puts the file back, durably, once sled has let go of it.
     pub(super) fn put_back(self) -> io::Result<()> {
-        let Self { file, length, segments, .. } = self;
+        let Self { file, length, segments, empty, .. } = self;
         super::files::wait_for(&file)?;
-        let is_same = |(at, bytes): &(u64, Vec<u8>)| -> io::Result<bool> {
-            Ok(read(&file, *at, bytes.len())? == *bytes)
-        };
         let mut has_changed = file.metadata()?.len() != length;
-        for segment in &segments {
-            if !is_same(segment)? {
-                file.write_all_at(&segment.1, segment.0)?;
+        file.set_len(length)?;
+        for (at, bytes) in &segments {
+            if read(&file, *at, bytes.len())? != *bytes {
+                file.write_all_at(bytes, *at)?;
+                has_changed = true;
+            }
+        }
+        for at in empty {
+            let mut bytes = read(&file, at, SEGMENT_BYTES)?;
+            if bytes.iter().any(is_set) {
+                bytes.fill(0);
+                file.write_all_at(&bytes, at)?;
                 has_changed = true;
             }
         }
         if has_changed {
-            file.set_len(length)?;
             file.sync_all()?;
         }
         Ok(())
@@ -120,19 +129,18 @@ fn read(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
 
 /// The header of the segment at a place, if it is whole.
 fn header(file: &File, at: u64) -> io::Result<Option<Header>> {
-    Ok(parse(&read(file, at, HEADER_BYTES)?))
-}
-
-/// The header with which a segment begins, if it is whole.
-fn parse(segment: &[u8]) -> Option<Header> {
-    let (crc, numbers) = segment.get(..HEADER_BYTES)?.split_first_chunk::<4>()?;
-    let (begin, stable_to) = numbers.split_first_chunk::<8>()?;
-    // Before anything was durable it says -1.
-    let number = |bytes: [u8; 8]| u64::try_from(i64::from_le_bytes(bytes) ^ i64::MAX);
-    // The checksum of sled, which is not the one of our frames.
-    let is_whole = !u32::from_le_bytes(*crc) == crc32fast::hash(numbers);
-    let stable_to = number(stable_to.try_into().ok()?).unwrap_or(0);
-    is_whole.then_some(Header { begin: number(*begin).ok()?, stable_to })
+    let bytes = read(file, at, HEADER_BYTES)?;
+    let parse = || {
+        let (crc, numbers) = bytes.split_first_chunk::<4>()?;
+        let (begin, stable_to) = numbers.split_first_chunk::<8>()?;
+        // Before anything was durable it says -1.
+        let number = |bytes: [u8; 8]| u64::try_from(i64::from_le_bytes(bytes) ^ i64::MAX);
+        // The checksum of sled, which is not the one of our frames.
+        let is_whole = !u32::from_le_bytes(*crc) == crc32fast::hash(numbers);
+        let stable_to = number(stable_to.try_into().ok()?).unwrap_or(0);
+        is_whole.then_some(Header { begin: number(*begin).ok()?, stable_to })
+    };
+    Ok(parse())
 }
 
 fn is_set(byte: &u8) -> bool {
