@@ -7,10 +7,10 @@ use everstep::engine::Event;
 use everstep::language::{Format, Json};
 use everstep::runtime::{Filter, Orchestrator};
 use everstep::worker::Registry;
-use tokio::sync::Semaphore;
 
 use crate::chain::Noop;
 use crate::disk::Folder;
+use crate::many;
 use crate::report::{ms, percentile, rate, row};
 
 const HERD: usize = 100_000;
@@ -62,16 +62,7 @@ async fn fill(everstep: &Orchestrator, due: SystemTime) {
     let seconds = due.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let due = jiff::Timestamp::from_second(i64::try_from(seconds).unwrap()).unwrap();
     let input = Json::parse(&format!(r#"{{"due":"{due}"}}"#)).unwrap();
-    let places = Arc::new(Semaphore::new(1024));
-    for _ in 0..HERD {
-        let place = places.clone().acquire_owned().await.unwrap();
-        let (everstep, input) = (everstep.clone(), input.clone());
-        tokio::spawn(async move {
-            everstep.start("waiting", input).await.unwrap();
-            drop(place);
-        });
-    }
-    drop(places.acquire_many(1024).await.unwrap());
+    many::start(everstep, "waiting", &input, HERD).await;
 }
 
 /// How long after they were due all timers had fired, and all executions had ended.

@@ -23,6 +23,7 @@ mod control;
 mod disk;
 mod herd;
 mod http;
+mod many;
 mod memory;
 mod past;
 mod queued;

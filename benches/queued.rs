@@ -5,16 +5,16 @@
 //! used for then.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use everstep::language::{Format, Json};
 use everstep::runtime::{Filter, Limits, Orchestrator};
 use everstep::worker::Registry;
-use tokio::sync::Semaphore;
 
 use crate::chain::Noop;
 use crate::disk::{Folder, bytes_of, resident};
+use crate::many;
 use crate::report::{megabytes, ms, percentile, rate, row};
 
 /// Set in a process that does a step: which, of what, and where.
@@ -26,8 +26,6 @@ const PLACES: &str = r#"{"StartAt": "Wait", "Concurrency": {"Limit": 1}, "States
 /// No worker is there when they begin.
 const JOBS: &str = r#"{"StartAt": "Work", "States": {
     "Work": {"Type": "Task", "Resource": "noop", "End": true}}}"#;
-/// Starts under way at once.
-const OUTSTANDING: u32 = 1024;
 
 fn count() -> usize {
     let said = std::env::var("EVERSTEP_BENCH_QUEUED").ok();
@@ -97,22 +95,9 @@ async fn fill(everstep: &Orchestrator, kind: &str, before: u64) {
     let input = Json::parse(r#"{"order":4711,"customer":"c-17"}"#).unwrap();
     let quarter = count() / 4;
     for done in 1..=4 {
-        let (places, times) =
-            (Arc::new(Semaphore::new(OUTSTANDING as usize)), Arc::new(Mutex::new(Vec::new())));
         let began = Instant::now();
-        for _ in 0..quarter {
-            let place = places.clone().acquire_owned().await.unwrap();
-            let (everstep, input, times) = (everstep.clone(), input.clone(), times.clone());
-            tokio::spawn(async move {
-                let each = Instant::now();
-                everstep.start("queued", input).await.unwrap();
-                times.lock().unwrap().push(each.elapsed());
-                drop(place);
-            });
-        }
-        drop(places.acquire_many(OUTSTANDING).await.unwrap());
+        let mut times = many::start(everstep, "queued", &input, quarter).await;
         let took = began.elapsed();
-        let mut times = std::mem::take(&mut *times.lock().unwrap());
         times.sort();
         let (all, taken) = ((quarter * done) as u64, resident() - before);
         row(

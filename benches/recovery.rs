@@ -1,13 +1,12 @@
 //! Recovery: a system with many live executions is reopened; how long until it is live.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use everstep::language::{Format, Json};
 use everstep::runtime::Orchestrator;
-use tokio::sync::Semaphore;
 
 use crate::disk::{Folder, bytes_of};
+use crate::many;
 use crate::report::{megabytes, ms, row};
 
 const DEFINITION: &str = r#"{
@@ -41,17 +40,8 @@ fn in_runtime<T>(work: impl Future<Output = T>) -> T {
 async fn fill(path: &std::path::Path, count: usize) -> Orchestrator {
     let everstep = Orchestrator::builder().open(path).await.unwrap();
     everstep.deploy("waiting", DEFINITION, Format::Json).await.unwrap();
-    let places = Arc::new(Semaphore::new(1024));
     let input = Json::parse(r#"{"order":4711,"customer":"c-17"}"#).unwrap();
-    for _ in 0..count {
-        let place = places.clone().acquire_owned().await.unwrap();
-        let (everstep, input) = (everstep.clone(), input.clone());
-        tokio::spawn(async move {
-            everstep.start("waiting", input).await.unwrap();
-            drop(place);
-        });
-    }
-    drop(places.acquire_many(1024).await.unwrap());
+    many::start(&everstep, "waiting", &input, count).await;
     everstep
 }
 
