@@ -21,7 +21,7 @@ use super::remote::{Leases, PollId, Remote, Seat, Wish};
 use super::shards::{Note, Shards};
 use super::slots::{JobQueue, Slots};
 use super::tasks::Tasks;
-use crate::engine::{CallbackToken, Command, ExecutionId, JobId, Timestamp, own_jobs};
+use crate::engine::{Command, ExecutionId, JobId, Timestamp, own_jobs};
 use crate::worker::{AttemptId, JobOutcome, SharedHandler};
 
 /// Gives the trace that an attempt is part of, as the header `traceparent` has it.
@@ -299,10 +299,7 @@ impl Dispatch {
     /// An attempt has not reached the worker that it was started for. It ends, durably, so that
     /// the log never names another one than has it.
     pub(super) fn take_back(&self, attempt: &Attempt) {
-        let proof = attempt.proof();
-        self.remote.leases.end(&proof);
-        let CallbackToken { execution, job, token } = proof;
-        self.shards.note(execution, Note::LoseAttempt { execution, job, token, stopped: true });
+        self.remote.leases.return_unseen(attempt.proof());
     }
 
     fn run_here(self: &Arc<Self>, attempt: Attempt) {

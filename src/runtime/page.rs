@@ -56,8 +56,8 @@ impl Filter {
         self.statuses.is_empty() || self.statuses.iter().any(|status| status.is_terminal())
     }
 
-    /// What [`Filter::has`] says, of an execution that goes on. Its row, which is much to make, is made only if there is
-    /// a text to look for.
+    /// What [`Filter::has`] says, of an execution that goes on. Its row, which is much to make, is
+    /// made only if there is a text to look for.
     pub(super) fn has_live(&self, execution: &Execution) -> bool {
         self.rows.has_child_of(execution.parent.as_ref())
             && (self.statuses.is_empty() || self.statuses.contains(&execution.status))

@@ -110,10 +110,22 @@ impl Leases {
             .map(|(key, _)| *key)
             .collect();
         for lease in keys.into_iter().filter_map(|key| held.remove(key)) {
-            let CallbackToken { execution, job, token } = lease.proof;
+            let execution = lease.proof.execution;
             tracing::info!(%execution, worker, "an answer did not arrive: its attempt is taken back");
-            self.shards.note(execution, Note::LoseAttempt { execution, job, token, stopped: true });
+            self.lose(lease.proof, true);
         }
+    }
+
+    /// Tells the shard that an attempt is lost. `stopped`: no worker had got it.
+    fn lose(&self, proof: CallbackToken, stopped: bool) {
+        let CallbackToken { execution, job, token } = proof;
+        self.shards.note(execution, Note::LoseAttempt { execution, job, token, stopped });
+    }
+
+    /// An attempt has not reached the worker that it was started for.
+    pub(in crate::runtime) fn return_unseen(&self, proof: CallbackToken) {
+        self.end(&proof);
+        self.lose(proof, true);
     }
 
     /// The attempt has ended.
@@ -164,10 +176,9 @@ impl Leases {
             && until <= now
         {
             let Some(lease) = held.remove(key) else { break };
-            let CallbackToken { execution, job, token } = lease.proof;
+            let execution = lease.proof.execution;
             tracing::warn!(%execution, worker = %lease.holder.worker, "a worker is silent: its attempt is lost");
-            let lost = Note::LoseAttempt { execution, job, token, stopped: false };
-            self.shards.note(execution, lost);
+            self.lose(lease.proof, false);
         }
         // One without a lease that no longer counts would stay for ever.
         let over = |(lease, _): &(Lease, Timestamp)| {
