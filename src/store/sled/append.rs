@@ -1,4 +1,4 @@
-//! Appending: plan the whole batch, write it as one, make it durable, only then let it be seen.
+//! Appending: plan the whole batch, write it, make it durable, only then let it be seen.
 
 use std::collections::HashMap;
 
@@ -146,9 +146,7 @@ impl Inner {
     /// Makes the planned batch durable. Whatever fails here is never tried again: after a failed
     /// sync the system may have dropped the very pages that were not written.
     fn commit(&self, writer: &mut Writer, first: Position) -> Result<(), Error> {
-        self.log.insert(&mut writer.chunks, first)?;
-        self.log.flush(first)?;
-        self.sync()?;
+        self.log.insert(&mut writer.chunks, first, || self.sync())?;
         writer
             .high_water
             .write(writer.next - 1)

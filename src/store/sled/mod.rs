@@ -44,6 +44,7 @@ mod index;
 mod log;
 mod open;
 mod read;
+mod redo;
 pub(super) mod salvage;
 mod scan;
 mod tail;

@@ -41,6 +41,8 @@ impl Fault {
 
 struct Scan<'a> {
     log: &'a Log,
+    /// Makes durable what was flushed.
+    sync: &'a dyn Fn() -> Result<(), Error>,
     index: &'a Index,
     /// Ends of histories up to here are in the index already.
     heads_to: Position,
@@ -60,9 +62,9 @@ struct Scan<'a> {
 
 pub(super) fn scan(
     log: &Log,
+    sync: &dyn Fn() -> Result<(), Error>,
     index: &Index,
-    check: Check,
-    high_water: Position,
+    (check, high_water): (Check, Position),
 ) -> Result<Scanned, Error> {
     let heads_to = index.heads_to()?;
     let start = match check {
@@ -71,6 +73,7 @@ pub(super) fn scan(
     };
     let mut scan = Scan {
         log,
+        sync,
         index,
         heads_to,
         heads: HashMap::new(),
@@ -254,15 +257,18 @@ impl Scan<'_> {
                 value.map(|value| (chunk, value))
             }
         };
-        guard("repair of the log", after, || {
-            let mut batch = Batch::default();
-            for entry in self.log.tree.range(key(after)..).keys() {
-                batch.remove(entry?);
-            }
-            if let Some((chunk, value)) = shortened {
-                batch.insert(&key(chunk), value);
-            }
-            self.log.tree.apply_batch(batch)
+        // From the end, so that a crash leaves no hole.
+        let range = self.log.tree.range(key(after)..).keys();
+        let keys = guard("repair of the log", after, || range.collect::<Result<Vec<_>, _>>())?;
+        let mut batch = Batch::default();
+        keys.into_iter().rev().for_each(|key| batch.remove(key));
+        batch.pieces().try_for_each(|piece| {
+            guard("repair of the log", after, || self.log.tree.apply_batch(piece))?;
+            self.log.flush(after)?;
+            (self.sync)()
+        })?;
+        shortened.map_or(Ok(()), |(chunk, value)| {
+            guard("repair of the log", after, || self.log.tree.insert(&key(chunk), value))
         })
     }
 
