@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::span::Span;
 use crate::engine::catalogue::StartedAs;
 use crate::engine::child::{Link, Parent};
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Pauses, Place, Status, Timestamp};
@@ -164,8 +165,9 @@ pub(super) async fn with_finished(
     wanted: Rows,
     limit: usize,
 ) -> Result<Vec<Summary>, store::Error> {
+    let span = Span::of_rows(wanted, &rows, store).await?;
     rows.retain(|row| wanted.has(row));
-    let (mut kept, mut before) = (0, None);
+    let (mut kept, mut before) = (0, span.begin(None));
     while kept < limit {
         let page = store.list_finished(before, limit.clamp(1, PAGE)).await?;
         let Some(last) = page.last().map(|finished| finished.execution) else { break };
@@ -174,6 +176,9 @@ pub(super) async fn with_finished(
         let fitting: Vec<Summary> = read.filter(|row| wanted.has(row)).collect();
         kept += fitting.len();
         rows.extend(fitting);
+        if span.ends_before(last) {
+            break;
+        }
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by(|a, b| a.id == b.id);

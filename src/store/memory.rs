@@ -1,7 +1,7 @@
 //! A store in memory, for tests and for trying things out. Nothing survives the process.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -265,8 +265,8 @@ impl EventStore for MemoryStore {
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
         let inner = self.lock();
-        let rows = inner.finished.values().rev();
-        let rows = rows.filter(|row| before.is_none_or(|before| row.execution < before));
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = inner.finished.range((Bound::Unbounded, end)).rev().map(|(_, row)| row);
         Ok(rows.filter(|row| inner.is_finished(row.execution)).take(limit).cloned().collect())
     }
 
