@@ -107,7 +107,7 @@ impl Orchestrator {
         let ask = |reply| Request::Page { filter: filter.clone(), before, limit, reply };
         let mut rows = self.ask_all(ask).await?.concat();
         let before = span.begin(before);
-        let stopped_at = self.add_finished((&filter, span), before, limit, &mut rows).await?;
+        let stopped_at = self.add_finished((&filter, &span), before, limit, &mut rows).await?;
         // An execution that ended meanwhile is last as it ended.
         rows.sort_by_key(|row| (std::cmp::Reverse(row.id), row.ended_at.is_none()));
         rows.dedup_by(|a, b| a.id == b.id);
@@ -132,7 +132,7 @@ impl Orchestrator {
     /// Adds rows of the store; the last one that was looked at, if there may be more to find.
     async fn add_finished(
         &self,
-        (filter, span): (&Filter, Span),
+        (filter, span): (&Filter, &Span),
         mut before: Option<ExecutionId>,
         limit: usize,
         rows: &mut Vec<Summary>,
@@ -144,7 +144,7 @@ impl Orchestrator {
         loop {
             // Most often all are wanted, and there is one more than the page has: that is all then.
             let at_once = if read == 0 { limit + 1 } else { READ };
-            let page = self.inner.tools.store.list_finished(before, at_once).await?;
+            let page = span.read(&*self.inner.tools.store, before, at_once).await?;
             let Some(last) = page.last().map(|finished| finished.execution) else {
                 return Ok(None);
             };

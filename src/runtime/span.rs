@@ -5,18 +5,20 @@
 use super::page::Filter;
 use super::summary::{Rows, Summary};
 use crate::engine::{ExecutionId, Timestamp};
-use crate::store::{self, EventStore};
+use crate::store::{self, EventStore, Finished, Mishap};
 
 /// How long after its id was made an execution begins at the latest, in milliseconds.
 const SHORTLY_MS: u64 = 60_000;
 
 /// A part of the rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Span {
     /// All ids in it are lower.
     before: Option<ExecutionId>,
     /// All ids in it were made at this moment or later.
     from: Option<Timestamp>,
+    /// All in it ended in one of these ways, if there are any here.
+    mishaps: Option<Vec<Mishap>>,
 }
 
 impl Span {
@@ -28,7 +30,7 @@ impl Span {
     /// made with the clock alone, which may have been set back before the first event.
     fn of_children(parent: &Summary) -> Self {
         let before = parent.ended_at.map(|ended| ExecutionId::lowest_of(ended.plus_ms(1)));
-        Self { before, from: Some(parent.started_at) }
+        Self { before, from: Some(parent.started_at), mishaps: None }
     }
 
     /// Where those can be that `filter` wants; `parent` has the row of the execution that is to have
@@ -36,7 +38,11 @@ impl Span {
     pub(super) fn of(filter: &Filter, parent: Option<&Summary>) -> Self {
         let children = parent.map(Self::of_children).unwrap_or_default();
         let since = filter.since.map(|since| Timestamp(since.0.saturating_sub(SHORTLY_MS)));
-        Self { from: children.from.max(since), ..children }
+        let ended = filter.statuses.iter().filter(|status| status.is_terminal());
+        let mishaps: Option<Vec<Mishap>> = ended.map(|status| Mishap::of(*status)).collect();
+        // No status at all means any.
+        let mishaps = mishaps.filter(|_| !filter.statuses.is_empty());
+        Self { from: children.from.max(since), mishaps, ..children }
     }
 
     /// Where those can be that `wanted` wants; rows that are not in the store are in `rows`.
@@ -57,6 +63,22 @@ impl Span {
         Ok(row.as_ref().map(Self::of_children).unwrap_or_default())
     }
 
+    /// Its rows, the newest first, of those older than `before`.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(super) async fn read(
+        &self,
+        store: &dyn EventStore,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, store::Error> {
+        match &self.mishaps {
+            None => store.list_finished(before, limit).await,
+            Some(mishaps) => store.list_mishaps(mishaps, before, limit).await,
+        }
+    }
+
     /// Before which id to begin, of what is older than `before`.
     pub(super) fn begin(&self, before: Option<ExecutionId>) -> Option<ExecutionId> {
         match (self.before, before) {
@@ -74,7 +96,7 @@ impl Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Execution;
+    use crate::engine::{Execution, Status};
 
     fn id(ms: u64, random: u8) -> ExecutionId {
         ExecutionId(uuid::Builder::from_unix_timestamp_millis(ms, &[random; 10]).into_uuid())
@@ -108,5 +130,17 @@ mod tests {
         assert_eq!(from(&since(90_000), Some(&parent)), Some(Timestamp(100_000)));
         assert_eq!(from(&since(170_000), Some(&parent)), Some(Timestamp(110_000)));
         assert_eq!(from(&Filter::default(), None), None);
+    }
+
+    #[test]
+    fn only_where_no_plain_completion_is_wanted_are_mishaps_alone_read() {
+        let mishaps = |statuses: &[Status]| {
+            let filter = Filter { statuses: statuses.to_vec(), ..Filter::default() };
+            Span::of(&filter, None).mishaps
+        };
+        let failed = vec![Mishap::Failed];
+        assert_eq!(mishaps(&[Status::Running, Status::Failed]), Some(failed));
+        assert_eq!(mishaps(&[Status::Completed, Status::Failed]), None);
+        assert_eq!(mishaps(&[]), None);
     }
 }

@@ -9,7 +9,7 @@ use crate::engine::catalogue::StartedAs;
 use crate::engine::child::{Link, Parent};
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Pauses, Place, Status, Timestamp};
 use crate::language::DefinitionHash;
-use crate::store::{self, EventStore, NameKey};
+use crate::store::{self, EventStore, Finished, Mishap, NameKey};
 
 /// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,8 +103,9 @@ impl Summary {
     }
 
     /// As a store keeps it.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    pub(super) fn finished(&self) -> Finished {
+        let row = serde_json::to_vec(self).unwrap_or_default();
+        Finished { execution: self.id, mishap: Mishap::of(self.status), row }
     }
 
     /// Back from what a store kept; nothing when that is not a row.

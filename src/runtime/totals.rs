@@ -126,7 +126,7 @@ impl InMemory {
     async fn add_finished(
         &mut self,
         store: &dyn EventStore,
-        (filter, span): (&Filter, Span),
+        (filter, span): (&Filter, &Span),
         asked_at: Timestamp,
     ) -> Result<bool, store::Error> {
         if !filter.has_ended() {
@@ -134,7 +134,7 @@ impl InMemory {
         }
         let (mut before, mut read) = (span.begin(None), 0);
         loop {
-            let page = store.list_finished(before, READ).await?;
+            let page = span.read(store, before, READ).await?;
             let Some(last) = page.last().map(|finished| finished.execution) else {
                 return Ok(true);
             };
@@ -180,7 +180,7 @@ impl Orchestrator {
             counted.merge(of_shard);
         }
         let store = &*self.inner.tools.store;
-        let is_exact = counted.add_finished(store, (&filter, span), asked_at).await?;
+        let is_exact = counted.add_finished(store, (&filter, &span), asked_at).await?;
         Ok(counted.totals(is_exact))
     }
 
@@ -207,7 +207,7 @@ mod tests {
         execution.workflow = "many".into();
         execution.status = status;
         execution.ended_at = Some(Timestamp(ended_at));
-        Finished { execution: execution.id, row: Summary::of(&execution).to_bytes() }
+        Summary::of(&execution).finished()
     }
 
     async fn store_with(finished: Vec<Finished>) -> MemoryStore {
@@ -225,7 +225,7 @@ mod tests {
             let rows = (0..there).map(|number| finished(number, Status::Failed, 5)).collect();
             let store = store_with(rows).await;
             let mut all = InMemory::default();
-            let was_exact = all.add_finished(&store, (&any, Span::default()), Timestamp(9)).await;
+            let was_exact = all.add_finished(&store, (&any, &Span::default()), Timestamp(9)).await;
             assert_eq!(was_exact.unwrap(), is_exact, "{there}");
             assert_eq!(all.workflows["many"], ByStatus::from([("failed", counted)]));
         }
@@ -238,12 +238,12 @@ mod tests {
         let failed = finished(4, Status::Failed, 900);
         let store = store_with(rows.into_iter().chain([failed]).collect()).await;
         let mut all = InMemory::default();
-        assert!(all.add_finished(&store, (&any, Span::default()), Timestamp(999)).await.unwrap());
+        assert!(all.add_finished(&store, (&any, &Span::default()), Timestamp(999)).await.unwrap());
         assert_eq!(all.totals(true).middle_ms["many"], 20);
         let running = Filter { statuses: vec![Status::Running], ..Filter::default() };
         let mut none = InMemory::default();
         assert!(
-            none.add_finished(&store, (&running, Span::default()), Timestamp(999)).await.unwrap()
+            none.add_finished(&store, (&running, &Span::default()), Timestamp(999)).await.unwrap()
         );
         assert!(none.also_stored.is_empty() && none.workflows.is_empty());
     }
@@ -259,7 +259,7 @@ mod tests {
         redriven.redrives = 1;
         redriven.status = Status::Running;
         let mut all = InMemory::count([&redriven].into_iter(), &EndedRows::default(), &any);
-        assert!(all.add_finished(&store, (&any, Span::default()), Timestamp(9)).await.unwrap());
+        assert!(all.add_finished(&store, (&any, &Span::default()), Timestamp(9)).await.unwrap());
         assert_eq!(all.workflows["many"], ByStatus::from([("cancelled", 1), ("running", 1)]));
     }
 }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
-    OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, Mishap,
+    NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 
 /// A call that a [`FaultyStore`] has seen, in order.
@@ -223,6 +223,17 @@ impl EventStore for FaultyStore {
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
         let rows = self.inner.list_finished(before, limit).await?;
+        self.state().rows_read += rows.len();
+        Ok(rows)
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let rows = self.inner.list_mishaps(mishaps, before, limit).await?;
         self.state().rows_read += rows.len();
         Ok(rows)
     }

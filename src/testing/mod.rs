@@ -16,6 +16,7 @@ pub mod generate;
 mod generate_cleanup;
 mod generate_flow;
 mod generate_work;
+pub mod mishap_suite;
 pub mod random;
 pub mod sim;
 mod sim_disk;

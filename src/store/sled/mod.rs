@@ -22,7 +22,7 @@ use async_trait::async_trait;
 
 use super::{
     Appended, Checkpoint, Compacted, Compaction, DEFAULT_MAX_EVENT_BYTES, Epoch, Error, EventStore,
-    Finished, NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Finished, Mishap, NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 use crate::engine::ExecutionId;
 use disk::Disk;
@@ -44,6 +44,7 @@ mod index;
 mod log;
 mod open;
 mod read;
+mod rows;
 pub(super) mod salvage;
 mod scan;
 mod tail;
@@ -394,6 +395,20 @@ impl EventStore for SledStore {
         self.blocking(move |inner| {
             let has_row = |execution| !inner.has_outlived_its_row(execution);
             inner.index.list_finished(before, limit, has_row)
+        })
+        .await
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let mishaps = mishaps.to_vec();
+        self.blocking(move |inner| {
+            let has_row = |execution| !inner.has_outlived_its_row(execution);
+            inner.index.list_mishaps(&mishaps, before, limit, has_row)
         })
         .await
     }

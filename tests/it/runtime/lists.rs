@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use everstep::engine::{Execution, ExecutionId, Status, Timestamp};
-use everstep::runtime::{Filter, Orchestrator, Rows, Summary};
-use everstep::store::{Checkpoint, EventStore, Finished, MemoryStore};
+use everstep::language::Format;
+use everstep::runtime::{Clock, Filter, Orchestrator, Rows, Summary};
+use everstep::store::{Checkpoint, EventStore, Finished, MemoryStore, Mishap};
 use everstep::testing::FaultyStore;
 use everstep::worker::JobContext;
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ use tokio::sync::Notify;
 
 use super::{World, deploy, one_task, within};
 
-const MANY: u64 = 100_000;
+/// More than one page looks at.
+const MANY: u64 = 60_000;
 
 /// A world whose store counts the rows that are read.
 fn counting_world() -> (World, Arc<FaultyStore>) {
@@ -32,7 +34,7 @@ async fn many_completed(store: &dyn EventStore, from: Timestamp) {
         execution.started_at = began;
         execution.ended_at = Some(began);
         let row = serde_json::to_vec(&Summary::of(&execution)).unwrap();
-        Finished { execution: execution.id, row }
+        Finished { execution: execution.id, mishap: Mishap::of(execution.status), row }
     };
     let finished = (0..MANY).map(row).collect();
     store.write_checkpoint(Checkpoint { finished, ..Checkpoint::default() }).await.unwrap();
@@ -57,7 +59,7 @@ async fn system_with_parents(world: &mut World, go_on: Arc<Notify>) -> Orchestra
     };
     let system = world.open(|builder| builder.handle("work", work)).await;
     let leaf = one_task("echo", &json!({})).to_string();
-    system.deploy("leaf", &leaf, everstep::language::Format::Json).await.unwrap();
+    system.deploy("leaf", &leaf, Format::Json).await.unwrap();
     deploy(&system, &works_and_begins()).await;
     system
 }
@@ -88,7 +90,7 @@ async fn a_list_by_parent_reads_what_began_while_the_parent_went_on_and_no_more(
     let (mut world, store) = counting_world();
     let go_on = Arc::new(Notify::new());
     let system = system_with_parents(&mut world, go_on.clone()).await;
-    let now = everstep::runtime::Clock::now(&*world.clock);
+    let now = Clock::now(&*world.clock);
     many_completed(&*store, Timestamp(now.0 - 2 * MANY)).await;
     go_on.notify_one();
     let parent = system.start("w", json!({})).await.unwrap();
@@ -113,7 +115,7 @@ async fn a_parent_from_before_the_clock_went_back_still_finds_what_it_began_afte
     let go_on = Arc::new(Notify::new());
     let system = system_with_parents(&mut world, go_on.clone()).await;
     let parent = system.start("w", json!({})).await.unwrap();
-    let began = everstep::runtime::Clock::now(&*world.clock);
+    let began = Clock::now(&*world.clock);
     within(async {
         while system.execution(parent).await.unwrap().jobs.is_empty() {
             tokio::task::yield_now().await;
@@ -135,4 +137,41 @@ async fn a_parent_from_before_the_clock_went_back_still_finds_what_it_began_afte
     let (children, read) = begun_by(&system, &store, parent).await;
     assert_eq!(children, [child.id]);
     assert!(read <= 1010, "{read} rows are read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_failed_is_found_among_very_many_that_completed_without_reading_those() {
+    let (mut world, store) = counting_world();
+    let system = world.open(|builder| builder).await;
+    let now = Clock::now(&*world.clock);
+    many_completed(&*store, Timestamp(now.0 - 2 * MANY)).await;
+    let fails = json!({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "No.Luck"}}});
+    deploy(&system, &fails).await;
+    let mut failed = Vec::new();
+    for _ in 0..3 {
+        let id = system.start("w", json!({})).await.unwrap();
+        within(system.result(id)).await.unwrap();
+        failed.insert(0, id);
+    }
+    system.checkpoint().await;
+    many_completed(&*store, now.plus_ms(1000)).await;
+
+    let filter = Filter { statuses: vec![Status::Failed], ..Filter::default() };
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = system.page(filter.clone(), cursor, 2).await.unwrap();
+        found.extend(page.rows.iter().map(|row| row.id));
+        cursor = page.next;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, failed);
+    let totals = system.totals(filter).await.unwrap();
+    assert!(totals.is_exact && totals.by_status()["failed"] == 3, "{totals:?}");
+    let timed_out = Filter { statuses: vec![Status::TimedOut], ..Filter::default() };
+    let none = system.page(timed_out, None, 50).await.unwrap();
+    assert!(none.rows.is_empty() && none.next.is_none());
+    assert!(store.rows_read() <= 20, "{} rows are read", store.rows_read());
 }
