@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
-    OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, Mishap,
+    NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 
 /// A call that a [`FaultyStore`] has seen, in order.
@@ -47,6 +47,7 @@ struct State {
     stopped: Option<String>,
     checkpoint_fault: Option<io::ErrorKind>,
     compact_fault: Option<io::ErrorKind>,
+    rows_read: usize,
 }
 
 /// Passes everything to a store inside, until told to fail.
@@ -104,6 +105,12 @@ impl FaultyStore {
     pub fn append_count(&self) -> usize {
         let began = |call: &&Call| matches!(call, Call::AppendBegan(_));
         self.state().calls.iter().filter(began).count()
+    }
+
+    /// How many rows of executions that have ended lists have read.
+    #[must_use]
+    pub fn rows_read(&self) -> usize {
+        self.state().rows_read
     }
 
     /// Puts the test's own mark among the calls, to show what came before what.
@@ -215,7 +222,20 @@ impl EventStore for FaultyStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
-        self.inner.list_finished(before, limit).await
+        let rows = self.inner.list_finished(before, limit).await?;
+        self.state().rows_read += rows.len();
+        Ok(rows)
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let rows = self.inner.list_mishaps(mishaps, before, limit).await?;
+        self.state().rows_read += rows.len();
+        Ok(rows)
     }
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {

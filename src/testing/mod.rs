@@ -17,6 +17,7 @@ mod generate_cleanup;
 mod generate_flow;
 mod generate_work;
 mod image;
+pub mod mishap_suite;
 pub mod random;
 pub mod sim;
 mod sim_disk;

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use super::super::frame::{Chunks, Entry, Ids};
 use super::super::{Appended, Epoch, Error, Position, Stream, Transition, codec};
 use super::compact::Plan;
+use super::heads::Heads;
 use super::high_water::HighWater;
-use super::{Head, Heads, Inner, lock};
+use super::{Head, Inner, lock};
 
 /// What only the one writer touches.
 pub(super) struct Writer {
@@ -156,7 +157,7 @@ impl Inner {
     fn publish(&self, writer: &mut Writer) {
         writer.has_new_tombstones |= writer.heads.values().any(|head| head.deleted);
         let mut heads = lock(&self.heads);
-        heads.extend(writer.heads.iter().map(|(stream, head)| (*stream, *head)));
+        heads.grown(writer.heads.iter());
         self.set_last_position(writer.next - 1);
     }
 }

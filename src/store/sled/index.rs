@@ -11,15 +11,15 @@ use ::sled::IVec;
 use uuid::Uuid;
 
 use super::super::frame::CHUNK_BYTES;
-use super::super::{Checkpoint, Error, Finished, NameKey, Position, Snapshot, Stream};
+use super::super::{Checkpoint, Error, NameKey, Position, Snapshot, Stream};
 use super::digest::Digest;
 use super::disk::{Batch, Database, Disk, Tree};
 use super::guard::guard;
-use super::{Fdatasync, Head, lock};
+use super::{Fdatasync, Head, lock, rows};
 use crate::engine::ExecutionId;
 
 /// Raised when the keys below change their meaning; another number means "begin anew".
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where the index is.
 const FOLDER: &str = "index";
@@ -30,7 +30,7 @@ const HEADS_TO: &[u8] = b"t";
 const DIGEST: &[u8] = b"x";
 const HEAD: u8 = b'h';
 const SNAPSHOT: u8 = b's';
-const FINISHED: u8 = b'f';
+pub(super) const FINISHED: u8 = b'f';
 const NAMED: u8 = b'n';
 /// See `waypoints.rs`.
 pub(super) const WAYPOINT: u8 = b'w';
@@ -86,12 +86,12 @@ pub(super) fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<
     sound.then(|| value.to_vec())
 }
 
-fn is_first_part(key: &[u8]) -> bool {
+pub(super) fn is_first_part(key: &[u8]) -> bool {
     key.ends_with(&[0; 4])
 }
 
 /// The id in a key that [`name`] began.
-fn id(key: &[u8]) -> Option<Uuid> {
+pub(super) fn id(key: &[u8]) -> Option<Uuid> {
     Uuid::from_slice(key.get(1..17)?).ok()
 }
 
@@ -301,15 +301,14 @@ impl Index {
         for snapshot in &checkpoint.snapshots {
             let name = name(SNAPSHOT, snapshot.stream);
             self.remove(&mut batch, &name)?;
-            self.remove(&mut batch, &self::name(FINISHED, snapshot.stream))?;
+            self.remove_row(&mut batch, snapshot.stream)?;
             let value = [&snapshot.sequence.to_le_bytes()[..], &snapshot.bytes].concat();
             put(&mut batch, &name, &value);
         }
         for finished in &checkpoint.finished {
-            let name = name(FINISHED, finished.execution.0);
-            self.remove(&mut batch, &name)?;
-            self.remove(&mut batch, &self::name(SNAPSHOT, finished.execution.0))?;
-            put(&mut batch, &name, &finished.row);
+            self.remove_row(&mut batch, finished.execution.0)?;
+            self.remove(&mut batch, &name(SNAPSHOT, finished.execution.0))?;
+            rows::put_row(&mut batch, finished);
         }
         for (key, execution) in &checkpoint.names {
             batch.insert(&name(NAMED, Uuid::from_bytes(key.0)), &execution.0.as_bytes()[..]);
@@ -329,7 +328,7 @@ impl Index {
     fn put_head(&self, batch: &mut Batch, stream: Stream, head: Head) -> Result<(), Error> {
         batch.insert(&name(HEAD, stream), &head.to_bytes()[..]);
         if head.deleted {
-            self.remove(batch, &name(FINISHED, stream))?;
+            self.remove_row(batch, stream)?;
             self.remove(batch, &name(SNAPSHOT, stream))?;
             self.remove(batch, &name(WAYPOINT, stream))?;
             batch.insert(&name(DELETED, stream), &[]);
@@ -423,50 +422,10 @@ impl Index {
         }
     }
 
-    /// Rows newest first, of those that `wanted` wants.
-    pub(super) fn list_finished(
-        &self,
-        before: Option<ExecutionId>,
-        limit: usize,
-        wanted: impl Fn(ExecutionId) -> bool,
-    ) -> Result<Vec<Finished>, Error> {
-        let end = before.map_or(vec![FINISHED + 1], |before| name(FINISHED, before.0).to_vec());
-        let mut entries = self.tree.range(vec![FINISHED]..end);
-        let mut rows = Vec::new();
-        let mut parts: Vec<IVec> = Vec::new();
-        while rows.len() < limit {
-            let entry = guard("read of a row", 0, || entries.next_back().transpose())?;
-            let Some((key, value)) = entry else {
-                break;
-            };
-            parts.push(value);
-            if is_first_part(&key) {
-                let execution = id(&key).map(ExecutionId).ok_or_else(|| damaged("a bad key"))?;
-                if wanted(execution) {
-                    let row = join(parts.iter().rev()).ok_or_else(|| damaged("a bad row"))?;
-                    rows.push(Finished { execution, row });
-                }
-                parts.clear();
-            }
-        }
-        Ok(rows)
-    }
-
     pub(super) fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
         let name = name(NAMED, Uuid::from_bytes(key.0));
         let found = guard("read of a name", 0, || self.tree.get(name))?;
         let read = |value: IVec| Uuid::from_slice(&value).map_err(|_| damaged("a bad name"));
         Ok(found.map(read).transpose()?.map(ExecutionId))
-    }
-
-    pub(super) fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
-        let parts: Vec<IVec> = guard("read of a row", 0, || {
-            self.tree.scan_prefix(name(FINISHED, execution.0)).values().collect()
-        })?;
-        if parts.is_empty() {
-            return Ok(None);
-        }
-        let row = join(&parts).ok_or_else(|| damaged("a row is damaged"))?;
-        Ok(Some(Finished { execution, row }))
     }
 }

@@ -12,6 +12,7 @@ use super::super::{Error, OpenReport, Position};
 use super::append::Writer;
 use super::disk::{Disk, Held};
 use super::guard::{Opening, guard};
+use super::heads::Heads;
 use super::high_water::{self, HighWater};
 use super::index::Index;
 use super::log::Log;
@@ -129,7 +130,7 @@ fn open_log(
         barrier,
         options,
         writer: Mutex::new(writer),
-        heads: Mutex::new(heads),
+        heads: Mutex::new(Heads::of(heads)),
         last: AtomicU64::new(last),
         checkpointing: Mutex::default(),
         rewrites: AtomicU64::new(0),

@@ -10,7 +10,7 @@ use super::disk::Batch;
 use super::guard::guard;
 use super::index::Index;
 use super::log::{Log, key};
-use super::{Check, Head, Heads};
+use super::{Check, Head};
 
 /// How many ends of histories are held before they are written to the index.
 const SPILL_HEADS: usize = 50_000;
@@ -20,7 +20,7 @@ pub(super) struct Scanned {
     /// The last position.
     pub(super) last: Position,
     /// Ends of histories that the index does not have, and those of live ones met on the way.
-    pub(super) heads: Heads,
+    pub(super) heads: HashMap<Stream, Head>,
     /// Whether an incomplete transition was cut off the end.
     pub(super) torn: bool,
 }
@@ -46,7 +46,7 @@ struct Scan<'a> {
     index: &'a Index,
     /// Ends of histories up to here are in the index already.
     heads_to: Position,
-    heads: Heads,
+    heads: HashMap<Stream, Head>,
     /// What compaction took away, by the first position.
     gaps: BTreeMap<Position, Position>,
     /// Histories of which a part is gone, with the first record after that: a tombstone must follow.

@@ -127,6 +127,31 @@ async fn ends_of_finished_histories_leave_memory_with_the_checkpoint() {
 }
 
 #[tokio::test]
+async fn an_index_of_an_older_format_is_begun_anew() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![started(1, 5), completed(1, 2)]).await.unwrap();
+    let row = store_suite::finished(1);
+    let rows = Checkpoint { finished: vec![row], complete_to: Some(2), ..Checkpoint::default() };
+    store.write_checkpoint(rows).await.unwrap();
+    drop(store);
+    {
+        let db = files::open_sled(&folder.path().join("index"), 1024 * 1024).unwrap();
+        let tree = db.open_tree("index").unwrap();
+        let mut identity = tree.get(b"i").unwrap().unwrap().to_vec();
+        identity[0] -= 1;
+        tree.insert(b"i", identity).unwrap();
+        db.flush().unwrap();
+    }
+    let store = open(folder.path());
+    assert!(store.open_report().rebuilt_index);
+    assert!(store.list_finished(None, 9).await.unwrap().is_empty());
+    assert_eq!(store.read_checkpoint().await.unwrap(), (Vec::new(), 1), "the log is read again");
+    assert_eq!(store.last_sequence(store_suite::stream(1)).unwrap(), 2);
+}
+
+#[tokio::test]
 async fn a_store_works_without_a_runtime_too() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().to_owned();

@@ -11,8 +11,8 @@ use super::world::World;
 use crate::engine::ExecutionId;
 use crate::store::{
     Appended, Check, Checkpoint, Compacted, Compaction, Crash, Epoch, Error, EventStore, Finished,
-    NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot, Stream,
-    Transition,
+    Mishap, NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot,
+    Stream, Transition,
 };
 
 /// What outlives a process.
@@ -133,6 +133,15 @@ impl EventStore for SlowStore {
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
         self.slowly(self.inner.list_finished(before, limit)).await
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        self.slowly(self.inner.list_mishaps(mishaps, before, limit)).await
     }
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
