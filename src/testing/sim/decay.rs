@@ -125,7 +125,10 @@ impl Decay {
         }
         if self.copy.is_some() {
             kept.record();
-        } else if !world.is_calm() && world.plan.faults.bit_rot > 0 && self.random.one_in(WHILE_DOWN) {
+        } else if !world.is_calm()
+            && world.plan.faults.bit_rot > 0
+            && self.random.one_in(WHILE_DOWN)
+        {
             self.rot(&kept, world);
         }
         kept

@@ -12,8 +12,8 @@ use super::world::World;
 use crate::engine::ExecutionId;
 use crate::store::{
     Appended, Check, Checkpoint, Compacted, Compaction, Crash, Entries, Epoch, Error, EventStore,
-    Finished, NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot, Stream,
-    Transition,
+    Finished, NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot,
+    Stream, Transition,
 };
 
 /// What outlives a process.

@@ -281,8 +281,9 @@ impl Life {
             if self.world.is_calm() && !is_true {
                 return Err("there is said to be damage where there is none".to_owned());
             }
-            // Somebody who runs it ends it.
-            let at = process.end_at.map_or(u64::MAX, |(at, _)| at).min(step + 50);
+            // Somebody who runs it ends it, in peace at once.
+            let soon = if self.world.is_calm() { step } else { step + 50 };
+            let at = process.end_at.map_or(soon, |(at, _)| at.min(soon));
             process.end_at = Some((at, End::Crash));
         }
         if self.world.take_crash() && !self.world.is_calm() {

@@ -98,7 +98,8 @@ impl File {
     /// not rot.
     pub(super) fn rot(&mut self, draw: &mut dyn FnMut(usize) -> usize) -> bool {
         let trees = self.durable.trees.iter();
-        let entries = trees.flat_map(|(tree, entries)| entries.iter().map(move |entry| (tree, entry)));
+        let entries =
+            trees.flat_map(|(tree, entries)| entries.iter().map(move |entry| (tree, entry)));
         let chosen = draw(entries.clone().count());
         let Some((tree, (key, value))) = entries.clone().nth(chosen) else {
             return self.rot_bytes(draw);
