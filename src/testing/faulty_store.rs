@@ -48,6 +48,7 @@ struct State {
     checkpoint_fault: Option<io::ErrorKind>,
     compact_fault: Option<io::ErrorKind>,
     rows_read: usize,
+    history_faults: usize,
 }
 
 /// Passes everything to a store inside, until told to fail.
@@ -92,6 +93,11 @@ impl FaultyStore {
     /// Makes every compaction fail from now on, or work again.
     pub fn fail_compactions(&self, kind: Option<io::ErrorKind>) {
         self.state().compact_fault = kind;
+    }
+
+    /// Makes the next reads of histories fail, so many of them.
+    pub fn fail_history_reads(&self, times: usize) {
+        self.state().history_faults = times;
     }
 
     /// Everything that was asked so far, in order.
@@ -179,7 +185,15 @@ impl EventStore for FaultyStore {
     }
 
     async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error> {
-        self.state().calls.push(Call::ReadHistory(stream));
+        {
+            let mut state = self.state();
+            state.calls.push(Call::ReadHistory(stream));
+            if state.history_faults > 0 {
+                state.history_faults -= 1;
+                let (message, kind) = ("made to fail".to_owned(), io::ErrorKind::Other);
+                return Err(Error::Io { operation: "read of the log", message, kind });
+            }
+        }
         self.inner.read_history(stream, range).await
     }
 

@@ -86,6 +86,28 @@ pub(super) fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<
     sound.then(|| value.to_vec())
 }
 
+/// A small value with a checksum of itself and its key: what is read while the index is in use may
+/// have changed since it was opened.
+fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
+    let crc = crc32c::crc32c_append(crc32c::crc32c(key), value);
+    [value, &crc.to_le_bytes()].concat()
+}
+
+/// What [`seal`] sealed under this key.
+fn unseal<'v>(key: &[u8], sealed: &'v [u8]) -> Option<&'v [u8]> {
+    let (value, crc) = sealed.split_last_chunk::<4>()?;
+    let sound = crc32c::crc32c_append(crc32c::crc32c(key), value) == u32::from_le_bytes(*crc);
+    sound.then_some(value)
+}
+
+fn put_sealed(batch: &mut Batch, key: &[u8], value: &[u8]) {
+    batch.insert(key, seal(key, value));
+}
+
+fn read_head(key: &[u8], sealed: &[u8]) -> Option<Head> {
+    Head::from_bytes(unseal(key, sealed)?)
+}
+
 pub(super) fn is_first_part(key: &[u8]) -> bool {
     key.ends_with(&[0; 4])
 }
@@ -224,10 +246,9 @@ impl Index {
     fn number(&self, key: &[u8]) -> Result<u64, Error> {
         match self.get(key)? {
             None => Ok(0),
-            Some(bytes) => (*bytes)
-                .try_into()
-                .map(u64::from_le_bytes)
-                .map_err(|_| damaged("a number has the wrong size")),
+            Some(sealed) => unseal(key, &sealed)
+                .and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes))
+                .ok_or_else(|| damaged("a number is damaged")),
         }
     }
 
@@ -238,11 +259,12 @@ impl Index {
 
     /// Where a history ends, as far as is known here.
     pub(super) fn head(&self, stream: Stream) -> Result<Option<Head>, Error> {
-        match self.get(&name(HEAD, stream))? {
+        let key = name(HEAD, stream);
+        match self.get(&key)? {
             None => Ok(None),
-            Some(bytes) => Head::from_bytes(&bytes)
+            Some(sealed) => read_head(&key, &sealed)
                 .map(Some)
-                .ok_or_else(|| damaged("the end of a history has the wrong size")),
+                .ok_or_else(|| damaged("the end of a history is damaged")),
         }
     }
 
@@ -252,7 +274,7 @@ impl Index {
             let entries = self.tree.scan_prefix([HEAD]);
             let read = |entry: ::sled::Result<(IVec, IVec)>| {
                 let (key, value) = entry?;
-                Ok(id(&key).zip(Head::from_bytes(&value)))
+                Ok(id(&key).zip(read_head(&key, &value)))
             };
             entries.map(read).filter_map(Result::transpose).collect()
         })
@@ -265,7 +287,7 @@ impl Index {
         let scanned: Result<(), Error> = guard("read of the index", 0, || {
             for entry in self.tree.scan_prefix([HEAD]) {
                 let (key, value) = entry?;
-                if Head::from_bytes(&value).is_some_and(|head| range.contains(&head.position)) {
+                if read_head(&key, &value).is_some_and(|head| range.contains(&head.position)) {
                     streams.extend(id(&key));
                 }
             }
@@ -285,7 +307,7 @@ impl Index {
         for (stream, head) in heads {
             self.put_head(&mut batch, stream, head)?;
         }
-        batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
+        put_sealed(&mut batch, HEADS_TO, &heads_to.to_le_bytes());
         self.apply("write of the index", batch)
     }
 
@@ -311,14 +333,15 @@ impl Index {
             rows::put_row(&mut batch, finished);
         }
         for (key, execution) in &checkpoint.names {
-            batch.insert(&name(NAMED, Uuid::from_bytes(key.0)), &execution.0.as_bytes()[..]);
+            let name = name(NAMED, Uuid::from_bytes(key.0));
+            put_sealed(&mut batch, &name, execution.0.as_bytes());
         }
         for (stream, head) in heads {
             self.put_head(&mut batch, *stream, *head)?;
         }
-        batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
+        put_sealed(&mut batch, HEADS_TO, &heads_to.to_le_bytes());
         if let Some(position) = checkpoint.complete_to {
-            batch.insert(COMPLETE_TO, &position.min(heads_to).to_le_bytes()[..]);
+            put_sealed(&mut batch, COMPLETE_TO, &position.min(heads_to).to_le_bytes());
         }
         self.apply("write of the checkpoint", batch)?;
         self.sync()
@@ -326,7 +349,7 @@ impl Index {
 
     /// Of a deleted history nothing but its end stays here, and that it is to be taken away.
     fn put_head(&self, batch: &mut Batch, stream: Stream, head: Head) -> Result<(), Error> {
-        batch.insert(&name(HEAD, stream), &head.to_bytes()[..]);
+        put_sealed(batch, &name(HEAD, stream), &head.to_bytes());
         if head.deleted {
             self.remove_row(batch, stream)?;
             self.remove(batch, &name(SNAPSHOT, stream))?;
@@ -425,7 +448,10 @@ impl Index {
     pub(super) fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
         let name = name(NAMED, Uuid::from_bytes(key.0));
         let found = guard("read of a name", 0, || self.tree.get(name))?;
-        let read = |value: IVec| Uuid::from_slice(&value).map_err(|_| damaged("a bad name"));
+        let read = |sealed: IVec| {
+            let named = unseal(&name, &sealed).and_then(|value| Uuid::from_slice(value).ok());
+            named.ok_or_else(|| damaged("a name is damaged"))
+        };
         Ok(found.map(read).transpose()?.map(ExecutionId))
     }
 }
