@@ -86,18 +86,22 @@ pub(super) fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<
     sound.then(|| value.to_vec())
 }
 
+/// A checksum of a small value and its key. Not the CRC as it is: behind what it is of it would make
+/// the CRC of the whole depend on the length alone, and the digest of all entries rests on that.
+fn checksum(key: &[u8], value: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(key), value).wrapping_mul(0x9e37_79b1)
+}
+
 /// A small value with a checksum of itself and its key: what is read while the index is in use may
 /// have changed since it was opened.
 fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
-    let crc = crc32c::crc32c_append(crc32c::crc32c(key), value);
-    [value, &crc.to_le_bytes()].concat()
+    [value, &checksum(key, value).to_le_bytes()].concat()
 }
 
 /// What [`seal`] sealed under this key.
 fn unseal<'v>(key: &[u8], sealed: &'v [u8]) -> Option<&'v [u8]> {
     let (value, crc) = sealed.split_last_chunk::<4>()?;
-    let sound = crc32c::crc32c_append(crc32c::crc32c(key), value) == u32::from_le_bytes(*crc);
-    sound.then_some(value)
+    (checksum(key, value) == u32::from_le_bytes(*crc)).then_some(value)
 }
 
 fn put_sealed(batch: &mut Batch, key: &[u8], value: &[u8]) {
@@ -453,5 +457,27 @@ impl Index {
             named.ok_or_else(|| damaged("a name is damaged"))
         };
         Ok(found.map(read).transpose()?.map(ExecutionId))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_all_entries_notices_a_sealed_value_that_is_another() {
+        let digest = |value: &[u8]| {
+            let mut digest = Digest::default();
+            digest.add(b"key", &seal(b"key", value));
+            digest.to_bytes()
+        };
+        assert_ne!(digest(b"value 1"), digest(b"value 2"));
+    }
+
+    #[test]
+    fn a_sealed_value_is_read_under_its_own_key_alone() {
+        let sealed = seal(b"key", b"value");
+        assert_eq!(unseal(b"key", &sealed), Some(&b"value"[..]));
+        assert_eq!(unseal(b"kez", &sealed), None);
     }
 }
