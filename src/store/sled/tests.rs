@@ -225,7 +225,7 @@ fn an_end_or_a_name_that_rots_while_the_index_is_in_use_is_not_believed() {
             let mut rotten = value.to_vec();
             rotten[bit / 8] ^= 1 << (bit % 8);
             disk.tamper("index", "index", |entries| {
-                drop(entries.insert(key.clone(), rotten.into()))
+                drop(entries.insert(key.clone(), rotten.into()));
             });
             for ((what, look), truth) in looks.iter().zip(&truth) {
                 match look(&store) {
@@ -237,7 +237,7 @@ fn an_end_or_a_name_that_rots_while_the_index_is_in_use_is_not_believed() {
                 }
             }
             disk.tamper("index", "index", |entries| {
-                drop(entries.insert(key.clone(), value.clone()))
+                drop(entries.insert(key.clone(), value.clone()));
             });
         }
     }
