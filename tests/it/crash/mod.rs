@@ -27,14 +27,19 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until there is something, and gives it.
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look)
+}
+
+/// The same, for so long at most.
 #[expect(clippy::disallowed_methods, reason = "other processes take real time")]
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+fn until_within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(began.elapsed() < PATIENCE, "waited for {PATIENCE:?}: {what}");
+        assert!(began.elapsed() < patience, "waited for {patience:?}: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }

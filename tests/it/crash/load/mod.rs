@@ -24,8 +24,12 @@ use self::line::Line;
 use super::chance::{Chance, kills};
 use super::history::Attempt;
 use super::place::{Place, Program};
-use super::until;
+use super::until_within;
 use crate::environment::number;
+
+/// How long no execution may end. A kill may cut off the answers with all jobs that there are, and those
+/// of workers that name no requests are missed a minute after the restart.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Jobs of an execution, one after the other.
 const JOBS: usize = 2;
@@ -162,7 +166,8 @@ fn progress(load: &Load, enough: u64) {
         if before >= enough {
             return;
         }
-        until("executions end", || (load.ended.load(Ordering::SeqCst) > before).then_some(()));
+        let some_end = || (load.ended.load(Ordering::SeqCst) > before).then_some(());
+        until_within(PATIENCE, "executions end", some_end);
     }
 }
 
