@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 
 use everstep::testing::fuzz::{BODIES, Body, Saved, mutation, run as run_once, saved_inputs};
 
+#[path = "lib/words.rs"]
+mod words;
+
+use words::Words;
+
 /// Mutations that are taken at once, so that threads seldom meet.
 const BATCH: u64 = 256;
 /// Of the bytes of an input that fails, so many are shown.
@@ -53,21 +58,18 @@ struct Outcome {
 fn wish() -> Result<Wish, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut wish = Wish { seconds: 60, seed: 0, runs: u64::MAX, threads, bodies: Vec::new() };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        if !word.starts_with("--") {
-            let body = BODIES.iter().find(|body| body.name == word);
-            wish.bodies.push(*body.ok_or_else(|| format!("there is no body {word}"))?);
-            continue;
-        }
-        let number = words.next().and_then(|text| text.parse::<u64>().ok());
-        let number = number.ok_or_else(|| format!("{word} needs a number"))?;
+    let mut words = Words::of_this_program();
+    while let Some(word) = words.next_word() {
         match word.as_str() {
-            "--seconds" => wish.seconds = number,
-            "--seed" => wish.seed = number,
-            "--runs" => wish.runs = number,
-            "--threads" => wish.threads = usize::try_from(number).unwrap_or(1).max(1),
-            _ => return Err(format!("{word} is not known")),
+            "--seconds" => wish.seconds = words.number()?,
+            "--seed" => wish.seed = words.number()?,
+            "--runs" => wish.runs = words.number()?,
+            "--threads" => wish.threads = words.number::<usize>()?.max(1),
+            _ if word.starts_with("--") => return Err(words.unknown()),
+            _ => {
+                let body = BODIES.iter().find(|body| body.name == word);
+                wish.bodies.push(*body.ok_or_else(|| format!("there is no body {word}"))?);
+            }
         }
     }
     if wish.bodies.is_empty() {

@@ -11,6 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use everstep::testing::sim::{search, small};
 
+#[path = "lib/words.rs"]
+mod words;
+
+use words::Words;
+
 /// What to do.
 struct Wish {
     seed: u64,
@@ -21,16 +26,14 @@ struct Wish {
 
 fn wish() -> Result<Wish, String> {
     let mut wish = Wish { seed: 0, seeds: 10, actions: 2, deviations: 1 };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let number = words.next().and_then(|text| text.parse::<u32>().ok());
-        let number = number.ok_or_else(|| format!("{word} needs a number"))?;
+    let mut words = Words::of_this_program();
+    while let Some(word) = words.next_word() {
         match word.as_str() {
-            "--seed" => wish.seed = number.into(),
-            "--seeds" => wish.seeds = number.into(),
-            "--actions" => wish.actions = usize::try_from(number).unwrap_or(usize::MAX),
-            "--deviations" => wish.deviations = usize::try_from(number).unwrap_or(usize::MAX),
-            _ => return Err(format!("{word} is not known")),
+            "--seed" => wish.seed = words.number()?,
+            "--seeds" => wish.seeds = words.number()?,
+            "--actions" => wish.actions = words.number()?,
+            "--deviations" => wish.deviations = words.number()?,
+            _ => return Err(words.unknown()),
         }
     }
     Ok(wish)

@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 
 use everstep::testing::sim::{Plan, Totals, live_safely, report};
 
+#[path = "lib/words.rs"]
+mod words;
+
+use words::Words;
+
 /// What to do.
 struct Wish {
     seconds: u64,
@@ -32,19 +37,17 @@ fn wish() -> Result<Wish, String> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut wish =
         Wish { seconds: 60, seed: 0, seeds: u64::MAX, threads, twice: 100, most: 1, shrinks: true };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let number = words.next().and_then(|text| text.parse::<u64>().ok());
-        let number = number.ok_or_else(|| format!("{word} needs a number"))?;
+    let mut words = Words::of_this_program();
+    while let Some(word) = words.next_word() {
         match word.as_str() {
-            "--seconds" => wish.seconds = number,
-            "--seed" => wish.seed = number,
-            "--seeds" => wish.seeds = number,
-            "--threads" => wish.threads = usize::try_from(number).unwrap_or(1).max(1),
-            "--failing" => wish.most = usize::try_from(number).unwrap_or(1),
-            "--shrink" => wish.shrinks = number > 0,
-            "--twice" => wish.twice = number.max(1),
-            _ => return Err(format!("{word} is not known")),
+            "--seconds" => wish.seconds = words.number()?,
+            "--seed" => wish.seed = words.number()?,
+            "--seeds" => wish.seeds = words.number()?,
+            "--threads" => wish.threads = words.number::<usize>()?.max(1),
+            "--failing" => wish.most = words.number()?,
+            "--shrink" => wish.shrinks = words.number::<u64>()? > 0,
+            "--twice" => wish.twice = words.number::<u64>()?.max(1),
+            _ => return Err(words.unknown()),
         }
     }
     Ok(wish)

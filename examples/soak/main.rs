@@ -28,6 +28,8 @@ mod client;
 mod load;
 mod process;
 mod slope;
+#[path = "../lib/words.rs"]
+mod words;
 mod workers;
 
 use std::path::PathBuf;
@@ -38,6 +40,7 @@ use std::time::{Duration, Instant};
 
 use load::Load;
 use process::{Sample, Server};
+use words::Words;
 
 /// How often things are noted.
 const EVERY: Duration = Duration::from_secs(10);
@@ -56,31 +59,29 @@ struct Wish {
     folder: Option<PathBuf>,
 }
 
-fn wish() -> Wish {
+fn wish() -> Result<Wish, String> {
     // Examples are built into a folder beside the programs.
     let program = std::env::current_exe().unwrap().with_file_name("../everstep");
     let mut wish = Wish { minutes: 60, warm_up: 0, rate: 5, program, folder: None };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let text = words.next().unwrap_or_else(|| panic!("{word} needs something"));
-        let number = || text.parse().unwrap_or_else(|_| panic!("{word} needs a number"));
+    let mut words = Words::of_this_program();
+    while let Some(word) = words.next_word() {
         match word.as_str() {
-            "--minutes" => wish.minutes = number(),
-            "--warm-up" => wish.warm_up = number(),
-            "--rate" => wish.rate = number(),
-            "--program" => wish.program = text.into(),
-            "--folder" => wish.folder = Some(text.into()),
-            _ => panic!("{word} is not known"),
+            "--minutes" => wish.minutes = words.number()?,
+            "--warm-up" => wish.warm_up = words.number()?,
+            "--rate" => wish.rate = words.number()?,
+            "--program" => wish.program = words.text()?.into(),
+            "--folder" => wish.folder = Some(words.text()?.into()),
+            _ => return Err(words.unknown()),
         }
     }
     if wish.warm_up == 0 {
         wish.warm_up = (wish.minutes / 4).clamp(1, 15);
     }
-    wish
+    Ok(wish)
 }
 
 fn main() -> ExitCode {
-    let wish = wish();
+    let wish = wish().unwrap_or_else(|wrong| panic!("{wrong}"));
     let beside = wish.program.parent().unwrap().join(format!("soak-{}", std::process::id()));
     let folder = wish.folder.clone().unwrap_or(beside);
     std::fs::create_dir_all(&folder).unwrap();

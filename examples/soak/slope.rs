@@ -1,4 +1,5 @@
-//! A line through what was noted, and whether it is level.
+//! Whether what was noted is level: by a line through it, or, of what goes in whole steps, by its
+//! ends.
 
 use super::process::Sample;
 
@@ -8,21 +9,44 @@ const DAY: f64 = 86_400.0;
 struct Row {
     name: &'static str,
     of: fn(&Sample) -> f64,
-    /// What it may grow by in a day. None where it is only told.
-    bound: Option<f64>,
+    bound: Bound,
+}
+
+/// What something may grow by in a day.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// It is only told.
+    None,
+    /// The line through it is no steeper than this.
+    Slope(f64),
+    /// A count of few, which goes in whole steps: a single step in the middle of an hour has a slope
+    /// of more than one in an hour, and says nothing of the next hour. So the most that there was in
+    /// the last third of the time is held against the most in the first third: it may be more by
+    /// this, for the time from one end to the other, but by one in any case. What comes and goes is
+    /// in both; what leaks one in an hour shows in a soak of some hours.
+    Count(f64),
+}
+
+impl Bound {
+    fn a_day(self) -> Option<f64> {
+        match self {
+            Self::None => None,
+            Self::Slope(bound) | Self::Count(bound) => Some(bound),
+        }
+    }
 }
 
 /// A megabyte of memory, ten of disk and one descriptor in an hour: what an hour can tell from the
 /// noise. The whole log is written anew in less time than that.
 const ROWS: [Row; 8] = [
-    Row { name: "RSS, MB", of: |sample| sample.memory, bound: Some(24.0) },
-    Row { name: "file descriptors", of: |sample| sample.descriptors, bound: Some(24.0) },
-    Row { name: "threads", of: |sample| sample.threads, bound: Some(24.0) },
-    Row { name: "disk, MB", of: |sample| sample.disk, bound: Some(240.0) },
-    Row { name: "start p50, ms", of: |sample| sample.p50, bound: Some(24.0) },
-    Row { name: "start p99, ms", of: |sample| sample.p99, bound: Some(240.0) },
-    Row { name: "written, MB", of: |sample| sample.written, bound: None },
-    Row { name: "processor, s", of: |sample| sample.processor, bound: None },
+    Row { name: "RSS, MB", of: |sample| sample.memory, bound: Bound::Slope(24.0) },
+    Row { name: "file descriptors", of: |sample| sample.descriptors, bound: Bound::Count(24.0) },
+    Row { name: "threads", of: |sample| sample.threads, bound: Bound::Count(24.0) },
+    Row { name: "disk, MB", of: |sample| sample.disk, bound: Bound::Slope(240.0) },
+    Row { name: "start p50, ms", of: |sample| sample.p50, bound: Bound::Slope(24.0) },
+    Row { name: "start p99, ms", of: |sample| sample.p99, bound: Bound::Slope(240.0) },
+    Row { name: "written, MB", of: |sample| sample.written, bound: Bound::None },
+    Row { name: "processor, s", of: |sample| sample.processor, bound: Bound::None },
 ];
 
 /// Lays a line through each and prints how steep it is; whether all are level.
@@ -42,20 +66,35 @@ pub(crate) fn judge(samples: &[Sample], warm_up: u64, starts: u64) -> bool {
         let line = Line::through(&points);
         let (steep, unsure) = (line.slope * DAY, 2.0 * line.error * DAY);
         let verdict = match row.bound {
-            None => "told only",
-            Some(bound) if steep - unsure > bound => "GROWS",
-            Some(bound) if steep + unsure <= bound => "level",
-            Some(_) => "too noisy to tell",
+            Bound::None => "told only",
+            Bound::Count(bound) if more_at_most(&points) > allowed(&points, bound) => "GROWS",
+            Bound::Count(_) => "level",
+            Bound::Slope(bound) if steep - unsure > bound => "GROWS",
+            Bound::Slope(bound) if steep + unsure <= bound => "level",
+            Bound::Slope(_) => "too noisy to tell",
         };
         all &= matches!(verdict, "level" | "told only");
         let (first, last) = (points[0].1, points[points.len() - 1].1);
-        let bound = row.bound.map_or_else(|| "-".to_owned(), |bound| bound.to_string());
+        let bound = row.bound.a_day().map_or_else(|| "-".to_owned(), |bound| bound.to_string());
         println!(
             "{:17} {first:8.2} {:8.2} {last:8.2} {steep:9.2} {unsure:9.2} {bound:>5}  {verdict}",
             row.name, line.mean
         );
     }
     all
+}
+
+/// How much more the last third has at most than the first third has at most.
+fn more_at_most(points: &[(f64, f64)]) -> f64 {
+    let third = points.len() / 3;
+    let most = |part: &[(f64, f64)]| part.iter().map(|(_, value)| *value).fold(0.0, f64::max);
+    most(&points[points.len() - third..]) - most(&points[..third])
+}
+
+/// What a count may grow by from the end of the first third to that of the last.
+fn allowed(points: &[(f64, f64)], a_day: f64) -> f64 {
+    let (from, to) = (points[points.len() / 3 - 1].0, points[points.len() - 1].0);
+    (a_day * (to - from) / DAY).max(1.0)
 }
 
 struct Line {

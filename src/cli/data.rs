@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::exit::Exit;
+use super::fault::Fault;
 use crate::config::Config;
 use crate::runtime;
 
@@ -25,6 +27,16 @@ pub(super) fn folder_to_read(asked: Option<&Path>) -> PathBuf {
 /// Whether a log has ever been made in `folder`.
 pub(super) fn has_log(folder: &Path) -> bool {
     folder.join("log").is_dir()
+}
+
+/// That there is a log: who looks at one would take a mistyped path for a sound one without events.
+pub(super) fn expect_log(folder: &Path) -> Result<(), Box<Fault>> {
+    if has_log(folder) {
+        return Ok(());
+    }
+    let message = format!("there is no log in {}", folder.display());
+    Err(Fault::new("NO_LOG", Exit::NotFound, message)
+        .hint("name the data folder, the one that holds log/"))
 }
 
 /// Refuses the name of an execution in a folder without a log: there is none that it could mean.

@@ -43,6 +43,14 @@ impl ExecutionId {
         ))
     }
 
+    /// Lower than every id that is made at this moment, and higher than all that were made before.
+    #[must_use]
+    pub(crate) fn lowest_of(moment: Timestamp) -> Self {
+        /// An id has room for this many milliseconds.
+        const MOST_MS: u64 = (1 << 48) - 1;
+        Self(Uuid::from_u128(u128::from(moment.0.min(MOST_MS)) << 80))
+    }
+
     /// The first letters of the handle: what lists show.
     #[must_use]
     pub fn short(&self) -> String {

@@ -126,6 +126,11 @@ impl Reporter {
         })
     }
 
+    /// The token of its attempt.
+    pub(super) fn token(&self) -> Token {
+        self.token
+    }
+
     /// The worker's last sign of life.
     pub(super) fn last_heartbeat(&self) -> Option<Timestamp> {
         Some(self.beat_at.load(Ordering::Relaxed)).filter(|at| *at > 0).map(Timestamp)

@@ -4,6 +4,7 @@
 //! owes is in its state, so it is asked for again after a crash; everything here may happen twice.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::Error;
 use super::read::read_execution;
@@ -16,6 +17,7 @@ use crate::engine::{
     Timestamp,
 };
 use crate::language::{DefinitionHash, Json};
+use crate::store;
 
 /// The error of a Task or an item whose execution was set aside.
 const SET_ASIDE: &str = "Everstep.SetAside";
@@ -26,6 +28,9 @@ const TOO_MANY: &str = "StepFunctions.ExecutionLimitExceeded";
 const PLACE_TAKEN: &str = "Everstep.PlaceTaken";
 /// The error of one that would wait for the place of the execution that waits for it.
 const PLACE_HELD_BY_PARENT: &str = "Everstep.PlaceHeldByParent";
+
+/// After how long an execution is looked up again when the disk could not be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// An execution that another one wants to begin.
 #[derive(Clone)]
@@ -238,6 +243,7 @@ impl Shard {
     /// so it has ended, or never began.
     fn look_up(&self, order: Box<ChildOrder>) {
         let (store, shards) = (self.tools.store.clone(), self.tools.shards.clone());
+        let clock = self.tools.clock.clone();
         let look_up = async move {
             match read_execution(&*store, order.child).await {
                 Ok(child) => {
@@ -247,6 +253,15 @@ impl Shard {
                 // By way of the parent, which may have changed its mind meanwhile.
                 Err(Error::NoSuchExecution { .. }) => {
                     shards.note(order.parent.execution, Note::OrderAgain(order));
+                }
+                // A disk may be readable again, so whoever waits for it goes on waiting.
+                Err(error @ Error::Store(store::Error::Io { .. })) => {
+                    let (code, child) = (error.code(), order.child);
+                    tracing::warn!(code, %error, %child, "an execution cannot be looked up yet");
+                    // What is held here would keep a system that stops from being let go.
+                    drop(store);
+                    clock.sleep(LOOK_AGAIN).await;
+                    shards.note(child, Note::RunChild(order));
                 }
                 // What became of it is not known, so nothing may be decided on it.
                 Err(error) => {

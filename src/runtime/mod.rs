@@ -49,6 +49,7 @@ mod shard;
 mod shards;
 mod slot;
 mod slots;
+mod span;
 mod starting;
 mod summary;
 mod tasks;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::error::Error;
 use super::orchestrator::{Deployed, Orchestrator, Start, check_name};
 use super::shards::Request;
+use super::span::Span;
 use super::summary::{Rows, Summary};
 use crate::engine::{Execution, ExecutionId, Status, Timestamp};
 use crate::language::{self, Format};
@@ -20,8 +21,6 @@ const READ: usize = 1000;
 /// Rows of the store that one page looks at: a filter that hardly anything fits gives short pages,
 /// and not a request that takes minutes.
 const MOST_READ: usize = 50_000;
-/// How long after its id was made an execution begins at the latest, in milliseconds.
-const SHORTLY_MS: u64 = 60_000;
 /// The most rows of a page.
 pub const MOST_ROWS: usize = 1000;
 
@@ -65,13 +64,6 @@ impl Filter {
             && self.since.is_none_or(|since| execution.started_at >= since)
             && (self.text.is_none() || self.has(&Summary::of(execution)))
     }
-
-    /// Whether everything from this place of the list on began too early: an id is made shortly
-    /// before its execution begins.
-    pub(super) fn ends_before(&self, id: ExecutionId) -> bool {
-        let too_early = |since| id.made_at().is_some_and(|made| made.plus_ms(SHORTLY_MS) < since);
-        self.since.is_some_and(too_early)
-    }
 }
 
 /// Whether `text`, in small letters, stands in what people see of the row.
@@ -110,10 +102,12 @@ impl Orchestrator {
     ) -> Result<Page, Error> {
         let limit = limit.clamp(1, MOST_ROWS);
         let filter = Arc::new(filter);
+        let span = self.span(&filter).await?;
         // What is in memory first: what ends meanwhile is then seen twice, and never missed.
         let ask = |reply| Request::Page { filter: filter.clone(), before, limit, reply };
         let mut rows = self.ask_all(ask).await?.concat();
-        let stopped_at = self.add_finished(&filter, before, limit, &mut rows).await?;
+        let before = span.begin(before);
+        let stopped_at = self.add_finished((&filter, &span), before, limit, &mut rows).await?;
         // An execution that ended meanwhile is last as it ended.
         rows.sort_by_key(|row| (std::cmp::Reverse(row.id), row.ended_at.is_none()));
         rows.dedup_by(|a, b| a.id == b.id);
@@ -126,10 +120,19 @@ impl Orchestrator {
         Ok(Page { rows, next })
     }
 
+    /// Where in the store those can be that are wanted.
+    pub(super) async fn span(&self, filter: &Filter) -> Result<Span, Error> {
+        let parent = match filter.rows {
+            Rows::BegunBy(parent) => self.rows(&[parent]).await?.pop(),
+            Rows::Own | Rows::Started | Rows::All => None,
+        };
+        Ok(Span::of(filter, parent.as_ref()))
+    }
+
     /// Adds rows of the store; the last one that was looked at, if there may be more to find.
     async fn add_finished(
         &self,
-        filter: &Filter,
+        (filter, span): (&Filter, &Span),
         mut before: Option<ExecutionId>,
         limit: usize,
         rows: &mut Vec<Summary>,
@@ -139,7 +142,9 @@ impl Orchestrator {
         }
         let (mut found, mut read) = (0, 0);
         loop {
-            let page = self.inner.tools.store.list_finished(before, READ).await?;
+            // Most often all are wanted, and there is one more than the page has: that is all then.
+            let at_once = if read == 0 { limit + 1 } else { READ };
+            let page = span.read(&*self.inner.tools.store, before, at_once).await?;
             let Some(last) = page.last().map(|finished| finished.execution) else {
                 return Ok(None);
             };
@@ -148,7 +153,7 @@ impl Orchestrator {
             let fitting: Vec<Summary> = read_rows.filter(|row| filter.has(row)).collect();
             found += fitting.len();
             rows.extend(fitting);
-            if filter.ends_before(last) {
+            if span.ends_before(last) {
                 return Ok(None);
             }
             if found > limit || read >= MOST_READ {

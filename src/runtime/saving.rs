@@ -3,8 +3,9 @@
 use super::checkpoint::Saved;
 use super::committer::Release;
 use super::shard::{Saving, Shard, TURN_SNAPSHOTS};
+use super::summary::Summary;
+use crate::store::Snapshot;
 use crate::store::codec::encode_execution;
-use crate::store::{Finished, Snapshot};
 
 impl Shard {
     /// Saves a part of what a running checkpoint asks for.
@@ -32,8 +33,7 @@ impl Shard {
         let done = todo.is_empty();
         let (rows, sent) = self.finished.send();
         let names = rows.iter().filter_map(|row| Some((row.name_key()?, row.id))).collect();
-        let finished =
-            rows.iter().map(|row| Finished { execution: row.id, row: row.to_bytes() }).collect();
+        let finished = rows.iter().map(Summary::finished).collect();
         self.release(Release::Checkpoint(Saved::Part { snapshots, finished, names, sent }));
         if !is_whole {
             self.release(Release::Checkpoint(Saved::Unsaved));

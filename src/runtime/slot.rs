@@ -288,14 +288,14 @@ impl Slot {
         });
     }
 
-    /// Asks all workers to stop: nothing that they bring is taken any more.
+    /// Asks all workers to stop: nothing that they bring is taken any more. Looks at no job of the
+    /// execution: what a panic left half changed may have lost some.
     pub(super) fn stop_all_attempts(&mut self, tools: &Tools) {
         let execution = self.execution.id;
         for (job, running) in self.attempts.drain() {
             running.cancel.send_replace(true);
-            if let Some(token) = self.execution.jobs.get(&job).and_then(|job| job.token) {
-                tools.dispatch.remote().leases.end(&CallbackToken { execution, job, token });
-            }
+            let token = running.reporter.token();
+            tools.dispatch.remote().leases.end(&CallbackToken { execution, job, token });
         }
     }
 

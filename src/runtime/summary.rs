@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::span::Span;
 use crate::engine::catalogue::StartedAs;
 use crate::engine::child::{Link, Parent};
 use crate::engine::{Execution, ExecutionId, Failure, FrameId, Pauses, Place, Status, Timestamp};
 use crate::language::DefinitionHash;
-use crate::store::{self, EventStore, NameKey};
+use crate::store::{self, EventStore, Finished, Mishap, NameKey};
 
 /// A row of a list: small, so that rows of ended executions can be kept by the million on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,8 +103,9 @@ impl Summary {
     }
 
     /// As a store keeps it.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+    pub(super) fn finished(&self) -> Finished {
+        let row = serde_json::to_vec(self).unwrap_or_default();
+        Finished { execution: self.id, mishap: Mishap::of(self.status), row }
     }
 
     /// Back from what a store kept; nothing when that is not a row.
@@ -164,8 +166,9 @@ pub(super) async fn with_finished(
     wanted: Rows,
     limit: usize,
 ) -> Result<Vec<Summary>, store::Error> {
+    let span = Span::of_rows(wanted, &rows, store).await?;
     rows.retain(|row| wanted.has(row));
-    let (mut kept, mut before) = (0, None);
+    let (mut kept, mut before) = (0, span.begin(None));
     while kept < limit {
         let page = store.list_finished(before, limit.clamp(1, PAGE)).await?;
         let Some(last) = page.last().map(|finished| finished.execution) else { break };
@@ -174,6 +177,9 @@ pub(super) async fn with_finished(
         let fitting: Vec<Summary> = read.filter(|row| wanted.has(row)).collect();
         kept += fitting.len();
         rows.extend(fitting);
+        if span.ends_before(last) {
+            break;
+        }
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.id));
     rows.dedup_by(|a, b| a.id == b.id);

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::orchestrator::Orchestrator;
 use super::page::Filter;
 use super::shards::Request;
+use super::span::Span;
 use super::summary::{Rows, Summary};
 use crate::engine::{Execution, ExecutionId, Status, Timestamp};
 use crate::store::{self, EventStore};
@@ -125,15 +126,15 @@ impl InMemory {
     async fn add_finished(
         &mut self,
         store: &dyn EventStore,
-        filter: &Filter,
+        (filter, span): (&Filter, &Span),
         asked_at: Timestamp,
     ) -> Result<bool, store::Error> {
         if !filter.has_ended() {
             return Ok(true);
         }
-        let (mut before, mut read) = (None, 0);
+        let (mut before, mut read) = (span.begin(None), 0);
         loop {
-            let page = store.list_finished(before, READ).await?;
+            let page = span.read(store, before, READ).await?;
             let Some(last) = page.last().map(|finished| finished.execution) else {
                 return Ok(true);
             };
@@ -148,7 +149,7 @@ impl InMemory {
                     self.add_ended(&row);
                 }
             }
-            if filter.ends_before(last) {
+            if span.ends_before(last) {
                 return Ok(true);
             }
             read += page.len();
@@ -171,6 +172,7 @@ impl Orchestrator {
     /// The store cannot be read, or the system has stopped.
     pub async fn totals(&self, filter: Filter) -> Result<Totals, Error> {
         let filter = Arc::new(filter);
+        let span = self.span(&filter).await?;
         let asked_at = self.inner.tools.clock.now();
         let mut counted = InMemory::default();
         let ask = |reply| Request::Total { filter: filter.clone(), reply };
@@ -178,7 +180,7 @@ impl Orchestrator {
             counted.merge(of_shard);
         }
         let store = &*self.inner.tools.store;
-        let is_exact = counted.add_finished(store, &filter, asked_at).await?;
+        let is_exact = counted.add_finished(store, (&filter, &span), asked_at).await?;
         Ok(counted.totals(is_exact))
     }
 
@@ -205,7 +207,7 @@ mod tests {
         execution.workflow = "many".into();
         execution.status = status;
         execution.ended_at = Some(Timestamp(ended_at));
-        Finished { execution: execution.id, row: Summary::of(&execution).to_bytes() }
+        Summary::of(&execution).finished()
     }
 
     async fn store_with(finished: Vec<Finished>) -> MemoryStore {
@@ -218,11 +220,12 @@ mod tests {
 
     #[tokio::test]
     async fn of_what_has_ended_the_newest_ten_thousand_are_counted_and_more_are_told_as_more() {
+        let any = Filter::default();
         for (there, counted, is_exact) in [(10_000, 10_000, true), (10_001, 10_000, false)] {
             let rows = (0..there).map(|number| finished(number, Status::Failed, 5)).collect();
             let store = store_with(rows).await;
             let mut all = InMemory::default();
-            let was_exact = all.add_finished(&store, &Filter::default(), Timestamp(9)).await;
+            let was_exact = all.add_finished(&store, (&any, &Span::default()), Timestamp(9)).await;
             assert_eq!(was_exact.unwrap(), is_exact, "{there}");
             assert_eq!(all.workflows["many"], ByStatus::from([("failed", counted)]));
         }
@@ -230,20 +233,24 @@ mod tests {
 
     #[tokio::test]
     async fn of_those_that_completed_the_middle_time_is_told_and_what_goes_on_needs_no_disk() {
+        let any = Filter::default();
         let rows = [(1, 30), (2, 10), (3, 20)].map(|(id, at)| finished(id, Status::Completed, at));
         let failed = finished(4, Status::Failed, 900);
         let store = store_with(rows.into_iter().chain([failed]).collect()).await;
         let mut all = InMemory::default();
-        assert!(all.add_finished(&store, &Filter::default(), Timestamp(999)).await.unwrap());
+        assert!(all.add_finished(&store, (&any, &Span::default()), Timestamp(999)).await.unwrap());
         assert_eq!(all.totals(true).middle_ms["many"], 20);
         let running = Filter { statuses: vec![Status::Running], ..Filter::default() };
         let mut none = InMemory::default();
-        assert!(none.add_finished(&store, &running, Timestamp(999)).await.unwrap());
+        assert!(
+            none.add_finished(&store, (&running, &Span::default()), Timestamp(999)).await.unwrap()
+        );
         assert!(none.also_stored.is_empty() && none.workflows.is_empty());
     }
 
     #[tokio::test]
     async fn what_a_shard_has_counted_is_not_counted_again_from_the_store() {
+        let any = Filter::default();
         let rows = [(1, 5), (2, 5), (3, 10)].map(|(id, at)| finished(id, Status::Cancelled, at));
         let store = store_with(rows.to_vec()).await;
         // One that goes on again, and one that ended after it was counted as it was.
@@ -251,9 +258,8 @@ mod tests {
         redriven.workflow = "many".into();
         redriven.redrives = 1;
         redriven.status = Status::Running;
-        let mut all =
-            InMemory::count([&redriven].into_iter(), &EndedRows::default(), &Filter::default());
-        assert!(all.add_finished(&store, &Filter::default(), Timestamp(9)).await.unwrap());
+        let mut all = InMemory::count([&redriven].into_iter(), &EndedRows::default(), &any);
+        assert!(all.add_finished(&store, (&any, &Span::default()), Timestamp(9)).await.unwrap());
         assert_eq!(all.workflows["many"], ByStatus::from([("cancelled", 1), ("running", 1)]));
     }
 }

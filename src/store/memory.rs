@@ -1,15 +1,15 @@
 //! A store in memory, for tests and for trying things out. Nothing survives the process.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
 use super::{
-    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
-    OpenReport, Position, Record, Snapshot, Stream, Transition, codec,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, Mishap,
+    NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition, codec,
 };
 use crate::engine::ExecutionId;
 
@@ -156,6 +156,19 @@ impl Inner {
         !self.streams.contains_key(&execution.0) || self.ended.contains(&execution.0)
     }
 
+    /// Rows newest first, of those that `wanted` wants.
+    fn rows(
+        &self,
+        before: Option<ExecutionId>,
+        limit: usize,
+        wanted: impl Fn(&Finished) -> bool,
+    ) -> Vec<Finished> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.finished.range((Bound::Unbounded, end)).rev().map(|(_, row)| row);
+        let rows = rows.filter(|row| wanted(row) && self.is_finished(row.execution));
+        rows.take(limit).cloned().collect()
+    }
+
     fn record(&self, position: Position) -> Option<&Record> {
         self.records.get(&position)
     }
@@ -264,10 +277,17 @@ impl EventStore for MemoryStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
-        let inner = self.lock();
-        let rows = inner.finished.values().rev();
-        let rows = rows.filter(|row| before.is_none_or(|before| row.execution < before));
-        Ok(rows.filter(|row| inner.is_finished(row.execution)).take(limit).cloned().collect())
+        Ok(self.lock().rows(before, limit, |_| true))
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let is_wanted = |row: &Finished| row.mishap.is_some_and(|own| mishaps.contains(&own));
+        Ok(self.lock().rows(before, limit, is_wanted))
     }
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::engine::{Event, Execution, ExecutionId, Timestamp};
+use crate::engine::{Event, Execution, ExecutionId, Status, Timestamp};
 
 pub mod codec;
 mod error;
@@ -123,11 +123,43 @@ pub struct Snapshot {
     pub bytes: Vec<u8>,
 }
 
+/// How an execution ended that did not plainly complete. Few end so, and those are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It completed with errors.
+    WithErrors,
+    /// It failed.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+    /// It timed out.
+    TimedOut,
+}
+
+impl Mishap {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::WithErrors, Self::Failed, Self::Cancelled, Self::TimedOut];
+
+    /// The one that is an end in this status.
+    #[must_use]
+    pub fn of(status: Status) -> Option<Self> {
+        match status {
+            Status::Pending | Status::Running | Status::Cancelling | Status::Completed => None,
+            Status::CompletedWithErrors => Some(Self::WithErrors),
+            Status::Failed => Some(Self::Failed),
+            Status::Cancelled => Some(Self::Cancelled),
+            Status::TimedOut => Some(Self::TimedOut),
+        }
+    }
+}
+
 /// What a store remembers of an execution that has ended, so that lists need not read the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finished {
     /// Which execution.
     pub execution: ExecutionId,
+    /// How it ended, unless it plainly completed.
+    pub mishap: Option<Mishap>,
     /// The row that lists show, as the caller encoded it.
     pub row: Vec<u8>,
 }
@@ -308,6 +340,18 @@ pub trait EventStore: Send + Sync + 'static {
     /// Damage.
     async fn list_finished(
         &self,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error>;
+
+    /// The same, of those alone that ended in one of these ways. Reads no others: where very many
+    /// executions ended and few of them so, it takes no longer than where few ended.
+    ///
+    /// # Errors
+    /// Damage.
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<Vec<Finished>, Error>;

@@ -5,7 +5,8 @@ use super::store_suite::{completed, deleted, snapshot, started, stream, transiti
 use super::{SimDisk, at_once};
 use crate::engine::ExecutionId;
 use crate::store::{
-    Check, Checkpoint, Compaction, Error, EventStore, Finished, NameKey, SledOptions, SledStore,
+    Check, Checkpoint, Compaction, Error, EventStore, Finished, Mishap, NameKey, SledOptions,
+    SledStore,
 };
 
 /// More reads than anything here does.
@@ -14,7 +15,7 @@ const MOST_READS: u64 = 10_000;
 type Look = (&'static str, fn(&SledStore) -> Result<String, Error>);
 
 /// All that can be looked at, as text.
-const LOOKS: [Look; 10] = [
+const LOOKS: [Look; 11] = [
     ("the log", |store| text(at_once(store.read_log(1, 99)))),
     ("a history", |store| text(at_once(store.read_history(stream(1), 1..99)))),
     ("a live history", |store| text(at_once(store.read_history(stream(2), 1..99)))),
@@ -23,6 +24,7 @@ const LOOKS: [Look; 10] = [
     ("a tombstone", |store| text(at_once(store.find_tombstone(stream(3))))),
     ("a checkpoint", |store| text(at_once(store.read_checkpoint()))),
     ("rows", |store| text(at_once(store.list_finished(None, 99)))),
+    ("rows of mishaps", |store| text(at_once(store.list_mishaps(&Mishap::ALL, None, 99)))),
     ("a row", |store| text(at_once(store.find_finished(ExecutionId(stream(1)))))),
     ("a name", |store| text(at_once(store.find_named(NameKey::of("suite", "one"))))),
 ];
@@ -48,7 +50,11 @@ fn disk() -> SimDisk {
     let execution = ExecutionId(stream(1));
     let checkpoint = Checkpoint {
         snapshots: vec![snapshot(2, 1, 40)],
-        finished: vec![Finished { execution, row: b"a row".to_vec() }],
+        finished: vec![Finished {
+            execution,
+            mishap: Some(Mishap::Failed),
+            row: b"a row".to_vec(),
+        }],
         names: vec![(NameKey::of("suite", "one"), execution)],
         complete_to: Some(store.last_position()),
     };

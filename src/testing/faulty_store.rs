@@ -8,8 +8,8 @@ use async_trait::async_trait;
 
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, NameKey,
-    OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Appended, Checkpoint, Compacted, Compaction, Epoch, Error, EventStore, Finished, Mishap,
+    NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 
 /// A call that a [`FaultyStore`] has seen, in order.
@@ -47,6 +47,8 @@ struct State {
     stopped: Option<String>,
     checkpoint_fault: Option<io::ErrorKind>,
     compact_fault: Option<io::ErrorKind>,
+    rows_read: usize,
+    history_faults: usize,
 }
 
 /// Passes everything to a store inside, until told to fail.
@@ -93,6 +95,11 @@ impl FaultyStore {
         self.state().compact_fault = kind;
     }
 
+    /// Makes the next reads of histories fail, so many of them.
+    pub fn fail_history_reads(&self, times: usize) {
+        self.state().history_faults = times;
+    }
+
     /// Everything that was asked so far, in order.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
@@ -104,6 +111,12 @@ impl FaultyStore {
     pub fn append_count(&self) -> usize {
         let began = |call: &&Call| matches!(call, Call::AppendBegan(_));
         self.state().calls.iter().filter(began).count()
+    }
+
+    /// How many rows of executions that have ended lists have read.
+    #[must_use]
+    pub fn rows_read(&self) -> usize {
+        self.state().rows_read
     }
 
     /// Puts the test's own mark among the calls, to show what came before what.
@@ -172,7 +185,15 @@ impl EventStore for FaultyStore {
     }
 
     async fn read_history(&self, stream: Stream, range: Range<u64>) -> Result<Vec<Record>, Error> {
-        self.state().calls.push(Call::ReadHistory(stream));
+        {
+            let mut state = self.state();
+            state.calls.push(Call::ReadHistory(stream));
+            if state.history_faults > 0 {
+                state.history_faults -= 1;
+                let (message, kind) = ("made to fail".to_owned(), io::ErrorKind::Other);
+                return Err(Error::Io { operation: "read of the log", message, kind });
+            }
+        }
         self.inner.read_history(stream, range).await
     }
 
@@ -215,7 +236,20 @@ impl EventStore for FaultyStore {
         before: Option<ExecutionId>,
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
-        self.inner.list_finished(before, limit).await
+        let rows = self.inner.list_finished(before, limit).await?;
+        self.state().rows_read += rows.len();
+        Ok(rows)
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let rows = self.inner.list_mishaps(mishaps, before, limit).await?;
+        self.state().rows_read += rows.len();
+        Ok(rows)
     }
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {

@@ -16,6 +16,8 @@ pub mod generate;
 mod generate_cleanup;
 mod generate_flow;
 mod generate_work;
+mod image;
+pub mod mishap_suite;
 pub mod random;
 pub mod sim;
 mod sim_disk;

@@ -52,38 +52,10 @@ impl SimDisk {
         self.set_faults(|faults| faults.ignores_syncs = true);
     }
 
-    /// Changes a bit of a value in `log` or `index`, or of the small file `high-water`, durably.
-    /// Whether there was one.
+    /// Changes a bit of a value in `log` or `index`, or of the small file `high-water`, that is
+    /// durable. Whether there was one.
     pub fn rot(&self, file: &str, random: &mut Random) -> bool {
-        let mut has_rotted = false;
-        let trees = self.trees(file);
-        let entries: usize = trees.iter().map(|(_, entries)| entries).sum();
-        let mut at = random.index(entries);
-        let mut flip = |bytes: &mut [u8]| {
-            let at = random.index(bytes.len());
-            if let Some(byte) = bytes.get_mut(at) {
-                *byte ^= 1 << random.below(8);
-                has_rotted = true;
-            }
-        };
-        if entries == 0 {
-            self.tamper_bytes(file, |bytes| flip(bytes));
-            return has_rotted;
-        }
-        for (tree, entries) in trees {
-            if at < entries {
-                self.tamper(file, &tree, |entries| {
-                    if let Some((_, value)) = entries.iter_mut().nth(at) {
-                        let mut bytes = value.to_vec();
-                        flip(&mut bytes);
-                        *value = bytes.into();
-                    }
-                });
-                break;
-            }
-            at -= entries;
-        }
-        has_rotted
+        self.rot_by(file, &mut |end| random.index(end))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::delete_suite;
+use super::{delete_suite, mishap_suite};
 use crate::engine::event::{
     ExecutionCompleted, ExecutionDeleted, ExecutionStarted, JobSucceeded, RetryStarted, WaitStarted,
 };
@@ -87,8 +87,11 @@ fn text(content: &str) -> Json {
     Json::from_value(&serde_json::Value::from(content))
 }
 
-pub(super) fn finished(number: u64) -> Finished {
-    Finished { execution: ExecutionId(stream(number)), row: format!("row {number}").into_bytes() }
+/// The row of an execution that completed.
+#[must_use]
+pub fn finished(number: u64) -> Finished {
+    let row = format!("row {number}").into_bytes();
+    Finished { execution: ExecutionId(stream(number)), mishap: None, row }
 }
 
 pub(super) fn snapshot(number: u64, sequence: u64, length: usize) -> Snapshot {
@@ -156,6 +159,7 @@ pub async fn run_all<F: Fn() -> Arc<dyn EventStore>>(make: F) {
     fences_older_epochs(&*make()).await;
     keeps_the_newest_snapshots(&*make()).await;
     lists_finished_executions_newest_first(&*make()).await;
+    mishap_suite::lists_those_that_ended_with_a_mishap(&*make()).await;
     finds_executions_by_their_names(&*make()).await;
     appends_to_a_finished_history_only_where_it_ends(&*make()).await;
     never_covers_more_than_the_log(&*make()).await;

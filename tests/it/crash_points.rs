@@ -11,7 +11,8 @@ use crate::environment::number;
 
 const DEFAULT_POINTS: u64 = 6000;
 
-fn verify(log: &[Record]) -> Result<(), String> {
+/// Looks at a log as `log verify` does.
+pub(crate) fn verify(log: &[Record]) -> Result<(), String> {
     let mut verifier = Verifier::default();
     log.iter().for_each(|record| verifier.take(record));
     let report = verifier.finish();

@@ -8,11 +8,10 @@ use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use everstep::store::Record;
 use everstep::testing::damage::{Found, Outcome, Setting, run, run_simulated};
-use everstep::view::Verifier;
 use tempfile::TempDir;
 
+use crate::crash_points::verify;
 use crate::environment::number;
 
 /// Mutants of folders in a short run; there are four times as many simulated ones.
@@ -24,15 +23,8 @@ const OF_A_SEED: u64 = 400;
 /// How long one mutant may take: far longer than any does, on a machine that does other things.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-fn verify(log: &[Record]) -> Result<(), String> {
-    let mut verifier = Verifier::default();
-    log.iter().for_each(|record| verifier.take(record));
-    let report = verifier.finish();
-    if report.is_sound() { Ok(()) } else { Err(format!("verify: {:?}", report.faults)) }
-}
-
 /// A new folder, in memory where there is such a place.
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let there = if memory.is_dir() { TempDir::new_in(memory).ok() } else { None };
     there.unwrap_or_else(|| TempDir::new().unwrap())

@@ -28,6 +28,8 @@ mod folder;
 #[cfg(feature = "testing")]
 mod fuzz_bodies;
 mod language_table;
+#[cfg(all(feature = "testing", target_os = "linux"))]
+mod power_cuts;
 mod promises;
 #[cfg(all(feature = "cli", target_os = "linux"))]
 mod resources;
@@ -35,6 +37,8 @@ mod resources;
 mod runtime;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(all(any(feature = "cli", feature = "testing"), target_os = "linux"))]
+mod shim;
 #[cfg(feature = "testing")]
 mod simulation;
 mod source_text;

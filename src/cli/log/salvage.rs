@@ -53,11 +53,7 @@ struct Lost {
 
 pub(super) async fn run(context: &Context, arguments: &LogSalvageArgs) -> Outcome {
     let LogSalvageArgs { damaged, to } = arguments;
-    if !data::has_log(damaged) {
-        let message = format!("there is no log in {}", damaged.display());
-        return Err(Fault::new("NO_LOG", Exit::NotFound, message)
-            .hint("name the data folder, the one that holds log/"));
-    }
+    data::expect_log(damaged)?;
     if to.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         let message = format!("{} is not empty", to.display());
         return Err(Fault::new("SALVAGE_TARGET", Exit::Usage, message)

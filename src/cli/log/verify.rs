@@ -11,6 +11,7 @@ use crate::view::{Report, Verifier, counted};
 
 pub(super) async fn run(context: &Context) -> Outcome {
     let folder = data::folder_to_read(context.data.as_deref());
+    data::expect_log(&folder)?;
     // Opening checks every checksum, and that no tail was lost.
     let source = Source::open(&folder, Check::All).await?;
     let report = verify(&source).await?;

@@ -125,6 +125,9 @@ impl Places {
         store: &dyn EventStore,
     ) -> Result<(), Error> {
         let (mut held, mut waiting) = (Vec::new(), Vec::new());
+        // The oldest first, whatever the map says: what is read then hangs on the log alone.
+        let mut live: Vec<&Execution> = live.collect();
+        live.sort_unstable_by_key(|execution| execution.id);
         for execution in live {
             if let Some(place) = execution.held_place() {
                 held.push(Asking::for_place(execution, place));

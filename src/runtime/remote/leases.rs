@@ -103,12 +103,14 @@ impl Leases {
     pub(in crate::runtime) fn take_back(&self, worker: &str, requests: &HashSet<String>) {
         let mut held = self.held();
         let is_one = |lease: &Lease| lease.holder.is_one_of(worker, requests);
-        let keys: Vec<Key> = held
+        let mut keys: Vec<Key> = held
             .leases
             .iter()
             .filter(|(_, (lease, _))| is_one(lease))
             .map(|(key, _)| *key)
             .collect();
+        // The oldest first, whatever the map says: in this order they are given out again.
+        keys.sort_unstable();
         for lease in keys.into_iter().filter_map(|key| held.remove(key)) {
             let execution = lease.proof.execution;
             tracing::info!(%execution, worker, "an answer did not arrive: its attempt is taken back");

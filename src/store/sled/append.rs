@@ -1,12 +1,13 @@
-//! Appending: plan the whole batch, write it as one, make it durable, only then let it be seen.
+//! Appending: plan the whole batch, write it, make it durable, only then let it be seen.
 
 use std::collections::HashMap;
 
 use super::super::frame::{Chunks, Entry, Ids};
 use super::super::{Appended, Epoch, Error, Position, Stream, Transition, codec};
 use super::compact::Plan;
+use super::heads::Heads;
 use super::high_water::HighWater;
-use super::{Head, Heads, Inner, lock};
+use super::{Head, Inner, lock};
 
 /// What only the one writer touches.
 pub(super) struct Writer {
@@ -146,9 +147,7 @@ impl Inner {
     /// Makes the planned batch durable. Whatever fails here is never tried again: after a failed
     /// sync the system may have dropped the very pages that were not written.
     fn commit(&self, writer: &mut Writer, first: Position) -> Result<(), Error> {
-        self.log.insert(&mut writer.chunks, first)?;
-        self.log.flush(first)?;
-        self.sync()?;
+        self.log.insert(&mut writer.chunks, first, || self.sync())?;
         writer
             .high_water
             .write(writer.next - 1)
@@ -158,7 +157,7 @@ impl Inner {
     fn publish(&self, writer: &mut Writer) {
         writer.has_new_tombstones |= writer.heads.values().any(|head| head.deleted);
         let mut heads = lock(&self.heads);
-        heads.extend(writer.heads.iter().map(|(stream, head)| (*stream, *head)));
+        heads.grown(writer.heads.iter());
         self.set_last_position(writer.next - 1);
     }
 }

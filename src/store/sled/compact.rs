@@ -2,8 +2,8 @@
 //!
 //! A deleted history is followed along its links from its tombstone back, which gives the places of
 //! its transitions; the chunks there are packed again without them, from the first to the last. What
-//! was taken is stated as a gap, so that it is never mistaken for a loss. Each change is one atomic
-//! batch of sled, and durable before the next slice begins: a crash leaves the old chunks or the new.
+//! was taken is stated as a gap, so that it is never mistaken for a loss. Each change is made as a
+//! whole, see `redo.rs`, and durable before the next begins: a crash leaves the old chunks or the new.
 //!
 //! All of it runs under the writer's lock, in slices, so nothing is appended meanwhile. Readers are
 //! not held up: see `Inner::undisturbed`.
@@ -20,7 +20,6 @@ use super::super::{
 };
 use super::append::Writer;
 use super::disk::Batch;
-use super::guard::guard;
 use super::log::{key, part_key};
 use super::{Inner, lock};
 use crate::engine::{Event, ExecutionId};
@@ -32,7 +31,7 @@ const PLAN_TRANSITIONS: usize = 65_536;
 /// Links followed in one slice.
 const SLICE_LINKS: usize = 512;
 /// Chunks packed again in one slice, but for a transition that is longer.
-const SLICE_CHUNKS: usize = 64;
+const SLICE_CHUNKS: usize = 16;
 /// Chunks packed together, but for a transition that is longer.
 const RUN_CHUNKS: usize = 16;
 
@@ -212,7 +211,7 @@ impl Inner {
 
     /// Packs some chunks again.
     fn take_some(&self, writer: &mut Writer, plan: &mut Plan) -> Result<Compacted, Error> {
-        let (mut compacted, mut changed) = (Compacted::default(), None);
+        let mut compacted = Compacted::default();
         let mut left = SLICE_CHUNKS;
         while left > 0
             && let Some(first) = plan.transitions.first().copied()
@@ -228,16 +227,10 @@ impl Inner {
                 self.index.free_name(name, execution)?;
             }
             compacted.add(change.compacted);
-            changed = Some(first);
             self.rewrites.fetch_add(1, Ordering::AcqRel);
-            let applied =
-                guard("compaction of the log", first, || self.log.tree.apply_batch(change.batch));
+            let changed = self.log.change(first, change.batch, &|| self.sync());
             self.rewrites.fetch_add(1, Ordering::AcqRel);
-            writer.stopping(applied)?;
-        }
-        if let Some(first) = changed {
-            let synced = self.log.flush(first).and_then(|()| self.sync());
-            writer.stopping(synced)?;
+            writer.stopping(changed)?;
         }
         Ok(compacted)
     }

@@ -213,7 +213,7 @@ async fn tombstones_are_not_taken_for_parts_of_rows() {
     let batch = vec![started(0, 9), completed(0, 2), deleted(0, 3), started(1, 9), completed(1, 2)];
     store.append(epoch, batch).await.unwrap();
     compact_all(&store, epoch, false).await;
-    let row = Finished { execution: ExecutionId(stream(1)), row: b"row".to_vec() };
+    let row = Finished { execution: ExecutionId(stream(1)), mishap: None, row: b"row".to_vec() };
     let checkpoint = Checkpoint { finished: vec![row.clone()], ..Checkpoint::default() };
     store.write_checkpoint(checkpoint).await.unwrap();
     assert_eq!(store.list_finished(None, 9).await.unwrap(), [row]);

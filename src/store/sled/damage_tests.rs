@@ -432,7 +432,7 @@ async fn forgotten() -> (TempDir, TempDir) {
     let epoch = store.acquire().await.unwrap();
     store.append(epoch, vec![started(1, 10), completed(1, 2), transition(2, 1, 3)]).await.unwrap();
     let execution = ExecutionId(stream(1));
-    let finished = vec![Finished { execution, row: b"row".to_vec() }];
+    let finished = vec![Finished { execution, mishap: Some(Mishap::Failed), row: b"row".to_vec() }];
     let checkpoint = Checkpoint { finished, complete_to: Some(5), ..Checkpoint::default() };
     store.write_checkpoint(checkpoint).await.unwrap();
     assert!(store.find_finished(execution).await.unwrap().is_some());

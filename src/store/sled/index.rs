@@ -11,15 +11,15 @@ use ::sled::IVec;
 use uuid::Uuid;
 
 use super::super::frame::CHUNK_BYTES;
-use super::super::{Checkpoint, Error, Finished, NameKey, Position, Snapshot, Stream};
+use super::super::{Checkpoint, Error, NameKey, Position, Snapshot, Stream};
 use super::digest::Digest;
 use super::disk::{Batch, Database, Disk, Tree};
 use super::guard::guard;
-use super::{Fdatasync, Head, lock};
+use super::{Fdatasync, Head, lock, rows};
 use crate::engine::ExecutionId;
 
 /// Raised when the keys below change their meaning; another number means "begin anew".
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Where the index is.
 const FOLDER: &str = "index";
@@ -30,7 +30,7 @@ const HEADS_TO: &[u8] = b"t";
 const DIGEST: &[u8] = b"x";
 const HEAD: u8 = b'h';
 const SNAPSHOT: u8 = b's';
-const FINISHED: u8 = b'f';
+pub(super) const FINISHED: u8 = b'f';
 const NAMED: u8 = b'n';
 /// See `waypoints.rs`.
 pub(super) const WAYPOINT: u8 = b'w';
@@ -86,12 +86,38 @@ pub(super) fn join<'a>(parts: impl IntoIterator<Item = &'a IVec>) -> Option<Vec<
     sound.then(|| value.to_vec())
 }
 
-fn is_first_part(key: &[u8]) -> bool {
+/// A checksum of a small value and its key. Not the CRC as it is: behind what it is of it would make
+/// the CRC of the whole depend on the length alone, and the digest of all entries rests on that.
+fn checksum(key: &[u8], value: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(key), value).wrapping_mul(0x9e37_79b1)
+}
+
+/// A small value with a checksum of itself and its key: what is read while the index is in use may
+/// have changed since it was opened.
+fn seal(key: &[u8], value: &[u8]) -> Vec<u8> {
+    [value, &checksum(key, value).to_le_bytes()].concat()
+}
+
+/// What [`seal`] sealed under this key.
+fn unseal<'v>(key: &[u8], sealed: &'v [u8]) -> Option<&'v [u8]> {
+    let (value, crc) = sealed.split_last_chunk::<4>()?;
+    (checksum(key, value) == u32::from_le_bytes(*crc)).then_some(value)
+}
+
+fn put_sealed(batch: &mut Batch, key: &[u8], value: &[u8]) {
+    batch.insert(key, seal(key, value));
+}
+
+fn read_head(key: &[u8], sealed: &[u8]) -> Option<Head> {
+    Head::from_bytes(unseal(key, sealed)?)
+}
+
+pub(super) fn is_first_part(key: &[u8]) -> bool {
     key.ends_with(&[0; 4])
 }
 
 /// The id in a key that [`name`] began.
-fn id(key: &[u8]) -> Option<Uuid> {
+pub(super) fn id(key: &[u8]) -> Option<Uuid> {
     Uuid::from_slice(key.get(1..17)?).ok()
 }
 
@@ -224,10 +250,9 @@ impl Index {
     fn number(&self, key: &[u8]) -> Result<u64, Error> {
         match self.get(key)? {
             None => Ok(0),
-            Some(bytes) => (*bytes)
-                .try_into()
-                .map(u64::from_le_bytes)
-                .map_err(|_| damaged("a number has the wrong size")),
+            Some(sealed) => unseal(key, &sealed)
+                .and_then(|bytes| bytes.try_into().ok().map(u64::from_le_bytes))
+                .ok_or_else(|| damaged("a number is damaged")),
         }
     }
 
@@ -238,11 +263,12 @@ impl Index {
 
     /// Where a history ends, as far as is known here.
     pub(super) fn head(&self, stream: Stream) -> Result<Option<Head>, Error> {
-        match self.get(&name(HEAD, stream))? {
+        let key = name(HEAD, stream);
+        match self.get(&key)? {
             None => Ok(None),
-            Some(bytes) => Head::from_bytes(&bytes)
+            Some(sealed) => read_head(&key, &sealed)
                 .map(Some)
-                .ok_or_else(|| damaged("the end of a history has the wrong size")),
+                .ok_or_else(|| damaged("the end of a history is damaged")),
         }
     }
 
@@ -252,7 +278,7 @@ impl Index {
             let entries = self.tree.scan_prefix([HEAD]);
             let read = |entry: ::sled::Result<(IVec, IVec)>| {
                 let (key, value) = entry?;
-                Ok(id(&key).zip(Head::from_bytes(&value)))
+                Ok(id(&key).zip(read_head(&key, &value)))
             };
             entries.map(read).filter_map(Result::transpose).collect()
         })
@@ -265,7 +291,7 @@ impl Index {
         let scanned: Result<(), Error> = guard("read of the index", 0, || {
             for entry in self.tree.scan_prefix([HEAD]) {
                 let (key, value) = entry?;
-                if Head::from_bytes(&value).is_some_and(|head| range.contains(&head.position)) {
+                if read_head(&key, &value).is_some_and(|head| range.contains(&head.position)) {
                     streams.extend(id(&key));
                 }
             }
@@ -285,7 +311,7 @@ impl Index {
         for (stream, head) in heads {
             self.put_head(&mut batch, stream, head)?;
         }
-        batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
+        put_sealed(&mut batch, HEADS_TO, &heads_to.to_le_bytes());
         self.apply("write of the index", batch)
     }
 
@@ -301,25 +327,25 @@ impl Index {
         for snapshot in &checkpoint.snapshots {
             let name = name(SNAPSHOT, snapshot.stream);
             self.remove(&mut batch, &name)?;
-            self.remove(&mut batch, &self::name(FINISHED, snapshot.stream))?;
+            self.remove_row(&mut batch, snapshot.stream)?;
             let value = [&snapshot.sequence.to_le_bytes()[..], &snapshot.bytes].concat();
             put(&mut batch, &name, &value);
         }
         for finished in &checkpoint.finished {
-            let name = name(FINISHED, finished.execution.0);
-            self.remove(&mut batch, &name)?;
-            self.remove(&mut batch, &self::name(SNAPSHOT, finished.execution.0))?;
-            put(&mut batch, &name, &finished.row);
+            self.remove_row(&mut batch, finished.execution.0)?;
+            self.remove(&mut batch, &name(SNAPSHOT, finished.execution.0))?;
+            rows::put_row(&mut batch, finished);
         }
         for (key, execution) in &checkpoint.names {
-            batch.insert(&name(NAMED, Uuid::from_bytes(key.0)), &execution.0.as_bytes()[..]);
+            let name = name(NAMED, Uuid::from_bytes(key.0));
+            put_sealed(&mut batch, &name, execution.0.as_bytes());
         }
         for (stream, head) in heads {
             self.put_head(&mut batch, *stream, *head)?;
         }
-        batch.insert(HEADS_TO, &heads_to.to_le_bytes()[..]);
+        put_sealed(&mut batch, HEADS_TO, &heads_to.to_le_bytes());
         if let Some(position) = checkpoint.complete_to {
-            batch.insert(COMPLETE_TO, &position.min(heads_to).to_le_bytes()[..]);
+            put_sealed(&mut batch, COMPLETE_TO, &position.min(heads_to).to_le_bytes());
         }
         self.apply("write of the checkpoint", batch)?;
         self.sync()
@@ -327,9 +353,9 @@ impl Index {
 
     /// Of a deleted history nothing but its end stays here, and that it is to be taken away.
     fn put_head(&self, batch: &mut Batch, stream: Stream, head: Head) -> Result<(), Error> {
-        batch.insert(&name(HEAD, stream), &head.to_bytes()[..]);
+        put_sealed(batch, &name(HEAD, stream), &head.to_bytes());
         if head.deleted {
-            self.remove(batch, &name(FINISHED, stream))?;
+            self.remove_row(batch, stream)?;
             self.remove(batch, &name(SNAPSHOT, stream))?;
             self.remove(batch, &name(WAYPOINT, stream))?;
             batch.insert(&name(DELETED, stream), &[]);
@@ -423,50 +449,35 @@ impl Index {
         }
     }
 
-    /// Rows newest first, of those that `wanted` wants.
-    pub(super) fn list_finished(
-        &self,
-        before: Option<ExecutionId>,
-        limit: usize,
-        wanted: impl Fn(ExecutionId) -> bool,
-    ) -> Result<Vec<Finished>, Error> {
-        let end = before.map_or(vec![FINISHED + 1], |before| name(FINISHED, before.0).to_vec());
-        let mut entries = self.tree.range(vec![FINISHED]..end);
-        let mut rows = Vec::new();
-        let mut parts: Vec<IVec> = Vec::new();
-        while rows.len() < limit {
-            let entry = guard("read of a row", 0, || entries.next_back().transpose())?;
-            let Some((key, value)) = entry else {
-                break;
-            };
-            parts.push(value);
-            if is_first_part(&key) {
-                let execution = id(&key).map(ExecutionId).ok_or_else(|| damaged("a bad key"))?;
-                if wanted(execution) {
-                    let row = join(parts.iter().rev()).ok_or_else(|| damaged("a bad row"))?;
-                    rows.push(Finished { execution, row });
-                }
-                parts.clear();
-            }
-        }
-        Ok(rows)
-    }
-
     pub(super) fn find_named(&self, key: NameKey) -> Result<Option<ExecutionId>, Error> {
         let name = name(NAMED, Uuid::from_bytes(key.0));
         let found = guard("read of a name", 0, || self.tree.get(name))?;
-        let read = |value: IVec| Uuid::from_slice(&value).map_err(|_| damaged("a bad name"));
+        let read = |sealed: IVec| {
+            let named = unseal(&name, &sealed).and_then(|value| Uuid::from_slice(value).ok());
+            named.ok_or_else(|| damaged("a name is damaged"))
+        };
         Ok(found.map(read).transpose()?.map(ExecutionId))
     }
+}
 
-    pub(super) fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {
-        let parts: Vec<IVec> = guard("read of a row", 0, || {
-            self.tree.scan_prefix(name(FINISHED, execution.0)).values().collect()
-        })?;
-        if parts.is_empty() {
-            return Ok(None);
-        }
-        let row = join(&parts).ok_or_else(|| damaged("a row is damaged"))?;
-        Ok(Some(Finished { execution, row }))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_all_entries_notices_a_sealed_value_that_is_another() {
+        let digest = |value: &[u8]| {
+            let mut digest = Digest::default();
+            digest.add(b"key", &seal(b"key", value));
+            digest.to_bytes()
+        };
+        assert_ne!(digest(b"value 1"), digest(b"value 2"));
+    }
+
+    #[test]
+    fn a_sealed_value_is_read_under_its_own_key_alone() {
+        let sealed = seal(b"key", b"value");
+        assert_eq!(unseal(b"key", &sealed), Some(&b"value"[..]));
+        assert_eq!(unseal(b"kez", &sealed), None);
     }
 }

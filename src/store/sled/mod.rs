@@ -10,7 +10,6 @@
 //! sled's `flush` does not sync on Linux, so every commit is followed by an `fdatasync` of our own,
 //! and only then is anything acknowledged or shown to readers.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -22,7 +21,7 @@ use async_trait::async_trait;
 
 use super::{
     Appended, Checkpoint, Compacted, Compaction, DEFAULT_MAX_EVENT_BYTES, Epoch, Error, EventStore,
-    Finished, NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
+    Finished, Mishap, NameKey, OpenReport, Position, Record, Snapshot, Stream, Transition,
 };
 use crate::engine::ExecutionId;
 use disk::Disk;
@@ -39,11 +38,14 @@ mod files;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod fuzz;
 mod guard;
+mod heads;
 mod high_water;
 mod index;
 mod log;
 mod open;
 mod read;
+mod redo;
+mod rows;
 pub(super) mod salvage;
 mod scan;
 mod tail;
@@ -127,8 +129,6 @@ struct Head {
     saved: bool,
 }
 
-type Heads = HashMap<Stream, Head>;
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that is guarded here is left half-changed by a panic.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -162,7 +162,7 @@ struct Inner {
     writer: Mutex<append::Writer>,
     /// Ends of live histories, and of those that the index does not have yet. Changes together
     /// with `last`.
-    heads: Mutex<Heads>,
+    heads: Mutex<heads::Heads>,
     /// The last durable position.
     last: AtomicU64,
     checkpointing: Mutex<()>,
@@ -305,25 +305,12 @@ impl Inner {
     /// Writes a checkpoint, with the ends of histories that the index does not have yet.
     fn save(&self, checkpoint: Checkpoint, _: &MutexGuard<'_, ()>) -> Result<(), Error> {
         let checkpoint = &self.without_deleted(checkpoint)?;
-        let (unsaved, last): (Vec<(Stream, Head)>, Position) = {
+        let (unsaved, last) = {
             let heads = lock(&self.heads);
-            let unsaved = heads.iter().filter(|(_, head)| !head.saved);
-            (unsaved.map(|(stream, head)| (*stream, *head)).collect(), self.last_position())
+            (heads.unsaved(), self.last_position())
         };
         self.index.write(checkpoint, &unsaved, last)?;
-        let mut heads = lock(&self.heads);
-        for (stream, saved) in unsaved {
-            if let Some(head) = heads.get_mut(&stream)
-                && *head == saved
-            {
-                head.saved = true;
-            }
-        }
-        heads.retain(|_, head| !(head.saved && head.ended));
-        if heads.capacity() / 4 > heads.len() {
-            heads.shrink_to_fit();
-        }
-        drop(heads);
+        lock(&self.heads).note_saved(&unsaved);
         self.high_water_file
             .sync_data()
             .map_err(|error| Error::io("sync of the high-water mark", &error))
@@ -394,6 +381,20 @@ impl EventStore for SledStore {
         self.blocking(move |inner| {
             let has_row = |execution| !inner.has_outlived_its_row(execution);
             inner.index.list_finished(before, limit, has_row)
+        })
+        .await
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        let mishaps = mishaps.to_vec();
+        self.blocking(move |inner| {
+            let has_row = |execution| !inner.has_outlived_its_row(execution);
+            inner.index.list_mishaps(&mishaps, before, limit, has_row)
         })
         .await
     }

@@ -12,6 +12,7 @@ use super::super::{Error, OpenReport, Position};
 use super::append::Writer;
 use super::disk::{Disk, Held};
 use super::guard::{Opening, guard};
+use super::heads::Heads;
 use super::high_water::{self, HighWater};
 use super::index::Index;
 use super::log::Log;
@@ -53,7 +54,14 @@ pub(super) fn open(
     {
         tracing::warn!(%error, "the end of the log's file is lost, which cannot be read");
     }
-    opened
+    match opened {
+        // sled takes what the disk does not give for damage.
+        Err(Error::Damaged { .. }) => {
+            disk.read_through("log").map_err(io("reading of the log's file"))?;
+            opened
+        }
+        opened => opened,
+    }
 }
 
 /// Opens the log that is there.
@@ -64,9 +72,12 @@ fn open_log(
     (removed_leftovers, held): (bool, Arc<Held>),
 ) -> Result<Inner, Error> {
     let log = Log::of(disk.open("log", options.log_cache_bytes)?)?;
+    disk.sync_names("log").map_err(io("sync of the log's folder"))?;
     disk.check_pages("log")?;
     let Identity { id, epoch } = check_meta(&log)?;
     let sync = || log.db.sync(&*barrier).map_err(io("sync of the log"));
+
+    log.finish_change(&sync)?;
 
     let (id_beginning, _) = id.as_u64_pair();
     let (high_water, highest) = HighWater::open(disk, id_beginning.to_be_bytes())
@@ -83,12 +94,12 @@ fn open_log(
         index = Index::begin(disk, cache, id)?;
         new_index = true;
     }
-    let mut scanned = scan::scan(&log, &index, options.check, highest)?;
+    let mut scanned = scan::scan(&log, &sync, &index, (options.check, highest))?;
     if index.heads_to()? > scanned.last {
         drop(index);
         index = Index::begin(disk, cache, id)?;
         new_index = true;
-        scanned = scan::scan(&log, &index, options.check, highest)?;
+        scanned = scan::scan(&log, &sync, &index, (options.check, highest))?;
     }
     let Scanned { last, heads, torn } = scanned;
     // What was read may so far only be in the system's memory: nothing may rest on it before it
@@ -119,7 +130,7 @@ fn open_log(
         barrier,
         options,
         writer: Mutex::new(writer),
-        heads: Mutex::new(heads),
+        heads: Mutex::new(Heads::of(heads)),
         last: AtomicU64::new(last),
         checkpointing: Mutex::default(),
         rewrites: AtomicU64::new(0),

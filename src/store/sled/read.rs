@@ -33,7 +33,7 @@ impl Inner {
             if !(is_disturbed && matches!(result, Err(Error::Damaged { .. }))) {
                 return result;
             }
-            // A change takes less than a millisecond.
+            // A change takes some milliseconds.
             std::thread::yield_now();
         }
     }

@@ -10,7 +10,7 @@ use super::disk::Batch;
 use super::guard::guard;
 use super::index::Index;
 use super::log::{Log, key};
-use super::{Check, Head, Heads};
+use super::{Check, Head};
 
 /// How many ends of histories are held before they are written to the index.
 const SPILL_HEADS: usize = 50_000;
@@ -20,7 +20,7 @@ pub(super) struct Scanned {
     /// The last position.
     pub(super) last: Position,
     /// Ends of histories that the index does not have, and those of live ones met on the way.
-    pub(super) heads: Heads,
+    pub(super) heads: HashMap<Stream, Head>,
     /// Whether an incomplete transition was cut off the end.
     pub(super) torn: bool,
 }
@@ -41,10 +41,12 @@ impl Fault {
 
 struct Scan<'a> {
     log: &'a Log,
+    /// Makes durable what was flushed.
+    sync: &'a dyn Fn() -> Result<(), Error>,
     index: &'a Index,
     /// Ends of histories up to here are in the index already.
     heads_to: Position,
-    heads: Heads,
+    heads: HashMap<Stream, Head>,
     /// What compaction took away, by the first position.
     gaps: BTreeMap<Position, Position>,
     /// Histories of which a part is gone, with the first record after that: a tombstone must follow.
@@ -60,9 +62,9 @@ struct Scan<'a> {
 
 pub(super) fn scan(
     log: &Log,
+    sync: &dyn Fn() -> Result<(), Error>,
     index: &Index,
-    check: Check,
-    high_water: Position,
+    (check, high_water): (Check, Position),
 ) -> Result<Scanned, Error> {
     let heads_to = index.heads_to()?;
     let start = match check {
@@ -71,6 +73,7 @@ pub(super) fn scan(
     };
     let mut scan = Scan {
         log,
+        sync,
         index,
         heads_to,
         heads: HashMap::new(),
@@ -254,15 +257,18 @@ impl Scan<'_> {
                 value.map(|value| (chunk, value))
             }
         };
-        guard("repair of the log", after, || {
-            let mut batch = Batch::default();
-            for entry in self.log.tree.range(key(after)..).keys() {
-                batch.remove(entry?);
-            }
-            if let Some((chunk, value)) = shortened {
-                batch.insert(&key(chunk), value);
-            }
-            self.log.tree.apply_batch(batch)
+        // From the end, so that a crash leaves no hole.
+        let range = self.log.tree.range(key(after)..).keys();
+        let keys = guard("repair of the log", after, || range.collect::<Result<Vec<_>, _>>())?;
+        let mut batch = Batch::default();
+        keys.into_iter().rev().for_each(|key| batch.remove(key));
+        batch.pieces().try_for_each(|piece| {
+            guard("repair of the log", after, || self.log.tree.apply_batch(piece))?;
+            self.log.flush(after)?;
+            (self.sync)()
+        })?;
+        shortened.map_or(Ok(()), |(chunk, value)| {
+            guard("repair of the log", after, || self.log.tree.insert(&key(chunk), value))
         })
     }
 

@@ -92,17 +92,18 @@ impl Tail {
         super::files::wait_for(&file)?;
         let mut has_changed = file.metadata()?.len() != length;
         file.set_len(length)?;
+        // A disk that cannot be read may have made sled clear what it could not read.
         for (at, bytes) in &segments {
-            if read(&file, *at, bytes.len())? != *bytes {
+            if read(&file, *at, bytes.len()).ok().as_ref() != Some(bytes) {
                 file.write_all_at(bytes, *at)?;
                 has_changed = true;
             }
         }
         for at in empty {
-            let mut bytes = read(&file, at, SEGMENT_BYTES)?;
-            if bytes.iter().any(is_set) {
-                bytes.fill(0);
-                file.write_all_at(&bytes, at)?;
+            let bytes = read(&file, at, SEGMENT_BYTES).ok();
+            if bytes.as_ref().is_none_or(|bytes| bytes.iter().any(is_set)) {
+                let room = usize::try_from(length.saturating_sub(at)).unwrap_or(SEGMENT_BYTES);
+                file.write_all_at(&vec![0; room.min(SEGMENT_BYTES)], at)?;
                 has_changed = true;
             }
         }

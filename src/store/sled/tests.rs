@@ -3,7 +3,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tempfile::TempDir;
 
 use super::*;
-use crate::testing::store_suite::{self, completed, started, transition};
+use crate::testing::at_once;
+use crate::testing::store_suite::{self, completed, started, stream, transition};
 
 fn open(folder: &Path) -> Arc<dyn EventStore> {
     Arc::new(SledStore::open(folder, SledOptions::default()).unwrap())
@@ -94,7 +95,7 @@ async fn after_a_failed_sync_nothing_is_acknowledged_or_shown() {
     assert_eq!(switch.count.load(Ordering::SeqCst), syncs, "a failed sync is never retried");
     assert_eq!(store.last_position(), 2);
     assert_eq!(store.read_log(1, 99).await.unwrap().len(), 2);
-    assert_eq!(store.read_history(store_suite::stream(1), 1..99).await.unwrap().len(), 2);
+    assert_eq!(store.read_history(stream(1), 1..99).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -122,8 +123,33 @@ async fn ends_of_finished_histories_leave_memory_with_the_checkpoint() {
     assert_eq!(lock(&store.inner.heads).len(), 101);
     store.write_checkpoint(Checkpoint::default()).await.unwrap();
     assert_eq!(lock(&store.inner.heads).len(), 1);
-    assert_eq!(store.read_history(store_suite::stream(50), 1..9).await.unwrap().len(), 2);
+    assert_eq!(store.read_history(stream(50), 1..9).await.unwrap().len(), 2);
     assert!(files::list(&folder.path().join("log/blobs")).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_index_of_an_older_format_is_begun_anew() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path());
+    let epoch = store.acquire().await.unwrap();
+    store.append(epoch, vec![started(1, 5), completed(1, 2)]).await.unwrap();
+    let row = store_suite::finished(1);
+    let rows = Checkpoint { finished: vec![row], complete_to: Some(2), ..Checkpoint::default() };
+    store.write_checkpoint(rows).await.unwrap();
+    drop(store);
+    {
+        let db = files::open_sled(&folder.path().join("index"), 1024 * 1024).unwrap();
+        let tree = db.open_tree("index").unwrap();
+        let mut identity = tree.get(b"i").unwrap().unwrap().to_vec();
+        identity[0] -= 1;
+        tree.insert(b"i", identity).unwrap();
+        db.flush().unwrap();
+    }
+    let store = open(folder.path());
+    assert!(store.open_report().rebuilt_index);
+    assert!(store.list_finished(None, 9).await.unwrap().is_empty());
+    assert_eq!(store.read_checkpoint().await.unwrap(), (Vec::new(), 1), "the log is read again");
+    assert_eq!(store.last_sequence(stream(1)).unwrap(), 2);
 }
 
 #[tokio::test]
@@ -166,4 +192,54 @@ async fn a_log_of_large_batches_is_less_than_twice_its_records() {
     }
     let size = std::fs::metadata(folder.path().join("log/db")).unwrap().len();
     assert!(size < bytes * 2, "{size} bytes for {bytes}");
+}
+
+/// A look at what the index says, as text.
+type Look = (&'static str, fn(&SledStore) -> Result<String, Error>);
+
+#[test]
+fn an_end_or_a_name_that_rots_while_the_index_is_in_use_is_not_believed() {
+    let disk = SimDisk::new();
+    let open = || SledStore::open_simulated(&disk, SledOptions::default()).unwrap();
+    let store = open();
+    let epoch = at_once(store.acquire()).unwrap();
+    at_once(store.append(epoch, vec![transition(1, 1, 3), completed(1, 4)])).unwrap();
+    let names = vec![(NameKey::of("suite", "one"), ExecutionId(stream(1)))];
+    at_once(store.write_checkpoint(Checkpoint { names, ..Checkpoint::default() })).unwrap();
+    drop(store);
+    // The end is no longer in memory, and a damage comes after the index was found whole.
+    let store = open();
+    let looks: [Look; 3] = [
+        ("the end", |store| Ok(format!("{:?}", store.last_sequence(stream(1))?))),
+        ("the history", |store| {
+            Ok(format!("{:?}", at_once(store.read_history(stream(1), 1..99))?))
+        }),
+        ("the name", |store| {
+            Ok(format!("{:?}", at_once(store.find_named(NameKey::of("suite", "one")))?))
+        }),
+    ];
+    let truth = looks.map(|(_, look)| look(&store).unwrap());
+    let mut noticed = 0;
+    for (key, value) in disk.entries("index", "index") {
+        for bit in 0..value.len() * 8 {
+            let mut rotten = value.to_vec();
+            rotten[bit / 8] ^= 1 << (bit % 8);
+            disk.tamper("index", "index", |entries| {
+                drop(entries.insert(key.clone(), rotten.into()));
+            });
+            for ((what, look), truth) in looks.iter().zip(&truth) {
+                match look(&store) {
+                    Ok(seen) => assert_eq!(seen, *truth, "{what}, bit {bit} of {key:?}"),
+                    Err(error) => {
+                        assert_eq!(error.code(), "STORE_DAMAGED", "{what}: {error}");
+                        noticed += 1;
+                    }
+                }
+            }
+            disk.tamper("index", "index", |entries| {
+                drop(entries.insert(key.clone(), value.clone()));
+            });
+        }
+    }
+    assert!(noticed > 500, "{noticed}");
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::store_suite::{completed, deleted, started, stream, transition};
+use super::ground::Ground;
 use super::history::{Asked, History, Slice, When, is_end, is_tombstone, records};
 use super::judge::{compare, open, text, whole_log};
 use super::own::{Own, checkpoint};
@@ -69,7 +70,7 @@ pub(in super::super) fn further(
 impl<'r> Client<'r> {
     /// Opens what a crash has left, and learns what became of that which was under way.
     pub(super) fn new(
-        disk: &SimDisk,
+        disk: &dyn Ground,
         mut history: History,
         random: &'r mut Random,
     ) -> Result<Self, String> {
@@ -109,16 +110,14 @@ impl<'r> Client<'r> {
     }
 
     /// Lives until the end that chance has for it.
-    pub(super) fn work(mut self, disk: &SimDisk) -> Result<History, String> {
-        for _ in 0..CALLS + self.random.below(CALLS) {
+    pub(super) fn work(mut self, disk: &dyn Ground) -> Result<History, String> {
+        let calls = CALLS * disk.scale();
+        for _ in 0..calls + self.random.below(calls) {
             self.call(disk)?;
         }
         let last = self.random.below(LAST_STEPS);
-        match self.random.below(5) {
-            0 => return Ok(self.history),
-            1 => disk.fill_up_after(last),
-            2 => disk.fail_sync_after(last / 4),
-            _ => disk.cut_power_after(last),
+        if !disk.doom(last, self.random) {
+            return Ok(self.history);
         }
         // Where syncs are ignored none fails.
         let calls = LAST_STEPS * 2;
@@ -143,12 +142,16 @@ impl<'r> Client<'r> {
         Ok(self.history)
     }
 
-    fn call(&mut self, disk: &SimDisk) -> Result<(), String> {
+    fn call(&mut self, disk: &dyn Ground) -> Result<(), String> {
         match self.random.below(24) {
             0..=4 => {
-                let number = self.own.len() as u64;
-                let begun = begin(number, self.random);
-                self.append(disk, vec![begun])
+                let first = self.own.len() as u64;
+                // More than a segment of sled at once, so that it uses others again meanwhile.
+                let is_burst = disk.scale() > 1 && self.random.one_in(5);
+                let count = if is_burst { self.random.below(25 * disk.scale()) } else { 0 };
+                let begun = (first..=first + count).map(|number| begin(number, self.random));
+                let begun = begun.collect();
+                self.append(disk, begun)
             }
             5..=11 => self.go_on(disk),
             12..=14 => self.delete_some(disk),
@@ -169,7 +172,7 @@ impl<'r> Client<'r> {
         some.filter(|_| random.one_in(one_in)).map(|(number, own)| (*number, *own)).collect()
     }
 
-    fn go_on(&mut self, disk: &SimDisk) -> Result<(), String> {
+    fn go_on(&mut self, disk: &dyn Ground) -> Result<(), String> {
         let mut batch = Vec::new();
         for (number, own) in self.live(2) {
             let next = own.last + 1;
@@ -177,7 +180,8 @@ impl<'r> Client<'r> {
                 batch.push(completed(number, next));
                 continue;
             }
-            let count = if self.random.one_in(9) { 40 } else { 1 + self.random.below(5) };
+            let many = 40 * disk.scale();
+            let count = if self.random.one_in(9) { many } else { 1 + self.random.below(5) };
             batch.push(further(number, next, count, self.random));
             if self.random.one_in(4) {
                 batch.push(further(number, next + count, 1, self.random));
@@ -190,7 +194,7 @@ impl<'r> Client<'r> {
         self.append(disk, batch)
     }
 
-    fn delete_some(&mut self, disk: &SimDisk) -> Result<(), String> {
+    fn delete_some(&mut self, disk: &dyn Ground) -> Result<(), String> {
         let Self { own, random, .. } = self;
         let ended = own.iter().filter(|(_, own)| own.has_ended && !own.is_deleted);
         let some = ended.filter(|_| random.one_in(2));
@@ -198,11 +202,11 @@ impl<'r> Client<'r> {
         self.append(disk, batch)
     }
 
-    fn append(&mut self, disk: &SimDisk, batch: Vec<Transition>) -> Result<(), String> {
+    fn append(&mut self, disk: &dyn Ground, batch: Vec<Transition>) -> Result<(), String> {
         let mut next = self.store.last_position() + 1;
         let (mut expected, mut transitions, mut ends) = (Vec::new(), Vec::new(), self.own.clone());
         for transition in &batch {
-            let number = (0..=self.own.len() as u64).find(|n| stream(*n) == transition.stream);
+            let number = (0..=ends.len() as u64).find(|n| stream(*n) == transition.stream);
             let number = number.ok_or("an unknown history")?;
             let own = Own::default();
             let mut end = ends.get(&number).copied().unwrap_or(own);
@@ -234,7 +238,7 @@ impl<'r> Client<'r> {
         Ok(())
     }
 
-    fn compact(&mut self, disk: &SimDisk) -> Result<(), String> {
+    fn compact(&mut self, disk: &dyn Ground) -> Result<(), String> {
         let forgets = self.random.one_in(3);
         let forget_before = forgets.then_some(Timestamp(u64::MAX));
         for _ in 0..=self.random.below(5) {
@@ -250,7 +254,7 @@ impl<'r> Client<'r> {
     }
 
     /// Tells of all that has changed since the last one, as the engine does.
-    fn checkpoint(&mut self, disk: &SimDisk) -> Result<(), String> {
+    fn checkpoint(&mut self, disk: &dyn Ground) -> Result<(), String> {
         let mut checkpoint = checkpoint(&self.own, self.random);
         checkpoint.complete_to = Some(self.store.last_position());
         let asked = disk.steps();
@@ -266,7 +270,7 @@ impl<'r> Client<'r> {
     }
 
     /// Closes the store and opens it again.
-    fn reopen(&mut self, disk: &SimDisk) -> Result<(), String> {
+    fn reopen(&mut self, disk: &dyn Ground) -> Result<(), String> {
         let elsewhere = SledStore::open_simulated(&SimDisk::new(), Default::default());
         self.is_open = false;
         drop(std::mem::replace(&mut self.store, elsewhere.map_err(text)?));

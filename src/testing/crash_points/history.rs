@@ -114,6 +114,25 @@ impl History {
         after
     }
 
+    /// What of it there was when the disk had done so many steps.
+    pub(super) fn cut(&self, step: u64) -> Self {
+        let then = |when: When| {
+            let acknowledged = when.acknowledged.filter(|at| *at <= step);
+            (when.asked <= step).then_some(When { acknowledged, ..when })
+        };
+        let asked = |one: &Asked| Some(Asked { when: then(one.when)?, ..one.clone() });
+        let slice = |one: &Slice| Some(Slice { when: then(one.when)?, ..*one });
+        let written = |(when, checkpoint): &(When, Arc<Checkpoint>)| {
+            then(*when).map(|when| (when, Arc::clone(checkpoint)))
+        };
+        Self {
+            appends: self.appends.iter().filter_map(asked).collect(),
+            slices: self.slices.iter().filter_map(slice).collect(),
+            checkpoints: self.checkpoints.iter().filter_map(written).collect(),
+            epochs: self.epochs.iter().filter(|(_, given)| *given <= step).copied().collect(),
+        }
+    }
+
     /// Whether an append was not acknowledged, and never will be by the same store.
     pub(super) fn is_under_way(&self) -> bool {
         self.appends.iter().any(|asked| asked.when.acknowledged.is_none())

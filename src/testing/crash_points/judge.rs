@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ground::Ground;
 use super::history::{Known, by_history, covered, is_end, is_tombstone, records};
 use super::{Setting, at_once, client};
 use crate::engine::{ExecutionId, Timestamp};
 use crate::store::{
-    Appended, Check, Compaction, Crash, Epoch, EventStore, Position, Record, SimDisk, SledOptions,
-    SledStore, Stream,
+    Appended, Check, Compaction, Epoch, EventStore, Position, Record, SledStore, Stream,
 };
 use crate::testing::random::Random;
 
@@ -21,10 +21,9 @@ pub(super) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-pub(super) fn open(disk: &SimDisk, random: &mut Random) -> Result<SledStore, String> {
+pub(super) fn open(disk: &dyn Ground, random: &mut Random) -> Result<SledStore, String> {
     let check = if random.one_in(2) { Check::All } else { Check::Tail };
-    let options = SledOptions { check, ..SledOptions::default() };
-    SledStore::open_simulated(disk, options).map_err(|error| format!("it does not open: {error}"))
+    disk.open(check).map_err(|error| format!("it does not open: {error}"))
 }
 
 pub(super) fn whole_log(store: &SledStore) -> Result<Vec<Record>, String> {
@@ -32,7 +31,7 @@ pub(super) fn whole_log(store: &SledStore) -> Result<Vec<Record>, String> {
 }
 
 pub(super) fn judge(
-    disk: &SimDisk,
+    disk: &dyn Ground,
     known: &Known<'_>,
     random: &mut Random,
     setting: Setting<'_>,
@@ -197,7 +196,7 @@ fn compact_all(store: &SledStore, epoch: Epoch, forgets: bool) -> Result<(), Str
 
 /// The log goes on where it ended, under a new epoch, and is the same after another restart.
 fn go_on(
-    disk: &SimDisk,
+    disk: &dyn Ground,
     store: SledStore,
     found: &[Record],
     known: &Known<'_>,
@@ -218,7 +217,7 @@ fn go_on(
         compact_all(&store, epoch, random.one_in(2))?;
     }
     drop(store);
-    let store = open(&disk.crash(Crash::PowerCut, random), random)?;
+    let store = open(&*disk.restarted(random), random)?;
     let mut again = whole_log(&store)?;
     if again.split_off(again.len().saturating_sub(new.len())) != new {
         return Err("what came after the restart was lost".to_owned());

@@ -10,9 +10,11 @@ use super::random::Random;
 use crate::store::{Crash, SimDisk, Step};
 
 pub(super) mod client;
+mod ground;
 pub(super) mod history;
 mod judge;
 pub(super) mod own;
+pub mod traced;
 
 use client::Client;
 use history::History;

@@ -6,7 +6,7 @@ use super::super::store_suite::stream;
 use super::Random;
 use super::client::name_of;
 use crate::engine::ExecutionId;
-use crate::store::{Checkpoint, Finished, Snapshot};
+use crate::store::{Checkpoint, Finished, Mishap, Snapshot};
 
 /// A history as the client has it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,7 +25,9 @@ pub(in super::super) fn checkpoint(own: &BTreeMap<u64, Own>, random: &mut Random
         let (stream, sequence) = (stream(*number), own.last);
         if own.has_ended {
             let row = format!("row {number} {sequence}").into_bytes();
-            checkpoint.finished.push(Finished { execution: ExecutionId(stream), row });
+            let mishap =
+                usize::try_from(*number % 5).ok().and_then(|n| Mishap::ALL.get(n)).copied();
+            checkpoint.finished.push(Finished { execution: ExecutionId(stream), mishap, row });
             checkpoint.names.push((name_of(stream), ExecutionId(stream)));
         } else {
             let length = if random.one_in(4) { 10_000 } else { random.index(50) };

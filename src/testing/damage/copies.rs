@@ -6,7 +6,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use super::image::Image;
+use super::super::image::Image;
 use super::text;
 use crate::store::frame::{Frames, Piece};
 use crate::store::{Position, values};

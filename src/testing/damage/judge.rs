@@ -10,8 +10,8 @@ use super::place::Place;
 use super::{Outcome, Random, at_once, text};
 use crate::engine::{ExecutionId, Timestamp};
 use crate::store::{
-    Appended, Check, Checkpoint, Compaction, Epoch, Error, EventStore, OpenReport, Position,
-    Record, SledStore, Snapshot, Stream, Transition,
+    Appended, Check, Checkpoint, Compaction, Epoch, Error, EventStore, Finished, Mishap,
+    OpenReport, Position, Record, SledStore, Snapshot, Stream, Transition,
 };
 
 /// Slices after which a compaction of these small logs must be done.
@@ -170,18 +170,25 @@ impl<'j> Judge<'j> {
             let to = covered.get(stream).copied().unwrap_or(0);
             rows.extend(self.row(store, known, *stream, to, from)?);
         }
-        rows.sort();
+        rows.sort_by_key(|row| std::cmp::Reverse(row.execution));
         let listed = at_once(store.list_finished(None, usize::MAX));
-        if let Some(listed) = self.saw(listed, Outcome::AtRead)? {
-            let listed: Vec<_> = listed.iter().rev().map(|row| row.execution).collect();
-            if listed != rows {
-                return Err(format!("{} rows are listed and {} found", listed.len(), rows.len()));
+        if let Some(listed) = self.saw(listed, Outcome::AtRead)?
+            && listed != rows
+        {
+            return Err(format!("{} rows are listed and {} found", listed.len(), rows.len()));
+        }
+        let mishaps = at_once(store.list_mishaps(&Mishap::ALL, None, usize::MAX));
+        if let Some(mishaps) = self.saw(mishaps, Outcome::AtRead)? {
+            rows.retain(|row| row.mishap.is_some());
+            if mishaps != rows {
+                let (listed, found) = (mishaps.len(), rows.len());
+                return Err(format!("{listed} mishaps are listed and {found} found"));
             }
         }
         Ok(())
     }
 
-    /// The row and the name of an execution; whether there is a row.
+    /// The row and the name of an execution; gives the row, if there is one.
     fn row(
         &mut self,
         store: &SledStore,
@@ -189,7 +196,7 @@ impl<'j> Judge<'j> {
         stream: Stream,
         covered: u64,
         from: Position,
-    ) -> Result<Option<ExecutionId>, String> {
+    ) -> Result<Option<Finished>, String> {
         let execution = ExecutionId(stream);
         let row = at_once(store.find_finished(execution));
         let Some(row) = self.saw(row, Outcome::AtRead)? else { return Ok(None) };
@@ -216,7 +223,7 @@ impl<'j> Judge<'j> {
         } else if !deleted && uncovered.is_some_and(|first| first.position < from) {
             return Err(format!("{stream} is not covered up to {from}: {uncovered:?}"));
         }
-        Ok(row.map(|_| execution))
+        Ok(row)
     }
 
     /// What opened takes more, and keeps it: or it says that it is damaged.

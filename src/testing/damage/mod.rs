@@ -12,12 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::at_once;
+use super::image::Image;
 use super::random::Random;
 use crate::store::{Position, SimDisk};
 
 mod base;
 mod copies;
-mod image;
 mod judge;
 mod mutation;
 mod place;
@@ -26,7 +26,6 @@ mod values;
 
 use base::{Base, DiskBase};
 use copies::LOG;
-use image::Image;
 pub use mutation::Kind;
 use mutation::mutate;
 use place::Place;
@@ -401,7 +400,7 @@ mod tests {
         // Its file is said to be sound, and is cut.
         let mut cut = base.image.clone();
         let log = cut.files.get_mut(LOG).unwrap();
-        let half = image::used(log) / 2;
+        let half = super::super::image::used(log) / 2;
         std::sync::Arc::make_mut(log).truncate(half);
         std::fs::remove_dir_all(&folder).unwrap();
         cut.write(&folder).unwrap();

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::super::image::{Image, used};
 use super::Random;
 use super::base::Base;
-use super::image::{Image, used};
 
 /// The kinds of damages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::image::Image;
+use super::super::image::Image;
 use super::{Random, text};
 use crate::store::{Check, Crash, Error, SimDisk, SledOptions, SledStore};
 

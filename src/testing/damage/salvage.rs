@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use super::super::crash_points::history::{by_history, is_tombstone};
+use super::super::image::Image;
 use super::base::Base;
 use super::copies::LOG;
-use super::image::Image;
 use super::{Verify, at_once, text};
 use crate::engine::Event;
 use crate::store::{

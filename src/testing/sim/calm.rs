@@ -7,7 +7,7 @@ use serde_json::json;
 use super::workers::answer_callback;
 use super::world::{Answer, World};
 use crate::engine::{ExecutionId, JobStatus};
-use crate::runtime::{Orchestrator, Rows};
+use crate::runtime::{Orchestrator, Rows, Summary};
 
 /// Rounds after which nobody is waited for any longer who lost the token of a callback.
 const ROUNDS_FOR_CALLBACKS: u32 = 30;
@@ -80,7 +80,9 @@ async fn resume_all(system: &Orchestrator) -> Done {
 
 async fn unfinished(system: &Orchestrator) -> Result<Vec<ExecutionId>, crate::runtime::Error> {
     let rows = system.list_rows(Rows::All, usize::MAX).await?;
-    Ok(rows.iter().filter(|row| !row.status.is_terminal()).map(|row| row.id).collect())
+    // Those that were set aside wait for people; the judge looks whether they had to be.
+    let is_open = |row: &&Summary| !row.status.is_terminal() && row.set_aside.is_none();
+    Ok(rows.iter().filter(is_open).map(|row| row.id).collect())
 }
 
 /// Cancels those that wait for a callback that nobody can give.

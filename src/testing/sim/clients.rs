@@ -293,7 +293,18 @@ pub(super) async fn follow(world: Arc<World>, system: Orchestrator) {
     let mut events = system.events(world.followed() + 1, None);
     // What is held here would keep the system from being let go.
     drop(system);
-    while let Ok(record) = events.next().await {
+    loop {
+        let began = world.step();
+        let record = match events.next().await {
+            Ok(record) => record,
+            // The same is asked for again: it may be read later.
+            Err(error @ Error::Store(_)) => {
+                world.hear(&error, began);
+                world.clock.rest(200).await;
+                continue;
+            }
+            Err(_) => return,
+        };
         world.follow_to(record.position);
         world.tell(json!({
             "call": "followed", "on": record.stream, "position": record.position,

@@ -7,22 +7,39 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
+use super::decay::Decay;
 use super::world::World;
 use crate::engine::ExecutionId;
 use crate::store::{
-    Appended, Check, Checkpoint, Compacted, Compaction, Crash, Epoch, Error, EventStore, Finished,
-    NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore, Snapshot, Stream,
-    Transition,
+    Appended, Check, Checkpoint, Compacted, Compaction, Crash, Entries, Epoch, Error, EventStore,
+    Finished, Mishap, NameKey, OpenReport, Position, Record, SimDisk, SledOptions, SledStore,
+    Snapshot, Stream, Transition,
 };
 
 /// What outlives a process.
 pub(super) struct Disk {
     disk: SimDisk,
+    decay: Decay,
 }
 
 impl Disk {
-    pub(super) fn new() -> Self {
-        Self { disk: SimDisk::new() }
+    pub(super) fn new(seed: u64) -> Self {
+        Self { disk: SimDisk::new(), decay: Decay::new(seed) }
+    }
+
+    /// Lets the disk decay with a step of the life.
+    pub(super) fn go_on(&mut self, world: &World) {
+        self.decay.go_on(&self.disk, world);
+    }
+
+    /// Somebody was told that there is damage: whether there can be.
+    pub(super) fn hear_of_damage(&mut self, world: &World) -> bool {
+        self.decay.hear_of_damage(world)
+    }
+
+    /// From now on everything can be read.
+    pub(super) fn mend(&mut self, world: &World) {
+        self.decay.mend(&self.disk, world);
     }
 
     /// The store as the next process finds it, with what will go wrong in it.
@@ -37,8 +54,16 @@ impl Disk {
         if world.hits("power_off", |faults| faults.power_off) {
             self.disk.cut_power_after(soon(1500));
         }
+        let before = self.decay.has_rotten().then(|| self.log());
         let options = SledOptions { check: Check::Tail, ..SledOptions::default() };
-        let inner = SledStore::open_simulated(&self.disk, options)?;
+        let opened = SledStore::open_simulated(&self.disk, options);
+        let is_refused = matches!(opened, Err(Error::Damaged { .. }));
+        if is_refused && before.is_some_and(|before| before != self.log()) {
+            let what = "a log that is refused is not left as it was";
+            world.tell(json!({"call": "fault", "what": what}));
+        }
+        let inner = opened?;
+        self.decay.was_opened();
         Ok(Arc::new(SlowStore { inner, world: world.clone() }))
     }
 
@@ -46,8 +71,19 @@ impl Disk {
     pub(super) fn crash(&mut self, world: &Arc<World>) {
         let kinds = [Crash::Killed, Crash::PowerCut];
         let crash = world.draw(|random| random.pick(&kinds).copied()).unwrap_or(Crash::Killed);
-        self.disk = world.draw(|random| self.disk.crash(crash, random));
+        let (disk, decay) = (&self.disk, &mut self.decay);
+        let kept = world.draw(|random| {
+            decay.crash(disk, crash, random.clone());
+            disk.crash(crash, random)
+        });
         world.tell(json!({"world": "what the disk kept", "of": format!("{crash:?}")}));
+        self.disk = self.decay.between_processes(kept, world);
+    }
+
+    /// All that is in the log's file.
+    fn log(&self) -> Vec<Entries> {
+        let trees = self.disk.trees("log");
+        trees.iter().map(|(tree, _)| self.disk.entries("log", tree)).collect()
     }
 }
 
@@ -133,6 +169,15 @@ impl EventStore for SlowStore {
         limit: usize,
     ) -> Result<Vec<Finished>, Error> {
         self.slowly(self.inner.list_finished(before, limit)).await
+    }
+
+    async fn list_mishaps(
+        &self,
+        mishaps: &[Mishap],
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> Result<Vec<Finished>, Error> {
+        self.slowly(self.inner.list_mishaps(mishaps, before, limit)).await
     }
 
     async fn find_finished(&self, execution: ExecutionId) -> Result<Option<Finished>, Error> {

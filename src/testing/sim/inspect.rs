@@ -11,6 +11,9 @@ use crate::engine::{Execution, ExecutionId};
 use crate::runtime::{Error, Orchestrator, Rows};
 use crate::store::Record;
 
+/// In the reason for which an execution is set aside that hangs on what cannot be read.
+const DAMAGED: &str = "cannot be looked up: the log is damaged";
+
 /// Looks at every execution that is under way or has ended not long ago.
 pub(super) async fn inspect(world: &Arc<World>) {
     let look = |system: Orchestrator| async move { look_at_all(&system).await };
@@ -40,7 +43,9 @@ async fn look_at(system: &Orchestrator, id: ExecutionId) -> Result<Option<String
 
 /// What is wrong with an execution that was shown before its history was read.
 fn fault_of(shown: &Execution, history: &[Record]) -> Option<String> {
-    if let Some(reason) = &shown.set_aside {
+    // Whether there was damage the judge knows.
+    let is_set_aside = shown.set_aside.as_ref().filter(|reason| !reason.contains(DAMAGED));
+    if let Some(reason) = is_set_aside {
         return Some(format!("it was set aside: {reason}"));
     }
     let known = usize::try_from(shown.sequence).unwrap_or(usize::MAX);

@@ -20,7 +20,7 @@ use super::scheduler::{Group, OUTSIDE, lock};
 use super::workers::{registry, send_workers};
 use super::world::{Server, World};
 use crate::engine::EngineLimits;
-use crate::runtime::{Limits, Orchestrator};
+use crate::runtime::{Error, Limits, Orchestrator};
 use crate::testing::SeededIds;
 use crate::testing::random::Random;
 
@@ -28,6 +28,9 @@ use crate::testing::random::Random;
 const CHAOS: u64 = 60_000;
 /// Steps in which everything must come to its end once nothing goes wrong any more.
 const PATIENCE: u64 = 150_000;
+
+/// Looks after which everything must have been read.
+const LOOKS: usize = 3;
 
 /// Turns in which nobody can do anything, after which nobody ever will.
 const IDLE: u64 = 1000;
@@ -108,7 +111,7 @@ enum End {
 pub fn live(plan: &Plan) -> Outcome {
     let world = World::new(plan.clone());
     let random = Random::new(plan.seed ^ 0x57e9);
-    let (disk, turns) = (Disk::new(), plan.order.clone().map(Turns::new));
+    let (disk, turns) = (Disk::new(plan.seed), plan.order.clone().map(Turns::new));
     let mut life =
         Life { world: world.clone(), random, disk, opened: 0, turns, idle: 0, process: None };
     let fault = life.run().err();
@@ -176,6 +179,7 @@ impl Life {
     /// One step of somebody, or time passes until somebody can take one.
     fn turn(&mut self) -> Result<(), String> {
         let step = self.world.next_step();
+        self.disk.go_on(&self.world);
         let rate = self.world.plan.faults.clock_jump;
         if rate > 0 && !self.world.is_calm() && self.random.one_in(rate) {
             self.world.count("clock_jump");
@@ -222,10 +226,7 @@ impl Life {
         self.process = Some(process);
         let store = match self.disk.open(&self.world) {
             Ok(store) => store,
-            Err(error) => {
-                lock(&state).failed = Some(error.to_string());
-                return;
-            }
+            Err(error) => return refused(&self.world, &state, &error.into()),
         };
         let builder = Orchestrator::builder()
             .registry(registry(&self.world))
@@ -246,7 +247,7 @@ impl Life {
                     let why = system.failed().await.to_string();
                     lock(&state).failed = Some(why);
                 }
-                Err(error) => lock(&state).failed = Some(error.to_string()),
+                Err(error) => refused(&world, &state, &error),
             }
         });
     }
@@ -274,6 +275,16 @@ impl Life {
             process.is_failing = true;
             process.end_at = Some((step + self.random.below(300), End::Crash));
             self.world.tell(json!({"world": "its store has failed", "why": why}));
+        }
+        if self.world.take_damage() {
+            let is_true = self.disk.hear_of_damage(&self.world);
+            if self.world.is_calm() && !is_true {
+                return Err("there is said to be damage where there is none".to_owned());
+            }
+            // Somebody who runs it ends it, in peace at once.
+            let soon = if self.world.is_calm() { step } else { step + 50 };
+            let at = process.end_at.map_or(soon, |(at, _)| at.min(soon));
+            process.end_at = Some((at, End::Crash));
         }
         if self.world.take_crash() && !self.world.is_calm() {
             process.end_at = Some((step + self.random.below(40), End::Crash));
@@ -347,6 +358,7 @@ impl Life {
     fn make_peace(&mut self) -> Result<(), String> {
         self.world.calm_down();
         self.world.clock.set_right();
+        self.disk.mend(&self.world);
         self.world.tell(json!({"world": "peace"}));
         if self.process.as_ref().is_some_and(|process| process.is_failing) || self.random.one_in(2)
         {
@@ -365,19 +377,38 @@ impl Life {
         self.look()
     }
 
+    /// Looks at everything, and again where there was damage: then the copy has been put back.
     fn look(&mut self) -> Result<(), String> {
-        let world = self.world.clone();
-        self.run_outside("looking at everything", async move {
-            for id in world.known() {
-                show(&world, id).await;
+        for _ in 0..LOOKS {
+            let (world, before) = (self.world.clone(), self.world.troubles());
+            self.run_outside("looking at everything", async move {
+                for id in world.known() {
+                    show(&world, id).await;
+                }
+                inspect(&world).await;
+                list(&world).await;
+            })?;
+            if self.world.troubles() == before {
+                return Ok(());
             }
-            inspect(&world).await;
-            list(&world).await;
-        })
+        }
+        Err(format!("{LOOKS} times not everything could be read in peace"))
     }
 
     /// The whole log, as people read it.
     fn log(&mut self) -> Vec<Value> {
+        let mut log = Vec::new();
+        for _ in 0..LOOKS {
+            let before = self.world.troubles();
+            log = self.read_log();
+            if self.world.troubles() == before {
+                break;
+            }
+        }
+        log
+    }
+
+    fn read_log(&mut self) -> Vec<Value> {
         let log = Arc::new(Mutex::new(Vec::new()));
         let (world, taken) = (self.world.clone(), log.clone());
         let read = self.run_outside("reading the log", async move {
@@ -400,6 +431,17 @@ impl Life {
             ..Counts::default()
         }
     }
+}
+
+/// A process that does not open says why.
+fn refused(world: &World, state: &Mutex<State>, error: &Error) {
+    world.tell(json!({
+        "world": "it does not open", "code": error.code(), "why": error.to_string(),
+    }));
+    if let Error::Store(error) = error {
+        world.hear_of_damage(error);
+    }
+    lock(state).failed = Some(error.to_string());
 }
 
 fn limits(plan: &Plan) -> Limits {

@@ -11,6 +11,7 @@
 mod calm;
 mod clients;
 mod clock;
+mod decay;
 mod disk;
 mod inspect;
 mod life;

@@ -94,11 +94,15 @@ pub struct Faults {
     pub forged: u64,
     /// Callbacks that never come by themselves.
     pub lost_callback: u64,
+    /// Steps from which on the disk cannot be read for a while.
+    pub failing_reads: u64,
+    /// Steps in which a bit of what is on the disk becomes another.
+    pub bit_rot: u64,
 }
 
 impl Faults {
     /// Every kind of fault, to be switched off one at a time.
-    pub(super) fn kinds(&mut self) -> [(&'static str, &mut u64); 18] {
+    pub(super) fn kinds(&mut self) -> [(&'static str, &mut u64); 20] {
         [
             ("crashes", &mut self.crashes),
             ("crash_in_call", &mut self.crash_in_call),
@@ -118,6 +122,8 @@ impl Faults {
             ("late", &mut self.late),
             ("forged", &mut self.forged),
             ("lost_callback", &mut self.lost_callback),
+            ("failing_reads", &mut self.failing_reads),
+            ("bit_rot", &mut self.bit_rot),
         ]
     }
 }
@@ -191,7 +197,8 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0x5eed_0011_11fe);
         let system = draw_system(&mut random);
-        let faults = draw_faults(&mut random);
+        let mut faults = draw_faults(&mut random);
+        draw_decay(&mut Random::new(seed ^ 0x5eed_dec4_7000), &mut faults);
         let mut names: Vec<String> = WORKFLOWS.iter().map(|name| (*name).to_owned()).collect();
         if !random.one_in(8) {
             names.push(CHILD.to_owned());
@@ -232,12 +239,22 @@ fn draw_faults(random: &mut Random) -> Faults {
             "slow_store" => 1 + random.below(40),
             "full_disk" | "power_off" | "failing_sync" => 2 + random.below(2),
             "crash_in_call" => 8 + random.below(60),
+            "failing_reads" | "bit_rot" => continue,
             "hang_up" => 4 + random.below(12),
             _ => 2 + random.below(8),
         };
         *rate = if random.one_in(2) { drawn } else { 0 };
     }
     faults
+}
+
+/// The kinds that came later have chance of their own, so that without them a seed stays what it was.
+/// Each is off in three of four lives.
+fn draw_decay(random: &mut Random, faults: &mut Faults) {
+    for rate in [&mut faults.failing_reads, &mut faults.bit_rot] {
+        let drawn = 60 + random.below(1200);
+        *rate = if random.one_in(4) { drawn } else { 0 };
+    }
 }
 
 fn draw_actions(random: &mut Random) -> Vec<Action> {

@@ -13,6 +13,7 @@ use super::plan::{Faults, Plan};
 use super::scheduler::{Group, Scheduler, lock};
 use crate::engine::ExecutionId;
 use crate::runtime::{Error, Orchestrator};
+use crate::store;
 use crate::testing::random::Random;
 
 /// Crashes in the midst of calls that a life sees at most, so that it comes to its end.
@@ -42,6 +43,10 @@ pub(super) struct World {
     crashes_left: AtomicU64,
     /// Whether the process is to crash soon.
     is_to_crash: AtomicBool,
+    /// How often somebody was told that the store cannot be read.
+    troubles: AtomicU64,
+    /// Whether somebody was told that there is damage, and nobody has done anything about it yet.
+    is_damaged: AtomicBool,
     /// How often each kind of fault happened.
     faults: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -100,6 +105,8 @@ impl World {
             followed: AtomicU64::new(0),
             crashes_left: AtomicU64::new(MOST_CRASHES),
             is_to_crash: AtomicBool::new(false),
+            troubles: AtomicU64::new(0),
+            is_damaged: AtomicBool::new(false),
             faults: Mutex::default(),
         })
     }
@@ -210,6 +217,34 @@ impl World {
         self.is_to_crash.swap(false, Ordering::Relaxed)
     }
 
+    /// Somebody who asked at some step was told that the store cannot be read.
+    pub(super) fn hear(&self, error: &Error, began: u64) {
+        let Error::Store(error) = error else { return };
+        self.troubles.fetch_add(1, Ordering::Relaxed);
+        self.tell(json!({
+            "call": "troubled", "began": began, "code": error.code(), "why": error.to_string(),
+        }));
+        self.hear_of_damage(error);
+    }
+
+    /// Whoever runs the system is told what the store says.
+    pub(super) fn hear_of_damage(&self, error: &store::Error) {
+        // Where a bit of its format has changed, a log seems to be of a newer program.
+        if matches!(error, store::Error::Damaged { .. } | store::Error::NewerFormat { .. }) {
+            self.is_damaged.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether there is damage that nobody has done anything about; says so once.
+    pub(super) fn take_damage(&self) -> bool {
+        self.is_damaged.swap(false, Ordering::Relaxed)
+    }
+
+    /// How often somebody was told that the store cannot be read.
+    pub(super) fn troubles(&self) -> u64 {
+        self.troubles.load(Ordering::Relaxed)
+    }
+
     /// Waits until there is a server.
     async fn reach(&self) -> Server {
         loop {
@@ -228,6 +263,7 @@ impl World {
         F: Future<Output = Result<T, Error>> + Send + 'static,
     {
         let Server { system, group } = self.reach().await;
+        let began = self.step();
         let (reply, answer) = oneshot::channel();
         let asked = ask(system);
         let task = self.scheduler.spawn(group, async move { drop(reply.send(asked.await)) });
@@ -247,7 +283,10 @@ impl World {
         };
         match answered {
             Some(Ok(done)) => Answer::Done(done),
-            Some(Err(error)) if is_of_the_system(&error) => Answer::Unknown,
+            Some(Err(error)) if is_of_the_system(&error) => {
+                self.hear(&error, began);
+                Answer::Unknown
+            }
             Some(Err(error)) => Answer::Refused(error),
             None => Answer::Unknown,
         }

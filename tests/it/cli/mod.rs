@@ -342,6 +342,8 @@ fn a_folder_in_use_is_refused_with_the_reason() {
 #[test]
 fn a_sound_log_verifies_and_a_cut_one_does_not() {
     let place = Place::new();
+    let ran = place.ran(&["log", "verify"], 3);
+    assert!(ran.stderr.contains("[NO_LOG]"), "{}", ran.stderr);
     place.ran(&["run", "greet.yaml"], 0);
     let sound = place.ran(&["log", "verify", "--json"], 0).json();
     assert_eq!(sound["schema"], "everstep.verification/v1");

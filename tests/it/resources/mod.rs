@@ -1,6 +1,7 @@
 //! What happens when something runs out: room on the disk, file descriptors, memory. The real program
 //! is given little of it by the system, and judged from outside.
 
+mod broken;
 mod descriptors;
 mod inputs;
 mod queued;

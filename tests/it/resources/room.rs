@@ -16,9 +16,9 @@ const MOST: usize = 1000;
 const CODES: [&str; 2] = ["STORE_DISK_FULL", "STORE_IO"];
 
 /// Ids of acknowledged starts, with their inputs.
-type Acknowledged = BTreeMap<String, String>;
+pub(super) type Acknowledged = BTreeMap<String, String>;
 
-fn place(data: &str) -> Place {
+pub(super) fn place(data: &str) -> Place {
     let place = Place::new();
     place.write("wait.json", &wait().to_string());
     place.write("everstep.toml", &format!("[engine]\ndata = {data:?}\n"));
@@ -26,7 +26,7 @@ fn place(data: &str) -> Place {
 }
 
 /// Starts executions until one is not acknowledged.
-fn fill(place: &Place) -> Acknowledged {
+pub(super) fn fill(place: &Place) -> Acknowledged {
     let mut acknowledged = Acknowledged::new();
     for n in 0..MOST {
         let input = format!("{n} ").repeat(INPUT / 3);
@@ -49,7 +49,7 @@ fn ends_for_want_of_room(server: Program) {
 }
 
 /// That all that was acknowledged is there as it was said.
-fn is_all_there(log: &History, acknowledged: &Acknowledged) {
+pub(super) fn is_all_there(log: &History, acknowledged: &Acknowledged) {
     let begun: Acknowledged = log
         .named("ExecutionStarted")
         .map(|event| {

@@ -252,6 +252,47 @@ async fn a_child_that_was_only_begun_survives_any_crash() {
     the_end_is_the_same_after_any_crash(prepare, json!({}), 2, &json!({"begun": true})).await;
 }
 
+/// A child that has ended, and its parent that a crash came before; after so many appends there is
+/// none.
+async fn untold_end(appends: usize) -> Option<(World, ExecutionId)> {
+    let mut world = World::new();
+    let system = world.open(|builder| builder).await;
+    deploy_as(&system, "leaf", &one_task("echo", &json!({}))).await;
+    deploy(&system, &machine(starts("leaf", ".sync"))).await;
+    within(system.stop()).await.unwrap();
+    let faulty = Arc::new(FaultyStore::new(world.store.clone()));
+    faulty.fail_append_after(appends, ErrorKind::Other);
+    let first = world.builder().open_store(faulty).await.unwrap();
+    let id = first.start("w", json!({})).await.ok()?;
+    tokio::select! {
+        _ = within(first.result(id)) => {}
+        _ = first.failed() => {}
+    }
+    drop(first);
+    let (_, all) = begun(&*world.store).await;
+    let child = all.into_iter().find(|one| *one != id)?;
+    let is_untold = world.count(child, "ExecutionCompleted").await == 1
+        && world.count(id, "JobSucceeded").await == 0;
+    is_untold.then_some((world, id))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_a_child_is_looked_up_again_when_the_disk_could_not_be_read() {
+    let mut found = None;
+    for appends in 0..20 {
+        found = found.or(untold_end(appends).await);
+    }
+    let (mut world, id) = found.unwrap();
+    let unread = Arc::new(FaultyStore::new(world.store.clone()));
+    unread.fail_history_reads(1);
+    let second = world.builder().open_store(unread).await.unwrap();
+    let mut events = second.events(1, Some(id));
+    within(world.clock.somebody_sleeps(Duration::from_secs(1))).await;
+    world.clock.advance(Duration::from_secs(1));
+    seen(&mut events, "ExecutionCompleted").await;
+    assert_eq!(world.count(id, "ExecutionSetAside").await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_short_decision_leaves_is_carried_out_later() {
     let mut world = World::new();

@@ -9,6 +9,7 @@ mod delete;
 mod failing_store;
 mod files;
 mod herd;
+mod lists;
 mod names;
 mod past;
 mod pauses;

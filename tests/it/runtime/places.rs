@@ -94,6 +94,26 @@ async fn told(store: &dyn EventStore) -> (Vec<ExecutionId>, usize) {
     (order, most)
 }
 
+/// A system that is about to crash: of so many executions `limit` have places, those up to number
+/// `saved` are in a checkpoint, and the others in the log alone.
+async fn about_to_crash(
+    world: &mut World,
+    limit: u32,
+    count: usize,
+    saved: usize,
+) -> (Orchestrator, Vec<ExecutionId>) {
+    let system = world.open(|builder| gated(builder, &closed())).await;
+    deploy(&system, &limited("gated", &json!({"Limit": limit}))).await;
+    let mut ids = Vec::new();
+    for n in 0..count {
+        ids.push(system.start("w", json!(n)).await.unwrap());
+        if n == saved {
+            within(system.checkpoint()).await;
+        }
+    }
+    (system, ids)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn executions_wait_for_their_place_and_get_it_in_the_order_of_their_starts() {
     // Where two get their places at one time, two shards would tell so in either order.
@@ -262,17 +282,8 @@ async fn the_limit_of_a_new_version_holds_from_then_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_crash_places_are_held_and_waited_for_as_before() {
-    let (mut world, gate) = (World::new(), closed());
-    let first = world.open(|builder| gated(builder, &gate)).await;
-    deploy(&first, &limited("gated", &json!({"Limit": 2}))).await;
-    let mut ids = Vec::new();
-    for n in 0..7 {
-        ids.push(first.start("w", json!(n)).await.unwrap());
-        if n == 3 {
-            // Some are in the checkpoint, some only in the log.
-            within(first.checkpoint()).await;
-        }
-    }
+    let mut world = World::new();
+    let (first, mut ids) = about_to_crash(&mut world, 2, 7, 3).await;
     first.cancel(ids[3], "test", None).await.unwrap();
     drop(first);
 
@@ -380,21 +391,12 @@ async fn one_that_gets_its_place_from_recovery_and_ends_at_once_gives_it_to_the_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_keeps_the_order_of_many_that_wait_and_reads_no_history_of_theirs() {
-    let (mut world, gate) = (World::new(), closed());
-    let first = world.open(|builder| gated(builder, &gate)).await;
-    deploy(&first, &limited("gated", &json!({"Limit": 1}))).await;
-    let mut ids = Vec::new();
-    for n in 0..30 {
-        ids.push(first.start("w", json!(n)).await.unwrap());
-        if n == 15 {
-            // Some are in the checkpoint, others in the log after it.
-            first.checkpoint().await;
-        }
-    }
+    let mut world = World::new();
+    let (first, ids) = about_to_crash(&mut world, 1, 30, 15).await;
     drop(first);
 
     let faulty = Arc::new(FaultyStore::new(world.store.clone()));
-    let second = gated(world.builder(), &gate).open_store(faulty.clone()).await.unwrap();
+    let second = gated(world.builder(), &closed()).open_store(faulty.clone()).await.unwrap();
     let reads = |call: &Call| matches!(call, Call::ReadHistory(_));
     assert!(!faulty.calls().iter().any(reads), "{:?}", faulty.calls());
     let ahead: Vec<_> =

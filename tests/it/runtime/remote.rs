@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
-use everstep::engine::{Event, ExecutionId, Status};
+use everstep::engine::event::JobProgressed;
+use everstep::engine::{Event, ExecutionId, JobId, Status};
 use everstep::language::Json;
-use everstep::runtime::{Error, Orchestrator, Poll, Polled, RemoteJob, RemoteOutcome};
+use everstep::runtime::{Clock, Error, Orchestrator, Poll, Polled, RemoteJob, RemoteOutcome};
+use everstep::store::Transition;
 use everstep::worker::{JobError, ProgressReport};
 use serde_json::{Value, json};
 
@@ -307,6 +309,58 @@ async fn a_cancel_comes_back_with_the_next_sign_of_life() {
     assert_eq!(within(system.result(ids[0])).await.unwrap().status, Status::Cancelled);
     let history = world.history(ids[0]).await;
     assert!(history.iter().any(|event| matches!(event, Event::JobCancelled(_))));
+}
+
+/// Writes into the history of an execution what the engine would not decide: that it is at 100
+/// percent while its job goes on. Every decision after that breaks a rule of the engine.
+async fn break_history(world: &World, id: ExecutionId) {
+    let epoch = world.store.acquire().await.unwrap();
+    let (percent, message, processed, total) = (Some(10), None, None, None);
+    let job = JobId(1);
+    let event = JobProgressed { job, percent, message, processed, total, progress: 100 };
+    let transition = Transition {
+        stream: id.0,
+        first_sequence: world.store.last_sequence(id.0).unwrap() + 1,
+        time: Clock::now(&*world.clock),
+        events: vec![event.into()],
+    };
+    world.store.append(epoch, vec![transition]).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(debug_assertions), ignore = "the engine holds its rules in debug builds alone")]
+async fn an_execution_that_a_panic_of_the_engine_set_aside_gives_its_leases_back() {
+    let retried = json!({"TimeoutSeconds": 10,
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 5}]});
+    // Of a job that has timed out the half changed execution no longer has the token.
+    for times_out in [false, true] {
+        let mut world = World::new();
+        let first = open(&mut world).await;
+        deploy(&first, &one_task("afar", &retried)).await;
+        let id = first.start("w", json!(1)).await.unwrap();
+        let job = polled(&first, "w1", 1).await.remove(0);
+        drop(first);
+        break_history(&world, id).await;
+
+        let second = open(&mut world).await;
+        assert!(!second.heartbeat_job(&job.token).unwrap().cancel, "it is lent anew");
+        let mut events = second.events(1, Some(id));
+        if times_out {
+            world.clock.advance(Duration::from_secs(11));
+        } else {
+            let report = ProgressReport { percent: Some(40), ..ProgressReport::default() };
+            second.report_job(&job.token, report).unwrap();
+        }
+        let Event::ExecutionSetAside(aside) = seen(&mut events, "ExecutionSetAside").await else {
+            panic!("another event has this name");
+        };
+        assert!(aside.reason.contains("panicked"), "{}", aside.reason);
+        assert!(stale(&second.heartbeat_job(&job.token).unwrap_err()), "the lease is over");
+        let running: usize = second.workers().iter().map(|worker| worker.running).sum();
+        assert_eq!(running, 0);
+        assert!(second.finish_job(&job.token, done(&json!(1))).await.is_err());
+        assert_eq!(world.count(id, "ExecutionSetAside").await, 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -293,8 +293,8 @@ fn filters_and_functions_have_a_limit_on_what_they_compare_and_copy() {
         "s": {"t": long, "u": long}, "k": {"s": long},
     });
     let paths = [
-        "$.l[?(9 in $.n)]",
-        "$.l[?(9 nin $.n)]",
+        "$.l[?(999 in $.n)]",
+        "$.l[?(999 nin $.n)]",
         "$.l[?($.n == $.o.m)]",
         "$.l[?($.s != $.s)]",
         "$.l[?($.s.t == $.s.u)]",

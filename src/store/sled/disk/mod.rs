@@ -107,6 +107,20 @@ impl Disk {
         }
     }
 
+    /// Reads all files of a database, to see whether the disk gives them.
+    pub(super) fn read_through(&self, name: &str) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => {
+                let paths = files::list(&folder.join(name))?.into_iter();
+                paths.filter(|path| path.is_file()).try_for_each(|path| {
+                    io::copy(&mut File::open(path)?, &mut io::sink()).map(drop)
+                })
+            }
+            #[cfg(any(test, feature = "testing"))]
+            Self::Simulated(_) => Ok(()),
+        }
+    }
+
     /// Opens the log while nobody may find it yet: see [`Disk::name_log`].
     pub(super) fn open_half_made(&self, cache_bytes: u64) -> Result<Database, Error> {
         self.open(HALF_MADE, cache_bytes)
@@ -130,6 +144,17 @@ impl Disk {
                 .and_then(|()| disk.rename(HALF_MADE, "log"))
                 .and_then(|()| disk.sync_folder())
                 .map_err(failed("naming of the new log")),
+        }
+    }
+
+    /// Makes durable which files a database has. sled names its snapshots anew when it is opened,
+    /// and then lets go of what only the old one tells of: where a power cut left the old name, the
+    /// database could not be opened any more.
+    pub(super) fn sync_names(&self, name: &str) -> io::Result<()> {
+        match self {
+            Self::Folder(folder) => File::open(folder.join(name))?.sync_all(),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Simulated(_) => Ok(()),
         }
     }
 

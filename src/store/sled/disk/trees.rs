@@ -9,6 +9,8 @@ use std::path::Path;
 use ::sled::IVec;
 
 use super::super::super::Error;
+use super::super::super::frame::CHUNK_BYTES;
+use super::super::log::UNSYNCED_BYTES;
 use super::super::{Barrier, files};
 #[cfg(any(test, feature = "testing"))]
 use super::simulated;
@@ -95,7 +97,7 @@ impl Tree {
         match self {
             Self::Sled(tree) => {
                 let mut changes = ::sled::Batch::default();
-                for (key, value) in batch.0 {
+                for (key, value) in batch.changes {
                     match value {
                         Some(value) => changes.insert(key, value),
                         None => changes.remove(key),
@@ -104,7 +106,7 @@ impl Tree {
                 tree.apply_batch(changes)
             }
             #[cfg(any(test, feature = "testing"))]
-            Self::Simulated(tree) => tree.apply(batch.0),
+            Self::Simulated(tree) => tree.apply(batch.changes),
         }
     }
 
@@ -115,6 +117,12 @@ impl Tree {
     ) -> ::sled::Result<()> {
         let mut batch = Batch::default();
         batch.insert(key, value);
+        self.apply_batch(batch)
+    }
+
+    pub(in super::super) fn remove(&self, key: impl Into<IVec>) -> ::sled::Result<()> {
+        let mut batch = Batch::default();
+        batch.remove(key);
         self.apply_batch(batch)
     }
 
@@ -142,22 +150,55 @@ impl Tree {
     }
 }
 
+/// What sled writes for a change beside its key and value, about.
+const CHANGE_BYTES: usize = 64;
+
 /// Changes that are made together.
 #[derive(Debug, Default)]
-pub(in super::super) struct Batch(Vec<(IVec, Option<IVec>)>);
+pub(in super::super) struct Batch {
+    changes: Vec<(IVec, Option<IVec>)>,
+    bytes: usize,
+}
 
 impl Batch {
     pub(in super::super) fn insert(&mut self, key: impl Into<IVec>, value: impl Into<IVec>) {
-        self.0.push((key.into(), Some(value.into())));
+        let (key, value) = (key.into(), value.into());
+        self.bytes += key.len() + value.len() + CHANGE_BYTES;
+        self.changes.push((key, Some(value)));
     }
 
     pub(in super::super) fn remove(&mut self, key: impl Into<IVec>) {
-        self.0.push((key.into(), None));
+        let key = key.into();
+        // sled writes the page anew in which it was, as for a value of this size.
+        self.bytes += key.len() + CHUNK_BYTES;
+        self.changes.push((key, None));
+    }
+
+    /// The same changes in the same order, in batches that sled makes as a whole.
+    pub(in super::super) fn pieces(self) -> impl Iterator<Item = Self> {
+        let mut changes = self.changes.into_iter();
+        std::iter::from_fn(move || {
+            let mut piece = Self::default();
+            while piece.bytes < UNSYNCED_BYTES
+                && let Some((key, value)) = changes.next()
+            {
+                match value {
+                    Some(value) => piece.insert(key, value),
+                    None => piece.remove(key),
+                }
+            }
+            (piece.bytes > 0).then_some(piece)
+        })
+    }
+
+    /// How many bytes it takes to write, about.
+    pub(in super::super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// What the keys will have: of several changes of one the last counts.
     pub(in super::super) fn changes(&self) -> BTreeMap<&IVec, Option<&IVec>> {
-        self.0.iter().map(|(key, value)| (key, value.as_ref())).collect()
+        self.changes.iter().map(|(key, value)| (key, value.as_ref())).collect()
     }
 }
 

@@ -6,8 +6,10 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
+use self::decay::{judge_damage, judge_set_aside};
 use self::history::{ENDS, judge_history};
 
+mod decay;
 mod history;
 
 /// What the log tells of one history.
@@ -54,7 +56,9 @@ pub(super) fn judge(story: &[Value], log: &[Value]) -> Verdict {
     judge_workflow_pauses(story, &log)?;
     judge_looks(story)?;
     judge_tokens(story)?;
-    judge_after_failure(story)
+    judge_after_failure(story)?;
+    judge_damage(story)?;
+    judge_set_aside(story, &log)
 }
 
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {

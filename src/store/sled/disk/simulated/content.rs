@@ -93,6 +93,39 @@ impl File {
         self.flushed = 0;
     }
 
+    /// Changes a bit of a value, or of the bytes, that is durable; whether there was one. The process
+    /// sees it unless it has written something else there since: what is not on the disk yet does
+    /// not rot.
+    pub(super) fn rot(&mut self, draw: &mut dyn FnMut(usize) -> usize) -> bool {
+        let trees = self.durable.trees.iter();
+        let entries =
+            trees.flat_map(|(tree, entries)| entries.iter().map(move |entry| (tree, entry)));
+        let chosen = draw(entries.clone().count());
+        let Some((tree, (key, value))) = entries.clone().nth(chosen) else {
+            return self.rot_bytes(draw);
+        };
+        let (tree, key, value) = (Arc::clone(tree), key.clone(), value.clone());
+        let mut rotten = value.to_vec();
+        let has_rotted = flip(&mut rotten, draw).is_some();
+        for content in [&mut self.durable, &mut self.seen] {
+            content.change(&tree, |entries| {
+                if let Some(there) = entries.get_mut(&key).filter(|there| **there == value) {
+                    *there = IVec::from(rotten.as_slice());
+                }
+            });
+        }
+        has_rotted
+    }
+
+    fn rot_bytes(&mut self, draw: &mut dyn FnMut(usize) -> usize) -> bool {
+        let Some((at, before)) = flip(&mut self.durable.bytes, draw) else { return false };
+        let now = self.durable.bytes.get(at).copied().unwrap_or(before);
+        if let Some(byte) = self.seen.bytes.get_mut(at).filter(|byte| **byte == before) {
+            *byte = now;
+        }
+        true
+    }
+
     pub(super) fn tamper(&mut self, change: impl FnOnce(&mut Content)) {
         change(&mut self.seen);
         self.durable = self.seen.clone();
@@ -122,6 +155,15 @@ impl File {
         }
         Self { seen: durable.clone(), durable, ..Self::default() }
     }
+}
+
+/// Changes a bit; where, and what the byte was.
+fn flip(bytes: &mut [u8], draw: &mut dyn FnMut(usize) -> usize) -> Option<(usize, u8)> {
+    let at = draw(bytes.len());
+    let byte = bytes.get_mut(at)?;
+    let before = *byte;
+    *byte ^= 1_u8.rotate_left(u32::try_from(draw(8)).unwrap_or(0));
+    Some((at, before))
 }
 
 /// What the disk has of a write of bytes when the power is cut in it; a batch is whole or not there.

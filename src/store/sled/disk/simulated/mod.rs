@@ -287,13 +287,13 @@ impl SimDisk {
         }
     }
 
-    /// Changes the bytes of a small file behind the store's back, durably.
-    pub(crate) fn tamper_bytes(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    /// Changes a bit of what is durable of a database or a small file; whether there was one. `draw`
+    /// gives a number below its argument.
+    pub(crate) fn rot_by(&self, name: &str, draw: &mut dyn FnMut(usize) -> usize) -> bool {
         let mut state = lock(&self.state);
         let file = state.names.get(name).copied();
-        if let Some(file) = file.and_then(|file| state.files.get_mut(&file)) {
-            file.tamper(|content| change(&mut content.bytes));
-        }
+        let file = file.and_then(|file| state.files.get_mut(&file));
+        file.is_some_and(|file| file.rot(draw))
     }
 
     /// The names of the trees of a database, with the number of their entries.

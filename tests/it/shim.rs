@@ -1,0 +1,27 @@
+//! The shim below the C library (`tests/disk_shim/`): how it is compiled.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::source_text::root;
+
+/// The shim, and the folder in which it is while that is kept.
+pub(crate) struct Shim {
+    pub(crate) library: PathBuf,
+    _folder: TempDir,
+}
+
+/// Compiles it, which takes half a second.
+pub(crate) fn build() -> Shim {
+    let folder = TempDir::new().unwrap();
+    let library = folder.path().join("shim.so");
+    let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let mut command = Command::new(compiler);
+    command.args(["--edition", "2024", "--crate-type", "cdylib", "-O", "-D", "warnings", "-o"]);
+    command.arg(&library).arg(root().join("tests/disk_shim/shim.rs"));
+    let built = command.output().unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    Shim { library, _folder: folder }
+}
