@@ -51,6 +51,7 @@ macro_rules! bodies {
 }
 
 bodies! {
+    accepted_workflow
     command_sequence
     configuration
     control_lines

@@ -11,6 +11,13 @@ use super::scope::{EvaluationError, EvaluationErrorKind, Scope};
 /// How many nodes all paths of one evaluation may visit.
 const MAX_VISITS: usize = 4_000_000;
 
+/// How much the filters and functions of all paths of one evaluation may look up, compare and copy, in
+/// bytes, roughly. An item that is visited once may be compared with all others.
+pub(super) const MAX_WORK: usize = 1024 * 1024 * 1024;
+
+/// What is copied counts so many times: it costs more than a comparison.
+const COPYING: usize = 4;
+
 /// How large the results of one evaluation may be in sum, in bytes, roughly.
 pub(super) const MAX_RESULT_BYTES: usize = 64 * 1024 * 1024;
 
@@ -25,13 +32,15 @@ pub(super) struct Session<'a> {
     /// What JSONata expressions have already converted.
     pub(super) cache: Cache,
     visits: Cell<usize>,
+    work: Cell<usize>,
     bytes: Cell<usize>,
 }
 
 impl<'a> Session<'a> {
     pub(super) fn new(scope: Scope<'a>) -> Self {
         let random = Rc::new(Random::new(scope.seed));
-        Self { scope, random, cache: Cache::default(), visits: Cell::new(0), bytes: Cell::new(0) }
+        let (visits, work, bytes) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self { scope, random, cache: Cache::default(), visits, work, bytes }
     }
 
     /// Counts visited nodes; false when there were too many.
@@ -39,6 +48,24 @@ impl<'a> Session<'a> {
         let visits = self.visits.get().saturating_add(nodes);
         self.visits.set(visits);
         visits <= MAX_VISITS
+    }
+
+    /// Counts bytes that are compared, or what costs as much; false when that was too much.
+    pub(super) fn work(&self, bytes: usize) -> bool {
+        let work = self.work.get().saturating_add(bytes);
+        self.work.set(work);
+        work <= MAX_WORK
+    }
+
+    /// Counts a value all of which is compared; false when that was too much.
+    pub(super) fn compare(&self, value: &Value) -> bool {
+        self.work(measure(value, MAX_WORK.saturating_sub(self.work.get())).0)
+    }
+
+    /// Counts a value that is copied; false when that was too much.
+    pub(super) fn copy(&self, value: &Value) -> bool {
+        let room = MAX_WORK.saturating_sub(self.work.get()) / COPYING;
+        self.work(measure(value, room).0.saturating_mul(COPYING))
     }
 
     /// Counts the size of a value about to become part of the result, and checks its depth.

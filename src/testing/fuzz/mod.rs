@@ -8,6 +8,7 @@ mod language;
 mod names;
 mod run;
 mod stored;
+mod workflow;
 
 pub use self::language::{
     command_sequence, cut_items, decode_record, intrinsic_call, json_path, jsonata_template,
@@ -17,6 +18,7 @@ pub use self::names::names;
 pub(crate) use self::run::taken;
 pub use self::run::{Ran, Saved, mutation, run, saved_inputs};
 pub use self::stored::stored_values;
+pub use self::workflow::accepted_workflow;
 #[cfg(feature = "cli")]
 pub use crate::cli::fuzz::log_lines;
 pub use crate::config::fuzz::configuration;
@@ -39,6 +41,7 @@ pub struct Body {
 pub const BODIES: &[Body] = &[
     Body { name: "decode_record", run: decode_record },
     Body { name: "parse_definition", run: parse_definition },
+    Body { name: "accepted_workflow", run: accepted_workflow },
     Body { name: "command_sequence", run: command_sequence },
     Body { name: "cut_items", run: cut_items },
     Body { name: "json_path", run: json_path },

@@ -19,14 +19,43 @@ impl Path {
     ) -> Result<Cow<'a, Value>, PathFailure> {
         let root = self.root_value(session, current).ok_or(PathFailure::Absent)?;
         let value = if self.definite {
-            self.walk(root)?
+            self.walk(session, root)?
         } else {
             Cow::Owned(Value::Array(self.collect(session, root)?))
         };
         match &self.function {
-            Some(function) => function.apply(&value, &self.source).map(Cow::Owned),
+            Some(function) => {
+                self.within(session.work(function.effort(&value)))?;
+                function.apply(&value, &self.source).map(Cow::Owned)
+            }
             None => Ok(value),
         }
+    }
+
+    /// Whether an indefinite path leads anywhere. Nothing of what it finds is copied.
+    pub(super) fn finds<'a>(
+        &self,
+        session: &Session<'a>,
+        current: Option<&'a Value>,
+    ) -> Result<bool, PathFailure> {
+        let root = self.root_value(session, current).ok_or(PathFailure::Absent)?;
+        let (nodes, names) = self.nodes(session, root)?;
+        Ok(if names.is_some() {
+            nodes.into_iter().any(Value::is_object)
+        } else {
+            !nodes.is_empty()
+        })
+    }
+
+    /// A failure unless a limit is kept.
+    pub(super) fn within(&self, is_kept: bool) -> Result<(), PathFailure> {
+        if is_kept {
+            return Ok(());
+        }
+        let source = &self.source;
+        Err(PathFailure::Unfit(format!(
+            "The JSONPath '{source}' compares and copies too much; make it more selective"
+        )))
     }
 
     pub(super) fn root_value<'a>(
@@ -43,12 +72,18 @@ impl Path {
     }
 
     /// Follows a definite path.
-    fn walk<'a>(&self, root: &'a Value) -> Result<Cow<'a, Value>, PathFailure> {
+    fn walk<'a>(
+        &self,
+        session: &Session<'a>,
+        root: &'a Value,
+    ) -> Result<Cow<'a, Value>, PathFailure> {
         let mut at = root;
         for segment in &self.segments {
             let next = match segment {
                 Segment::Names(names) => {
-                    return merged(at, names).map(Cow::Owned).ok_or(PathFailure::Absent);
+                    let merged = merged(at, names).ok_or(PathFailure::Absent)?;
+                    self.within(session.copy(&merged))?;
+                    return Ok(Cow::Owned(merged));
                 }
                 segment => segment.step(at),
             };
@@ -57,25 +92,43 @@ impl Path {
         Ok(Cow::Borrowed(at))
     }
 
-    /// Gathers all that an indefinite path selects.
+    /// Copies all that an indefinite path selects.
     fn collect<'a>(
         &self,
         session: &Session<'a>,
         root: &'a Value,
     ) -> Result<Vec<Value>, PathFailure> {
+        let (nodes, names) = self.nodes(session, root)?;
+        let mut found = Vec::new();
+        for node in nodes {
+            let value = match names {
+                Some(names) => merged(node, names),
+                None => Some(node.clone()),
+            };
+            let Some(value) = value else { continue };
+            self.within(session.copy(&value))?;
+            found.push(value);
+        }
+        Ok(found)
+    }
+
+    /// Finds the nodes that an indefinite path selects, and the names of which only those fields are
+    /// meant.
+    fn nodes<'a>(
+        &self,
+        session: &Session<'a>,
+        root: &'a Value,
+    ) -> Result<(Vec<&'a Value>, Option<&[String]>), PathFailure> {
         let mut nodes = vec![root];
         let mut search = Search { session, definite: true, descended: false, path: self };
         let (last, init) = match self.segments.split_last() {
-            Some((Segment::Names(names), init)) => (Some(names), init),
+            Some((Segment::Names(names), init)) => (Some(&**names), init),
             _ => (None, &*self.segments),
         };
         for segment in init {
             nodes = search.step(segment, &nodes)?;
         }
-        match last {
-            Some(names) => Ok(nodes.iter().filter_map(|node| merged(node, names)).collect()),
-            None => Ok(nodes.into_iter().cloned().collect()),
-        }
+        Ok((nodes, last))
     }
 }
 

@@ -215,6 +215,10 @@ impl Filter {
                 Ok(false)
             }
             Self::Not(inner) => inner.holds(session, current).map(|holds| !holds),
+            Self::Exists(path) if path.function.is_none() && !path.definite => {
+                looked_up(path, session)?;
+                absent_is(false, path.finds(session, Some(current)))
+            }
             Self::Exists(path) => {
                 let found = lookup(path, session, current)?;
                 Ok(found.is_some_and(|value| {
@@ -224,7 +228,7 @@ impl Filter {
             Self::Compare(left, comparison, right) => {
                 let left = left.value(session, current)?;
                 let right = right.value(session, current)?;
-                Ok(comparison.holds(left.as_deref(), right.as_deref()))
+                comparison.holds(session, left.as_deref(), right.as_deref())
             }
         }
     }
@@ -263,50 +267,117 @@ fn lookup<'a>(
     session: &Session<'a>,
     current: &'a Value,
 ) -> Result<Option<Cow<'a, Value>>, PathFailure> {
-    match path.resolve(session, Some(current)) {
-        Ok(value) => Ok(Some(value)),
-        Err(PathFailure::Absent) => Ok(None),
+    looked_up(path, session)?;
+    match absent_is(None, path.resolve(session, Some(current)).map(Some)) {
         // `@.length()` of a number, say: nothing to compare, while other items may have it.
         Err(PathFailure::Unfit(_)) if path.function.is_some() && path.root == Root::Current => {
             Ok(None)
         }
-        Err(unfit @ PathFailure::Unfit(_)) => Err(unfit),
+        found => found,
+    }
+}
+
+/// Counts that a path is followed for one item: a step costs about as much as a comparison.
+fn looked_up(path: &Path, session: &Session<'_>) -> Result<(), PathFailure> {
+    path.within(session.work((1 + path.segments.len()).saturating_mul(8)))
+}
+
+fn absent_is<T>(absent: T, found: Result<T, PathFailure>) -> Result<T, PathFailure> {
+    match found {
+        Err(PathFailure::Absent) => Ok(absent),
+        found => found,
     }
 }
 
 impl Comparison {
     /// Whether it holds between two values, either of which may be absent.
-    fn holds(self, left: Option<&Value>, right: Option<&Value>) -> bool {
+    fn holds(
+        self,
+        session: &Session<'_>,
+        left: Option<&Value>,
+        right: Option<&Value>,
+    ) -> Result<bool, PathFailure> {
         let is_equal = || match (left, right) {
-            (Some(left), Some(right)) => number::equal(left, right),
-            (None, None) => true,
-            _ => false,
+            (Some(left), Some(right)) => equal(session, left, right),
+            (None, None) => Ok(true),
+            _ => Ok(false),
         };
-        let order = || order(left?, right?);
+        let order = || match (left, right) {
+            (Some(left), Some(right)) => order(session, left, right),
+            _ => Ok(None),
+        };
         let is_in = || match (left, right) {
             (Some(left), Some(Value::Array(items))) => {
-                items.iter().any(|item| number::equal(left, item))
+                for item in items {
+                    if equal(session, left, item)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
-            _ => false,
+            _ => Ok(false),
         };
-        match self {
-            Self::Equal => is_equal(),
-            Self::NotEqual => !is_equal(),
-            Self::Less => order() == Some(Ordering::Less),
-            Self::LessOrEqual => matches!(order(), Some(Ordering::Less | Ordering::Equal)),
-            Self::Greater => order() == Some(Ordering::Greater),
-            Self::GreaterOrEqual => matches!(order(), Some(Ordering::Greater | Ordering::Equal)),
-            Self::In => is_in(),
-            Self::NotIn => !is_in(),
-        }
+        Ok(match self {
+            Self::Equal => is_equal()?,
+            Self::NotEqual => !is_equal()?,
+            Self::Less => order()? == Some(Ordering::Less),
+            Self::LessOrEqual => matches!(order()?, Some(Ordering::Less | Ordering::Equal)),
+            Self::Greater => order()? == Some(Ordering::Greater),
+            Self::GreaterOrEqual => matches!(order()?, Some(Ordering::Greater | Ordering::Equal)),
+            Self::In => is_in()?,
+            Self::NotIn => !is_in()?,
+        })
     }
 }
 
-/// The order of two numbers or two texts; other pairs have none.
-fn order(left: &Value, right: &Value) -> Option<Ordering> {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) => number::compare(left, right),
-        (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
-        _ => None,
+/// Whether two values are equal, numbers by value.
+fn equal(session: &Session<'_>, left: &Value, right: &Value) -> Result<bool, PathFailure> {
+    let is_kept = match (left, right) {
+        (Value::Array(items), Value::Array(others)) if items.len() == others.len() => {
+            session.compare(left)
+        }
+        (Value::Object(fields), Value::Object(others)) if fields.len() == others.len() => {
+            session.compare(left)
+        }
+        (Value::String(text), Value::String(other)) if text.len() == other.len() => {
+            session.work(text_effort(text))
+        }
+        _ => session.work(8),
+    };
+    kept(is_kept)?;
+    Ok(number::equal(left, right))
+}
+
+/// Bytes are compared many at once.
+fn text_effort(text: &str) -> usize {
+    8 + text.len() / 8
+}
+
+/// A failure unless the limit on comparisons is kept.
+fn kept(is_kept: bool) -> Result<(), PathFailure> {
+    if is_kept {
+        return Ok(());
     }
+    let cause = "A filter of a JSONPath compares too much; make the path before it more selective";
+    Err(PathFailure::Unfit(cause.to_owned()))
+}
+
+/// The order of two numbers or two texts; other pairs have none.
+fn order(
+    session: &Session<'_>,
+    left: &Value,
+    right: &Value,
+) -> Result<Option<Ordering>, PathFailure> {
+    Ok(match (left, right) {
+        (Value::Number(left), Value::Number(right)) => {
+            kept(session.work(8))?;
+            number::compare(left, right)
+        }
+        (Value::String(left), Value::String(right)) => {
+            let shorter = if left.len() < right.len() { left } else { right };
+            kept(session.work(text_effort(shorter)))?;
+            Some(left.cmp(right))
+        }
+        _ => None,
+    })
 }

@@ -38,6 +38,18 @@ impl Function {
         }
     }
 
+    /// What it costs to apply it, as so many bytes that are compared.
+    pub(super) fn effort(self, value: &Value) -> usize {
+        match (self, value) {
+            (Self::Keys, Value::Object(fields)) => fields.len().saturating_mul(64),
+            (Self::Length, Value::String(text)) => text.len(),
+            (Self::Min | Self::Max | Self::Avg | Self::Sum, Value::Array(items)) => {
+                items.len().saturating_mul(8)
+            }
+            _ => 8,
+        }
+    }
+
     pub(super) fn apply(self, value: &Value, source: &str) -> Result<Value, PathFailure> {
         let result = match self {
             Self::Length => length(value).map(Value::from),

@@ -2,9 +2,15 @@ use proptest::prelude::*;
 use serde_json::{Map, json};
 
 use super::super::scope::{EvaluationErrorKind, Scope};
+use super::super::session::MAX_WORK;
 use super::*;
 
 fn select(path: &str, input: &Value) -> Result<Value, EvaluationError> {
+    select_after(0, path, input)
+}
+
+/// Selects in an evaluation that has already compared so many bytes.
+fn select_after(work: usize, path: &str, input: &Value) -> Result<Value, EvaluationError> {
     let context = json!({"Execution": {"Id": "e-1"}});
     let mut variables = Map::new();
     variables.insert("limit".to_owned(), json!(10));
@@ -19,7 +25,9 @@ fn select(path: &str, input: &Value) -> Result<Value, EvaluationError> {
         seed: 0,
     };
     let path = Path::parse(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
-    path.select(&Session::new(scope), "").map(Cow::into_owned)
+    let session = Session::new(scope);
+    assert!(session.work(work));
+    path.select(&session, "").map(Cow::into_owned)
 }
 
 fn store() -> Value {
@@ -275,6 +283,39 @@ fn depth_length_and_work_have_limits() {
     assert!(select("$..*..*", &wide).is_ok());
     let nested = (0..100).fold(wide, |value, _| json!([value, value_of(1)]));
     assert!(select("$..*..*..*", &nested).unwrap_err().cause.contains("too many"));
+}
+
+#[test]
+fn filters_and_functions_have_a_limit_on_what_they_compare_and_copy() {
+    let long = "x".repeat(10_000);
+    let input = json!({
+        "l": [1, 2, 3], "n": (0..1000).collect::<Vec<i64>>(), "o": {"m": (0..1000).collect::<Vec<i64>>()},
+        "s": {"t": long, "u": long}, "k": {"s": long},
+    });
+    let paths = [
+        "$.l[?(999 in $.n)]",
+        "$.l[?(999 nin $.n)]",
+        "$.l[?($.n == $.o.m)]",
+        "$.l[?($.s != $.s)]",
+        "$.l[?($.s.t == $.s.u)]",
+        "$.l[?($.s.t < $.s.u)]",
+        "$.l[?($.n.sum() > 0)]",
+        "$.l[?($.s.t.length() > 0)]",
+        "$.l[?($.k..s == 1)]",
+        "$.l[?($.s['t', 'u'] == 1)]",
+        "$.n.max()",
+        "$.s.*",
+    ];
+    let nearly_all = MAX_WORK - 1000;
+    for path in paths {
+        assert!(select(path, &input).is_ok(), "{path}");
+        let error = select_after(nearly_all, path, &input).expect_err(path);
+        assert!(error.cause.contains("too much"), "{path}: {}", error.cause);
+    }
+    // What is only there or not is not copied, and what differs in kind is not gone through.
+    for path in ["$.l[?($.k..s)]", "$.l[?($.s == null)]", "$.l[?($.n == $.l)]", "$.l[?(@ > 1)]"] {
+        assert!(select_after(nearly_all, path, &input).is_ok(), "{path}");
+    }
 }
 
 fn value_of(number: i64) -> Value {
