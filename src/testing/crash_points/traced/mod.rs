@@ -83,7 +83,7 @@ pub fn run(seed: u64, points: u64, place: Place<'_>, setting: Setting<'_>) -> Fo
             Ok(next) if found.faults.is_empty() => left = next,
             Ok(_) => return found,
             Err(what) => {
-                found.faults.push(life.fault(0, (Crash::Killed, 0), what));
+                found.faults.push(life.fault(0, Crash::Killed, what));
                 return found;
             }
         }
@@ -101,8 +101,9 @@ struct Life<'l> {
 }
 
 impl Life<'_> {
-    fn fault(&self, step: usize, crash: (Crash, u64), what: String) -> Fault {
-        Fault { seed: self.seed, life: self.number, step, crash, what }
+    fn fault(&self, step: usize, crash: Crash, what: String) -> Fault {
+        // Only one crash is looked at after a step.
+        Fault { seed: self.seed, life: self.number, step, crash: (crash, 0), what }
     }
 
     /// Works on what is left of the life before; what is left of this one after a crash.
@@ -113,12 +114,9 @@ impl Life<'_> {
         found: &mut Found,
     ) -> Result<(Image, History), String> {
         let live = self.place.folder.join("live");
-        let acts = |image: &Image| -> io::Result<()> {
-            remove(&live)?;
-            image.write(&live)?;
-            File::create(self.place.trace).map(drop)
-        };
-        acts(&image).map_err(text)?;
+        remove(&live).and_then(|()| image.write(&live)).map_err(text)?;
+        // What was just written is where the life begins, and no part of it.
+        File::create(self.place.trace).map_err(text)?;
         let folder = Folder { path: live, trace: Some(self.place.trace.to_owned()) };
         let history = Client::new(&folder, history, random)?.work(&folder)?;
         let acts = trace::read(self.place.trace).map_err(text)?;
@@ -136,8 +134,8 @@ impl Life<'_> {
                 self.look(step, (*end, act), (&files, &history), (random, found))?;
             }
             if step == last {
-                let (crash, _) = draw(random);
-                left = Some((files.crash(crash, random), history.cut(*end).after_crash()));
+                let image = files.crash(draw(random), random);
+                left = Some((image, history.cut(*end).after_crash()));
             }
         }
         left.ok_or_else(|| "the crash was after the end".to_owned())
@@ -152,7 +150,7 @@ impl Life<'_> {
         (random, found): (&mut Random, &mut Found),
     ) -> Result<(), String> {
         let crash = draw(random);
-        let image = files.crash(crash.0, random);
+        let image = files.crash(crash, random);
         let judged = self.place.folder.join("judged");
         remove(&judged).and_then(|()| image.write(&judged)).map_err(text)?;
         let known = history.until(end);
@@ -190,10 +188,10 @@ fn check_spans(acts: &[(u64, Act)]) -> Result<(), String> {
     Ok(())
 }
 
-/// A crash of some kind. The number is of no meaning.
-fn draw(random: &mut Random) -> (Crash, u64) {
-    let crash = [Crash::Killed, Crash::PowerCut, Crash::Scrambled, Crash::Scrambled];
-    (random.pick(&crash).copied().unwrap_or(Crash::Killed), 0)
+/// A crash of some kind; most often that which breaks most.
+fn draw(random: &mut Random) -> Crash {
+    let crashes = [Crash::Killed, Crash::PowerCut, Crash::Scrambled, Crash::Scrambled];
+    random.pick(&crashes).copied().unwrap_or(Crash::Killed)
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
