@@ -24,7 +24,7 @@ const OF_A_SEED: u64 = 400;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A new folder, in memory where there is such a place.
-pub(crate) fn folder() -> TempDir {
+fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let there = if memory.is_dir() { TempDir::new_in(memory).ok() } else { None };
     there.unwrap_or_else(|| TempDir::new().unwrap())

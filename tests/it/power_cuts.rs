@@ -8,9 +8,9 @@ use std::process::Command;
 
 use everstep::testing::crash_points::traced::{Place, run};
 use everstep::testing::crash_points::{Found, Setting};
+use tempfile::TempDir;
 
 use crate::crash_points::verify;
-use crate::damage::folder;
 use crate::environment::number;
 use crate::shim;
 
@@ -40,12 +40,15 @@ fn under_the_shim(test: &str, work: impl FnOnce(Place<'_>)) {
         return;
     }
     let shim = shim::build();
-    let place = folder();
+    // On a disk: a trace may be larger than what a machine gives for files in memory.
+    let place = TempDir::new().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("power_cuts::{test}"), "--nocapture"]);
     command.env("LD_PRELOAD", &shim.library);
-    command.env("EVERSTEP_SHIM_FOLDER", place.path().join("live"));
-    command.env("EVERSTEP_SHIM_TRACE", place.path().join("trace"));
+    // As the system names them.
+    let path = place.path().canonicalize().unwrap();
+    command.env("EVERSTEP_SHIM_FOLDER", path.join("live"));
+    command.env("EVERSTEP_SHIM_TRACE", path.join("trace"));
     let done = command.output().unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     if !done.status.success() {
