@@ -28,6 +28,9 @@ pub(super) struct Log {
 /// back it takes for granted that it was written. See docs/decisions/0014-unsynced-bytes.md.
 pub(super) const UNSYNCED_BYTES: usize = 32 * 1024;
 
+/// Makes durable what was flushed.
+pub(super) type Sync<'s> = &'s dyn Fn() -> Result<(), Error>;
+
 /// In the tree `meta`.
 const INDEX_FLOOR: &str = "index";
 
@@ -74,9 +77,21 @@ impl Log {
                 batch.insert(&part_key(position, part), value);
             }
         }
+        self.write("append to the log", position, &self.tree, batch, &sync)
+    }
+
+    /// Makes changes of a tree in pieces, each as a whole and durable before the next is begun.
+    pub(super) fn write(
+        &self,
+        operation: &'static str,
+        at: Position,
+        tree: &Tree,
+        batch: Batch,
+        sync: Sync<'_>,
+    ) -> Result<(), Error> {
         batch.pieces().try_for_each(|piece| {
-            guard("append to the log", position, || self.tree.apply_batch(piece))?;
-            self.flush(position)?;
+            guard(operation, at, || tree.apply_batch(piece))?;
+            self.flush(at)?;
             sync()
         })
     }

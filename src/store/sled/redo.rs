@@ -11,7 +11,7 @@ use super::super::frame::CHUNK_BYTES;
 use super::super::{Error, Position};
 use super::disk::Batch;
 use super::guard::guard;
-use super::log::{Log, UNSYNCED_BYTES};
+use super::log::{Log, Sync, UNSYNCED_BYTES};
 
 /// The key of the note's end in the tree `redo`: how many bytes there are, and their checksum. It is
 /// written when all parts are durable.
@@ -20,26 +20,27 @@ const END: &[u8] = b"end";
 /// The length of a value that stands for none.
 const GONE: u32 = u32::MAX;
 
-type Sync<'s> = &'s dyn Fn() -> Result<(), Error>;
+const COMPACTION: &str = "compaction of the log";
 
 impl Log {
     /// Changes what is in the log, as a whole. Durable on return.
     pub(super) fn change(&self, at: Position, batch: Batch, sync: Sync<'_>) -> Result<(), Error> {
-        if batch.bytes() <= UNSYNCED_BYTES {
-            guard("compaction of the log", at, || self.tree.apply_batch(batch))?;
-            self.flush(at)?;
-            return sync();
+        let is_whole_alone = batch.bytes() <= UNSYNCED_BYTES;
+        if !is_whole_alone {
+            self.note(at, &batch, sync)?;
         }
-        self.note(at, &batch, sync)?;
-        self.make(at, batch, sync)?;
+        self.write(COMPACTION, at, &self.tree, batch, sync)?;
+        if is_whole_alone {
+            return Ok(());
+        }
         // Durable with what is written next, which must not be undone by it.
-        guard("compaction of the log", at, || self.redo.remove(END))
+        guard(COMPACTION, at, || self.redo.remove(END))
     }
 
     /// Makes a change again that a crash has cut off. Whether there was one.
     pub(super) fn finish_change(&self, sync: Sync<'_>) -> Result<bool, Error> {
         let Some(batch) = self.noted()? else { return Ok(false) };
-        self.make(0, batch, sync)?;
+        self.write(COMPACTION, 0, &self.tree, batch, sync)?;
         guard("repair of the log", 0, || self.redo.remove(END))?;
         self.flush(0)?;
         sync()?;
@@ -53,24 +54,11 @@ impl Log {
         for (number, part) in parts {
             note.insert(&number.to_be_bytes(), part);
         }
-        let put = |batch: Batch| {
-            guard("compaction of the log", at, || self.redo.apply_batch(batch))?;
-            self.flush(at)?;
-            sync()
-        };
-        note.pieces().try_for_each(put)?;
+        self.write(COMPACTION, at, &self.redo, note, sync)?;
         let mut end = Batch::default();
         let crc = crc32c::crc32c(&bytes);
         end.insert(END, [&(bytes.len() as u64).to_le_bytes()[..], &crc.to_le_bytes()].concat());
-        put(end)
-    }
-
-    fn make(&self, at: Position, batch: Batch, sync: Sync<'_>) -> Result<(), Error> {
-        batch.pieces().try_for_each(|piece| {
-            guard("compaction of the log", at, || self.tree.apply_batch(piece))?;
-            self.flush(at)?;
-            sync()
-        })
+        self.write(COMPACTION, at, &self.redo, end, sync)
     }
 
     /// The change that is noted, if it is noted as a whole.

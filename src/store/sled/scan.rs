@@ -9,7 +9,7 @@ use super::super::{Error, Position, Stream, codec};
 use super::disk::Batch;
 use super::guard::guard;
 use super::index::Index;
-use super::log::{Log, key};
+use super::log::{Log, Sync, key};
 use super::{Check, Head};
 
 /// How many ends of histories are held before they are written to the index.
@@ -42,7 +42,7 @@ impl Fault {
 struct Scan<'a> {
     log: &'a Log,
     /// Makes durable what was flushed.
-    sync: &'a dyn Fn() -> Result<(), Error>,
+    sync: Sync<'a>,
     index: &'a Index,
     /// Ends of histories up to here are in the index already.
     heads_to: Position,
@@ -62,7 +62,7 @@ struct Scan<'a> {
 
 pub(super) fn scan(
     log: &Log,
-    sync: &dyn Fn() -> Result<(), Error>,
+    sync: Sync<'_>,
     index: &Index,
     (check, high_water): (Check, Position),
 ) -> Result<Scanned, Error> {
@@ -262,11 +262,7 @@ impl Scan<'_> {
         let keys = guard("repair of the log", after, || range.collect::<Result<Vec<_>, _>>())?;
         let mut batch = Batch::default();
         keys.into_iter().rev().for_each(|key| batch.remove(key));
-        batch.pieces().try_for_each(|piece| {
-            guard("repair of the log", after, || self.log.tree.apply_batch(piece))?;
-            self.log.flush(after)?;
-            (self.sync)()
-        })?;
+        self.log.write("repair of the log", after, &self.log.tree, batch, self.sync)?;
         shortened.map_or(Ok(()), |(chunk, value)| {
             guard("repair of the log", after, || self.log.tree.insert(&key(chunk), value))
         })
