@@ -125,25 +125,28 @@ impl Places {
         store: &dyn EventStore,
     ) -> Result<(), Error> {
         let (mut held, mut waiting) = (Vec::new(), Vec::new());
-        // The oldest first, whatever the map says: what is read then hangs on the log alone.
-        let mut live: Vec<&Execution> = live.collect();
-        live.sort_unstable_by_key(|execution| execution.id);
         for execution in live {
             if let Some(place) = execution.held_place() {
                 held.push(Asking::for_place(execution, place));
             } else if let Some(asking) = Asking::of(execution)
                 && self.definitions.program(execution.definition).is_some()
             {
-                waiting.push((asked_at(execution, asked, store).await?, asking));
+                waiting.push((execution, asking));
             }
         }
-        waiting.sort_by_key(|(position, asking)| (*position, asking.execution));
+        // The oldest first, whatever the map says: what is read then hangs on the log alone.
+        waiting.sort_unstable_by_key(|(execution, _)| execution.id);
+        let mut numbered = Vec::with_capacity(waiting.len());
+        for (execution, asking) in waiting {
+            numbered.push((asked_at(execution, asked, store).await?, asking));
+        }
+        numbered.sort_by_key(|(position, asking)| (*position, asking.execution));
         let mut book = self.book();
         for asking in held {
             let limit = self.limit_of(&asking.id.workflow, asking.limit);
             book.hold(&asking, limit);
         }
-        for (_, asking) in waiting {
+        for (_, asking) in numbered {
             let limit = self.limit_of(&asking.id.workflow, asking.limit);
             // One that has begun is never refused.
             drop(book.take(&asking, limit, Ask::Again, usize::MAX));
