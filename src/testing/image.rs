@@ -76,7 +76,8 @@ impl Image {
     }
 }
 
-fn is_at_or_below(path: &str, name: &str) -> bool {
+/// Whether a path is this one, or of something in the folder of this name.
+pub(super) fn is_at_or_below(path: &str, name: &str) -> bool {
     path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 

@@ -1,6 +1,6 @@
 //! A disk with input/output errors: a shim below the C library lets calls of the real program fail.
 
-use super::room::{fill, is_all_there, place};
+use super::room::{fill, goes_on, place};
 use super::serve_under;
 use crate::crash::place::{Ended, Place, Program};
 use crate::shim::{self, Shim};
@@ -36,13 +36,7 @@ fn stops_and_loses_nothing(kind: &str, ending: &str) {
     let acknowledged = fill(&place);
     assert!(acknowledged.len() > 3, "some were acknowledged before");
     ended_for_the_disk(&server.ended());
-    let server = serve(&place);
-    is_all_there(&place.history(), &acknowledged);
-    place.ran(&["start", "./wait.json", "--input", "1"], 0);
-    server.terminate();
-    assert_eq!(server.ended().status.code(), Some(0));
-    is_all_there(&place.history(), &acknowledged);
-    place.ran(&["log", "verify"], 0);
+    goes_on(&place, serve(&place), &acknowledged);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::super::{Crash, Random};
 use super::pages::Pages;
 use super::trace::Act;
-use crate::testing::image::Image;
+use crate::testing::image::{Image, is_at_or_below};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Node {
@@ -125,8 +125,4 @@ impl Files {
         }
         image
     }
-}
-
-fn is_at_or_below(path: &str, name: &str) -> bool {
-    path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
