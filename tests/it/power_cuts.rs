@@ -45,6 +45,8 @@ fn under_the_shim(test: &str, work: impl FnOnce(Place<'_>)) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", &format!("power_cuts::{test}"), "--nocapture"]);
     command.env("LD_PRELOAD", &shim.library);
+    // What is wrong says which file it is in; a trace would only bury that.
+    command.env("RUST_BACKTRACE", "0");
     // As the system names them.
     let path = place.path().canonicalize().unwrap();
     command.env("EVERSTEP_SHIM_FOLDER", path.join("live"));

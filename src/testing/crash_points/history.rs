@@ -81,13 +81,23 @@ pub(in super::super) fn covered<'c>(
     snapshots: &[Snapshot],
     written: impl Iterator<Item = &'c Checkpoint>,
 ) -> Result<BTreeMap<Stream, u64>, String> {
-    let written = written.flat_map(|one| &one.snapshots);
-    let written: BTreeMap<_, _> = written.map(|one| ((one.stream, one.sequence), one)).collect();
+    let mut by_place: BTreeMap<_, Vec<&Snapshot>> = BTreeMap::new();
+    for one in written.flat_map(|one| &one.snapshots) {
+        by_place.entry((one.stream, one.sequence)).or_default().push(one);
+    }
     let mut covered = BTreeMap::new();
     for snapshot in snapshots {
         let place = (snapshot.stream, snapshot.sequence);
-        if written.get(&place) != Some(&snapshot) {
-            return Err(format!("nobody wrote the snapshot {place:?}"));
+        // Where an index could not be read, another was written for the same place; a crash may
+        // leave the older index.
+        let written = by_place.get(&place).map_or(&[][..], Vec::as_slice);
+        if !written.contains(&snapshot) {
+            let of = |one: &&Snapshot| one.bytes.len();
+            let lengths: Vec<_> = written.iter().map(of).collect();
+            let length = snapshot.bytes.len();
+            return Err(format!(
+                "nobody wrote the snapshot {place:?} of {length} bytes, but some of {lengths:?}"
+            ));
         }
         covered.insert(snapshot.stream, snapshot.sequence);
     }

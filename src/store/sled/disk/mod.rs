@@ -158,12 +158,17 @@ impl Disk {
         }
     }
 
-    /// Throws a database away, if it is there.
+    /// Throws a database away, if it is there. Durable on return: no crash brings it back, also not
+    /// in part below what is then made under its name.
     pub(super) fn remove(&self, name: &str) -> io::Result<()> {
         match self {
             Self::Folder(folder) => {
-                let folder = folder.join(name);
-                if folder.exists() { fs::remove_dir_all(folder) } else { Ok(()) }
+                let database = folder.join(name);
+                if database.exists() {
+                    fs::remove_dir_all(database)?;
+                    File::open(folder)?.sync_all()?;
+                }
+                Ok(())
             }
             #[cfg(any(test, feature = "testing"))]
             Self::Simulated(disk) => disk.remove(name).map(drop),

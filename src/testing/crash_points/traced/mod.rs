@@ -29,6 +29,7 @@ use trace::Act;
 const SCALE: u64 = 4;
 
 const LOG: &str = "log/db";
+const INDEX: &str = "index";
 const SEGMENT: usize = 512 * 1024;
 
 /// Where it all is.
@@ -124,6 +125,7 @@ impl Life<'_> {
             return Err("nothing was written down: is the shim there?".to_owned());
         }
         check_spans(&acts)?;
+        check_removals(&acts)?;
         let last = random.index(acts.len());
         let mut files = Files::new(&image, self.setting.ignores_syncs);
         let mut left = None;
@@ -183,6 +185,23 @@ fn check_spans(acts: &[(u64, Act)]) -> Result<(), String> {
         }
         if unsynced > SEGMENT {
             return Err(format!("{unsynced} bytes of the log were written without a sync"));
+        }
+    }
+    Ok(())
+}
+
+/// That an index which was thrown away is durably gone before there is another: it may have been
+/// ahead of a log that was put back from a copy, and would fit it again once that has grown.
+fn check_removals(acts: &[(u64, Act)]) -> Result<(), String> {
+    let mut is_open = false;
+    for (_, act) in acts {
+        match act {
+            Act::Remove { path } if path == INDEX => is_open = true,
+            Act::Sync { path } if path.is_empty() => is_open = false,
+            Act::Folder { path } if path == INDEX && is_open => {
+                return Err("an index was begun anew, and the old one may come back".to_owned());
+            }
+            _ => {}
         }
     }
     Ok(())
