@@ -41,6 +41,14 @@ pub struct Place<'p> {
     pub trace: &'p Path,
 }
 
+impl Place<'_> {
+    /// The folder that the shim watches.
+    #[must_use]
+    pub fn live(&self) -> PathBuf {
+        self.folder.join("live")
+    }
+}
+
 /// A folder, as a client has it.
 struct Folder {
     path: PathBuf,
@@ -92,6 +100,40 @@ pub fn run(seed: u64, points: u64, place: Place<'_>, setting: Setting<'_>) -> Fo
     found
 }
 
+/// A data folder in which another process works below the shim, until the power is cut.
+#[derive(Debug)]
+pub struct PowerCuts {
+    /// What was there when the process began.
+    image: Image,
+    random: Random,
+}
+
+impl PowerCuts {
+    /// Of a folder that is not there yet.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self { image: Image::default(), random: Random::new(seed) }
+    }
+
+    /// Puts in the place of the folder what a power cut leaves of it, at the moment at which the
+    /// process was killed. What was done to it before is then forgotten.
+    ///
+    /// # Errors
+    /// What is wrong: with the trace, or with what was written between two syncs.
+    pub fn cut(&mut self, place: Place<'_>) -> Result<(), String> {
+        let acts = trace::read(place.trace).map_err(text)?;
+        check_spans(&acts)?;
+        check_removals(&acts)?;
+        let mut files = Files::new(&self.image, false);
+        acts.iter().try_for_each(|(_, act)| files.take(act))?;
+        let crash = if self.random.one_in(3) { Crash::PowerCut } else { Crash::Scrambled };
+        self.image = files.crash(crash, &mut self.random);
+        let live = place.live();
+        remove(&live).and_then(|()| self.image.write(&live)).map_err(text)?;
+        File::create(place.trace).map(drop).map_err(text)
+    }
+}
+
 /// One process on a folder.
 struct Life<'l> {
     seed: u64,
@@ -114,7 +156,7 @@ impl Life<'_> {
         random: &mut Random,
         found: &mut Found,
     ) -> Result<(Image, History), String> {
-        let live = self.place.folder.join("live");
+        let live = self.place.live();
         remove(&live).and_then(|()| image.write(&live)).map_err(text)?;
         // What was just written is where the life begins, and no part of it.
         File::create(self.place.trace).map_err(text)?;

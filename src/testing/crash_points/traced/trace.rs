@@ -55,13 +55,13 @@ impl fmt::Display for Act {
     }
 }
 
-/// All that was done, each with the length of the trace up to it.
+/// All that was done, each with the length of the trace up to it. What a killed process has not
+/// written down whole is left out: it told nobody of it.
 pub(super) fn read(trace: &Path) -> io::Result<Vec<(u64, Act)>> {
     let bytes = fs::read(trace)?;
     let mut rest = bytes.as_slice();
     let mut acts = Vec::new();
-    while !rest.is_empty() {
-        let act = next(&mut rest).ok_or_else(|| io::Error::other("the trace ends early"))?;
+    while let Some(act) = next(&mut rest)? {
         let end = bytes.len() - rest.len();
         acts.push((end as u64, act));
     }
@@ -78,14 +78,27 @@ fn text(bytes: &[u8]) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
 }
 
+/// The next act, if it is there whole.
+fn next(rest: &mut &[u8]) -> io::Result<Option<Act>> {
+    let Some((kind, number, path, data)) = parts(rest) else { return Ok(None) };
+    act(kind, number, path, data)
+        .map(Some)
+        .ok_or_else(|| io::Error::other(format!("the trace has an act of kind {kind}")))
+}
+
 /// A kind, the lengths of a path and of data around a number, then both.
-fn next(rest: &mut &[u8]) -> Option<Act> {
+fn parts<'b>(rest: &mut &'b [u8]) -> Option<(u8, usize, &'b [u8], &'b [u8])> {
     let kind = *take(rest, 1)?.first()?;
     let of_path = u16::from_le_bytes(take(rest, 2)?.try_into().ok()?);
     let number = usize::try_from(u64::from_le_bytes(take(rest, 8)?.try_into().ok()?)).ok()?;
     let of_data = u32::from_le_bytes(take(rest, 4)?.try_into().ok()?);
-    let path = text(take(rest, of_path.into())?)?;
+    let path = take(rest, of_path.into())?;
     let data = take(rest, usize::try_from(of_data).ok()?)?;
+    Some((kind, number, path, data))
+}
+
+fn act(kind: u8, number: usize, path: &[u8], data: &[u8]) -> Option<Act> {
+    let path = text(path)?;
     Some(match kind {
         0 => Act::Write { path, at: number, bytes: data.into() },
         1 => Act::Length { path, length: number },

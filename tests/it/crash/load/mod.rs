@@ -1,9 +1,10 @@
-//! The server under load, killed on the way: many workers that wait for jobs, many streams that
+//! The server under load, killed or without power on the way: many workers that wait for jobs, many streams that
 //! watch, and executions that flow.
 //!
 //! `EVERSTEP_LOAD` says how many workers there are, and as many streams; each stands for twenty
 //! executions. What was acknowledged to whom is kept here, and judged by the log.
 
+mod cuts;
 mod judge;
 mod line;
 mod starters;
@@ -20,6 +21,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::cuts::Below;
 use self::line::Line;
 use super::chance::{Chance, kills};
 use super::history::Attempt;
@@ -30,6 +32,9 @@ use crate::environment::number;
 /// How long no execution may end. A kill may cut off the answers with all jobs that there are, and those
 /// of workers that name no requests are missed a minute after the restart.
 const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How often a worker may be lost with an attempt.
+const LIMITS: &str = "[limits]\nlost_attempts = 1000\n";
 
 /// Jobs of an execution, one after the other.
 const JOBS: usize = 2;
@@ -67,9 +72,9 @@ struct Load {
 const OVER: u64 = u64::MAX;
 
 impl Load {
-    fn new(chance: &mut Chance) -> Self {
-        let workers =
-            number("EVERSTEP_LOAD").map_or(40, |workers| usize::try_from(workers).unwrap());
+    fn new(chance: &mut Chance, workers: usize) -> Self {
+        let said = number("EVERSTEP_LOAD");
+        let workers = said.map_or(workers, |said| usize::try_from(said).unwrap());
         // Free now, and the server's over its restarts.
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
@@ -97,9 +102,11 @@ impl Load {
         drop(self.servers.subscribe().wait_for(|servers| *servers == OVER).await);
     }
 
-    fn serve(&self, place: &Place) -> Program {
+    fn serve(&self, place: &Place, below: Option<&Below>) -> Program {
         let listen = self.address.to_string();
-        let mut server = place.spawn(&["serve", "--listen", &listen]);
+        let arguments = ["serve", "--listen", &listen];
+        let mut server =
+            below.map_or_else(|| place.spawn(&arguments), |below| below.spawn(place, &arguments));
         server.says("is ready");
         assert!(server.is_running(), "{}", server.said());
         self.servers.send_modify(|servers| *servers += 1);
@@ -110,10 +117,24 @@ impl Load {
 #[test]
 fn under_load_and_kill_9_nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     let mut chance = Chance::new();
-    let place = Place::new();
-    place.write("everstep.toml", "[limits]\nlost_attempts = 1000\n");
-    let load = std::sync::Arc::new(Load::new(&mut chance));
-    let mut server = load.serve(&place);
+    let (place, load) = (Place::new(), Load::new(&mut chance, 40));
+    place.write("everstep.toml", LIMITS);
+    under_load(&place, load, chance, None);
+}
+
+#[test]
+fn under_load_and_power_cuts_nothing_acknowledged_is_lost_and_nothing_happens_twice() {
+    let mut chance = Chance::new();
+    let (place, load) = (Place::new(), Load::new(&mut chance, 24));
+    let below = Below::new(&place, &mut chance);
+    place.write("everstep.toml", &format!("{LIMITS}[engine]\ndata = {:?}\n", below.data()));
+    under_load(&place, load, chance, Some(below));
+}
+
+#[expect(clippy::print_stdout, reason = "what was done, for who asks to see it")]
+fn under_load(place: &Place, load: Load, mut chance: Chance, mut below: Option<Below>) {
+    let load = std::sync::Arc::new(load);
+    let mut server = load.serve(place, below.as_ref());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(deploy(&load));
     let mut clients = JoinSet::new();
@@ -129,7 +150,10 @@ fn under_load_and_kill_9_nothing_acknowledged_is_lost_and_nothing_happens_twice(
         std::thread::sleep(chance.within_ms(300));
         memory = memory.max(server.peak_kib());
         assert!(server.kill(), "{}", server.said());
-        server = load.serve(&place);
+        if let Some(below) = &mut below {
+            below.cut();
+        }
+        server = load.serve(place, below.as_ref());
     }
     progress(&load, load.executions);
     memory = memory.max(server.peak_kib());
@@ -144,11 +168,12 @@ fn under_load_and_kill_9_nothing_acknowledged_is_lost_and_nothing_happens_twice(
     let effective = judge::judge(&load, &place.history());
     place.ran(&["log", "verify"], 0);
     println!(
-        "{} workers, {} streams, {} executions, {kills} kills: {effective} jobs done, {} cards \
+        "{} workers, {} streams, {} executions, {kills} {}: {effective} jobs done, {} cards \
          watched to the end, at most {} MiB",
         load.workers,
         load.workers,
         load.executions,
+        if below.is_some() { "power cuts" } else { "kills" },
         load.watched.load(Ordering::SeqCst),
         memory / 1024,
     );
