@@ -1,5 +1,5 @@
-//! The server under load, killed or without power on the way: many workers that wait for jobs, many streams that
-//! watch, and executions that flow.
+//! The server under load, killed or without power on the way: many workers that wait for jobs, many
+//! streams that watch, and executions that flow.
 //!
 //! `EVERSTEP_LOAD` says how many workers there are, and as many streams; each stands for twenty
 //! executions. What was acknowledged to whom is kept here, and judged by the log.
