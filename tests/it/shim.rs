@@ -1,6 +1,6 @@
 //! The shim below the C library (`tests/disk_shim/`): how it is compiled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -11,6 +11,15 @@ use crate::source_text::root;
 pub(crate) struct Shim {
     pub(crate) library: PathBuf,
     _folder: TempDir,
+}
+
+impl Shim {
+    /// What a shell says so that what it starts has the shim below it, for one folder, as the system
+    /// names it. `variable` says what the shim is to do.
+    pub(crate) fn exports(&self, folder: &Path, variable: &str) -> String {
+        let library = &self.library;
+        format!("export EVERSTEP_SHIM_FOLDER={folder:?} {variable} LD_PRELOAD={library:?}")
+    }
 }
 
 /// Compiles it, which takes half a second.

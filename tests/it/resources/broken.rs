@@ -10,12 +10,8 @@ const EIO: u32 = 5;
 
 /// What lets calls of a kind fail, to files whose path ends so, after some that work.
 fn fault(place: &Place, shim: &Shim, kind: &str, ending: &str, after: u32) -> String {
-    // As the system names it.
     let folder = place.path().canonicalize().unwrap().join("data");
-    format!(
-        "export EVERSTEP_SHIM_FOLDER={:?} EVERSTEP_SHIM_FAULT={kind}:{ending}:{after}:{EIO} LD_PRELOAD={:?}",
-        folder, shim.library
-    )
+    shim.exports(&folder, &format!("EVERSTEP_SHIM_FAULT={kind}:{ending}:{after}:{EIO}"))
 }
 
 fn serve(place: &Place) -> Program {

@@ -47,6 +47,21 @@ impl Place<'_> {
     pub fn live(&self) -> PathBuf {
         self.folder.join("live")
     }
+
+    /// Puts an image into that folder. It is where what comes next begins, and no part of it.
+    fn put(&self, image: &Image) -> Result<(), String> {
+        let live = self.live();
+        remove(&live).and_then(|()| image.write(&live)).map_err(text)?;
+        File::create(self.trace).map(drop).map_err(text)
+    }
+
+    /// All that was done there since, if it keeps what every trace must.
+    fn acts(&self) -> Result<Vec<(u64, Act)>, String> {
+        let acts = trace::read(self.trace).map_err(text)?;
+        check_spans(&acts)?;
+        check_removals(&acts)?;
+        Ok(acts)
+    }
 }
 
 /// A folder, as a client has it.
@@ -121,16 +136,11 @@ impl PowerCuts {
     /// # Errors
     /// What is wrong: with the trace, or with what was written between two syncs.
     pub fn cut(&mut self, place: Place<'_>) -> Result<(), String> {
-        let acts = trace::read(place.trace).map_err(text)?;
-        check_spans(&acts)?;
-        check_removals(&acts)?;
         let mut files = Files::new(&self.image, false);
-        acts.iter().try_for_each(|(_, act)| files.take(act))?;
+        place.acts()?.iter().try_for_each(|(_, act)| files.take(act))?;
         let crash = if self.random.one_in(3) { Crash::PowerCut } else { Crash::Scrambled };
         self.image = files.crash(crash, &mut self.random);
-        let live = place.live();
-        remove(&live).and_then(|()| self.image.write(&live)).map_err(text)?;
-        File::create(place.trace).map(drop).map_err(text)
+        place.put(&self.image)
     }
 }
 
@@ -156,18 +166,13 @@ impl Life<'_> {
         random: &mut Random,
         found: &mut Found,
     ) -> Result<(Image, History), String> {
-        let live = self.place.live();
-        remove(&live).and_then(|()| image.write(&live)).map_err(text)?;
-        // What was just written is where the life begins, and no part of it.
-        File::create(self.place.trace).map_err(text)?;
-        let folder = Folder { path: live, trace: Some(self.place.trace.to_owned()) };
+        self.place.put(&image)?;
+        let folder = Folder { path: self.place.live(), trace: Some(self.place.trace.to_owned()) };
         let history = Client::new(&folder, history, random)?.work(&folder)?;
-        let acts = trace::read(self.place.trace).map_err(text)?;
+        let acts = self.place.acts()?;
         if acts.is_empty() {
             return Err("nothing was written down: is the shim there?".to_owned());
         }
-        check_spans(&acts)?;
-        check_removals(&acts)?;
         let last = random.index(acts.len());
         let mut files = Files::new(&image, self.setting.ignores_syncs);
         let mut left = None;

@@ -34,11 +34,8 @@ impl Below {
     }
 
     pub(super) fn spawn(&self, place: &Place, arguments: &[&str]) -> Program {
-        let (folder, trace, library) = (self.data(), &self.trace, &self.shim.library);
-        let shim = format!(
-            "export EVERSTEP_SHIM_FOLDER={folder:?} EVERSTEP_SHIM_TRACE={trace:?} LD_PRELOAD={library:?}"
-        );
-        place.spawn_under(&shim, arguments)
+        let trace = format!("EVERSTEP_SHIM_TRACE={:?}", self.trace);
+        place.spawn_under(&self.shim.exports(&self.data(), &trace), arguments)
     }
 
     /// Cuts the power at the moment at which the server was killed.
